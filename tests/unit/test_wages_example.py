@@ -1,0 +1,270 @@
+"""The wages example: its data, its training and evaluation code, its serving code, its pipeline and its policy."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import numpy as np
+import pytest
+from botocore.validate import ParamValidator
+from lockkeeper.domain import staging_tests
+from lockkeeper.domain.gates import judge_quality, worst
+from lockkeeper.domain.policy import parse_policy
+from lockkeeper.domain.release import Outcome
+
+from examples.wages import evaluate, inference, train
+from examples.wages.data import FEATURES, read_wages, select_rows, split_people
+from examples.wages.prepare import Prepared, prepare
+from examples.wages.suites import contract_cases
+
+EXAMPLE = Path(train.__file__).parent
+SCALARS = frozenset(
+    {
+        *("recall", "precision", "accuracy", "f0_5", "f1", "f2", "auc"),
+        *("true_positive_rate", "true_negative_rate", "false_positive_rate", "false_negative_rate"),
+        *(f"{name}_best_constant_classifier" for name in ("recall", "precision", "accuracy", "f0_5", "f1", "f2")),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Prepared]:
+    folder = tmp_path_factory.mktemp("wages")
+    return folder, prepare(folder)
+
+
+def train_model(folder: Path, name: str, *hyperparameters: str) -> tuple[Path, dict[str, Any]]:
+    """Run training and evaluation as the jobs do; returns the model folder and the metrics of evaluation.json."""
+    model = folder / name
+    arguments = [f"--train={folder / 'train'}", f"--validation={folder / 'validation'}", f"--model-dir={model}"]
+    train.train(train.parse_arguments([*arguments, *hyperparameters]))
+    archive = folder / f"{name}.tar.gz"
+    with tarfile.open(archive, "w:gz") as opened:
+        opened.add(model, arcname=".")
+    evaluate.evaluate(archive, folder / "evaluation", folder / f"{name}-evaluation")
+    return model, json.loads((folder / f"{name}-evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: tuple[Path, Prepared]) -> tuple[Path, dict[str, Any]]:
+    return train_model(prepared[0], "model")
+
+
+def test_the_panel_has_595_people_in_seven_years() -> None:
+    wages = read_wages()
+    assert len(wages) == 4165
+    assert wages["person"].nunique() == 595
+    assert sorted(wages["year"].unique()) == list(range(1976, 1983))
+    # Experience grows by one a year within a person: the rows are in the order that person and year are derived from.
+    assert (wages.groupby("person")["exp"].diff().dropna() == 1).all()
+
+
+def test_nobody_is_in_two_parts_of_the_split() -> None:
+    wages = read_wages()
+    people = split_people(wages)
+    parts = [people.train, people.validation, people.holdout]
+    assert sum(len(part) for part in parts) == len(frozenset().union(*parts)) == 595
+    assert split_people(wages) == people
+    assert split_people(wages, seed=1) != people
+
+
+def test_the_three_parts_are_paid_alike() -> None:
+    wages = read_wages()
+    people = split_people(wages)
+    shares = [select_rows(wages, part, 1976, 1982)["label"].mean() for part in (people.train, people.holdout)]
+    assert shares[0] == pytest.approx(shares[1], abs=0.02)
+
+
+def test_prepared_rows_are_those_of_the_training_years(prepared: tuple[Path, Prepared]) -> None:
+    folder, counts = prepared
+    assert counts == Prepared(1071, 177, 537, 537, len(contract_cases()))
+    header = (folder / "train" / "train.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == f"label,{','.join(FEATURES)},sex,black"
+    with tarfile.open(folder / "code" / "sourcedir.tar.gz") as archive:
+        assert archive.getnames() == ["train.py", "inference.py"]
+
+
+def test_the_default_model_beats_the_majority_class(trained: tuple[Path, dict[str, Any]]) -> None:
+    metrics = trained[1]["binary_classification_metrics"]
+    assert metrics["accuracy"]["value"] == pytest.approx(0.76, abs=0.02)
+    assert metrics["accuracy_best_constant_classifier"]["value"] == pytest.approx(0.683, abs=0.005)
+    assert metrics["auc"]["value"] > 0.75
+
+
+def test_weeks_and_south_alone_are_no_better_than_the_majority_class(prepared: tuple[Path, Prepared]) -> None:
+    _, report = train_model(prepared[0], "narrow", "--features=wks,south")
+    metrics = report["binary_classification_metrics"]
+    assert metrics["accuracy"]["value"] == pytest.approx(
+        metrics["accuracy_best_constant_classifier"]["value"], abs=0.005
+    )
+
+
+def test_the_policy_passes_the_default_model_and_stops_the_narrow_one(
+    prepared: tuple[Path, Prepared], trained: tuple[Path, dict[str, Any]]
+) -> None:
+    policy = parse_policy((EXAMPLE / "policy.yaml").read_text(encoding="utf-8"), source="policy.yaml")
+    _, narrow = train_model(prepared[0], "narrow-again", "--features=wks,south")
+    assert worst(judge_quality(policy.gates.quality, trained[1], None, None)) is Outcome.PASSED
+    verdicts = judge_quality(policy.gates.quality, narrow, trained[1], 1)
+    assert [verdict.verdict for verdict in verdicts] == [Outcome.FAILED, Outcome.FAILED]
+
+
+def test_evaluation_has_the_format_of_model_quality_statistics(trained: tuple[Path, dict[str, Any]]) -> None:
+    report = trained[1]
+    metrics = report["binary_classification_metrics"]
+    assert report["dataset"]["item_count"] == 537
+    curves = {"receiver_operating_characteristic_curve", "precision_recall_curve"}
+    assert set(metrics) == SCALARS | curves | {"confusion_matrix"}
+    for name in SCALARS:
+        assert set(metrics[name]) == {"value", "standard_deviation"}
+        assert 0 <= metrics[name]["value"] <= 1
+        assert isinstance(metrics[name]["standard_deviation"], float)
+    matrix = metrics["confusion_matrix"]
+    assert sum(matrix[truth][answer] for truth in "01" for answer in "01") == 537
+    assert (matrix["0"]["0"] + matrix["1"]["1"]) / 537 == pytest.approx(metrics["accuracy"]["value"])
+
+
+def test_metrics_of_a_small_known_case_are_right() -> None:
+    # Three truly 0 (two answered 1) and one truly 1 (answered 1).
+    labels, probabilities = np.array([0, 0, 0, 1]), np.array([0.1, 0.6, 0.7, 0.9])
+    metrics = evaluate.build_statistics(labels, probabilities)["binary_classification_metrics"]
+    assert metrics["confusion_matrix"] == {"0": {"0": 1, "1": 2}, "1": {"0": 0, "1": 1}}
+    assert metrics["recall"] == {"value": 1.0, "standard_deviation": "NaN"}
+    assert metrics["precision"]["value"] == pytest.approx(1 / 3)
+    assert metrics["accuracy"]["value"] == 0.5
+    assert metrics["accuracy_best_constant_classifier"]["value"] == 0.75
+    assert metrics["f0_5"]["value"] == pytest.approx(0.3846, abs=1e-4)
+    assert metrics["f2"]["value"] == pytest.approx(0.7143, abs=1e-4)
+    assert metrics["false_positive_rate"]["value"] == pytest.approx(2 / 3)
+
+
+def test_the_archive_serves_after_training_as_a_job(prepared: tuple[Path, Prepared]) -> None:
+    folder, _ = prepared
+    code, model = folder / "job-code", folder / "job-model"
+    with tarfile.open(folder / "code" / "sourcedir.tar.gz") as archive:
+        archive.extractall(code, filter="data")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "OMP_NUM_THREADS": "1",
+        "SM_CHANNEL_TRAIN": str(folder / "train"),
+        "SM_CHANNEL_VALIDATION": str(folder / "validation"),
+        "SM_MODEL_DIR": str(model),
+    }
+    words = [sys.executable, str(code / "train.py"), "--estimator", "forest", "--trees", "10"]
+    log = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+    definition = json.loads((EXAMPLE / "pipeline.json").read_text(encoding="utf-8"))
+    for metric in definition["Steps"][0]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]:
+        assert re.search(metric["Regex"], log), f"{metric['Name']} is not in the log"
+    assert sorted(path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()) == [
+        "code/inference.py",
+        "features.json",
+        "model.joblib",
+    ]
+
+
+def answer(model: dict[str, Any], case: dict[str, Any]) -> staging_tests.Answered:
+    """Serve one request as the container does: the status of a refusal is the exception's `code`."""
+    try:
+        instances = inference.input_fn(case["body"], case["content_type"])
+        body, content_type = inference.output_fn(
+            inference.predict_fn(instances, model), case.get("accept", "application/json")
+        )
+    except inference.InvalidRequestError as error:
+        return staging_tests.Answered(error.code, "text/plain", error.description)
+    return staging_tests.Answered(200, content_type, body)
+
+
+def test_every_recorded_request_is_answered_as_recorded(trained: tuple[Path, dict[str, Any]]) -> None:
+    model = inference.model_fn(str(trained[0]))
+    lines = "".join(json.dumps(case) + "\n" for case in contract_cases())
+    cases = staging_tests.contract_cases(lines, source="contract.jsonl")
+    answers = [answer(model, case) for case in contract_cases()]
+    verdict = staging_tests.judge_contract(cases, answers)
+    assert verdict.verdict is Outcome.PASSED, verdict.reason
+
+
+def test_the_model_served_is_the_model_evaluated(
+    prepared: tuple[Path, Prepared], trained: tuple[Path, dict[str, Any]]
+) -> None:
+    text = (prepared[0] / "tests" / "holdout.csv").read_text(encoding="utf-8")
+    rows = staging_tests.labelled_rows(text, source="holdout.csv")
+    request = {"content_type": "text/csv", "accept": "text/csv", "body": "\n".join(row for _, row in rows)}
+    predictions = staging_tests.predictions_in(answer(inference.model_fn(str(trained[0])), request))
+    measured = staging_tests.accuracy([label for label, _ in rows], predictions)
+    assert measured == pytest.approx(trained[1]["binary_classification_metrics"]["accuracy"]["value"])
+
+
+@pytest.mark.parametrize(
+    ("body", "column"),
+    [
+        ("12,48,no,yes,no,yes,no", "ed"),
+        ("12,many,no,yes,no,yes,no,16", "wks"),
+        ("12,48,no,perhaps,no,yes,no,16", "ind"),
+    ],
+)
+def test_a_refusal_names_the_column(trained: tuple[Path, dict[str, Any]], body: str, column: str) -> None:
+    model = inference.model_fn(str(trained[0]))
+    with pytest.raises(ValueError, match=rf"column {column}\b"):
+        inference.predict_fn(inference.input_fn(body, "text/csv"), model)
+
+
+def pipeline_values(node: Any) -> list[str]:
+    """Every `Get` reference under a part of the definition."""
+    if isinstance(node, dict):
+        return ([node["Get"]] if "Get" in node else []) + [
+            ref for value in node.values() for ref in pipeline_values(value)
+        ]
+    return [ref for value in node for ref in pipeline_values(value)] if isinstance(node, list) else []
+
+
+def test_the_pipeline_refers_only_to_what_it_has() -> None:
+    definition = json.loads((EXAMPLE / "pipeline.json").read_text(encoding="utf-8"))
+    used: set[str] = set()
+    steps: list[str] = []
+    for step in definition["Steps"]:
+        for reference in pipeline_values(step):
+            kind, name, *_ = reference.split(".")
+            if kind == "Parameters":
+                used.add(name)
+            elif kind == "Steps":
+                assert name in steps, f"{step['Name']} reads {name} before it ran"
+        steps.append(step["Name"])
+    assert used == {parameter["Name"] for parameter in definition["Parameters"]}
+
+
+def resolved(node: Any) -> Any:
+    """The part of a definition with every reference replaced by a plausible value."""
+    if isinstance(node, list):
+        return [resolved(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    if "Std:Join" in node:
+        return "s3://bucket/key"
+    if "Get" in node:
+        return {"Parameters.RoleArn": "arn:aws:iam::111122223333:role/Training"}.get(node["Get"], "s3://bucket/key")
+    return {name: resolved(value) for name, value in node.items()}
+
+
+@pytest.mark.parametrize(
+    ("step", "operation", "added"),
+    [
+        ("Train", "CreateTrainingJob", {"TrainingJobName": "wages-1"}),
+        ("Evaluate", "CreateProcessingJob", {"ProcessingJobName": "wages-1"}),
+        ("Register", "CreateModelPackage", {}),
+    ],
+)
+def test_the_pipelines_arguments_fit_the_api(step: str, operation: str, added: dict[str, str]) -> None:
+    definition = json.loads((EXAMPLE / "pipeline.json").read_text(encoding="utf-8"))
+    arguments = next(one["Arguments"] for one in definition["Steps"] if one["Name"] == step)
+    service = botocore.session.get_session().get_service_model("sagemaker")
+    shape = service.operation_model(operation).input_shape
+    report = ParamValidator().validate({**resolved(arguments), **added}, shape)
+    assert not report.has_errors(), report.generate_report()
