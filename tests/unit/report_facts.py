@@ -1,0 +1,91 @@
+"""Facts of an imagined run, in the form that the demo leaves in report.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def release(version: int, status: str, verdicts: list[dict[str, Any]], seals: dict[str, str]) -> dict[str, Any]:
+    """A release as `lockkeeper show --json` gives it, as far as the report reads it."""
+    return {
+        "release_id": f"wages-v{version}-a1",
+        "version": version,
+        "status": status,
+        "reason": "promoted and watched" if status == "promoted" else "accuracy 0.6834 does not meet >= 0.7",
+        "verdicts": verdicts,
+        "pins": {"seals": seals},
+    }
+
+
+def verdict(gate: str, outcome: str, reason: str) -> dict[str, Any]:
+    """One verdict as a release carries it."""
+    return {"gate": gate, "verdict": outcome, "reason": reason, "measured": None, "required": None}
+
+
+def story_facts() -> dict[str, Any]:
+    """A run in which every chapter ended as it should."""
+    good = [
+        verdict("artifact", "passed", "4 globals, all allowed"),
+        verdict("quality: binary_classification_metrics.accuracy.value", "passed", "0.7598 meets >= 0.7"),
+        verdict("contract", "passed", "every request was answered as recorded"),
+        verdict("replay: accuracy", "passed", "accuracy 0.7598 on 537 real answers meets >= 0.7"),
+    ]
+    bad = [verdict("quality: binary_classification_metrics.accuracy.value", "failed", "0.6834 does not meet >= 0.7")]
+    names = (
+        "OpenRelease",
+        "ScanArtifact",
+        "JudgeCandidate",
+        "RequestStagingApproval",
+        "DeployToStaging",
+        "TestStaging",
+    )
+    states = [
+        {
+            "name": name,
+            "note": "Ada Lindqvist was asked and approved" if "Approval" in name else "",
+            "started_at": 100.0 + 2 * index,
+            "ended_at": 102.0 + 2 * index,
+            "waits_for_people": "Approval" in name,
+        }
+        for index, name in enumerate(names)
+    ]
+    return {
+        "title": "A model goes up the locks, another is turned back",
+        "summary": "Two versions of a wages model, trained on real data.",
+        "ok": True,
+        "seconds": 74.3,
+        "started_at": "2026-11-24 03:12 UTC",
+        "machine": "Python 3.11.2 on Linux, 2 cores",
+        "clock_scale": 60,
+        "chapters": [
+            {
+                "title": "A pipeline trains, evaluates and registers version 1",
+                "ok": True,
+                "seconds": 8.2,
+                "problem": None,
+                "checks": [{"what": "pipeline execution", "found": "Succeeded", "ok": True}],
+            }
+        ],
+        "headline": [{"value": "0.760", "label": "accuracy of version 1"}],
+        "releases": [
+            release(1, "promoted", good, {"judged": "a" * 64, "tested": "b" * 64}),
+            release(2, "failed", bad, {"judged": "c" * 64}),
+        ],
+        "journeys": [{"version": 1, "states": states}],
+        "quality": {
+            "required": 0.70,
+            "bars": [["version 1", 0.7598, True], ["version 2", 0.6834, False], ["always no", 0.6834, False]],
+            "note": "537 rows of held-out people.",
+        },
+        "traffic": {
+            "confusion_matrix": {"0": {"0": 240, "1": 46}, "1": {"0": 180, "1": 129}},
+            "classes": ["below 800", "800 or more"],
+            "latencies_ms": [4.0 + 0.01 * (index * 37 % 600) for index in range(595)],
+            "note": "595 people of 1979.",
+            "drift_note": "Wages rose.",
+        },
+        "evidence": {
+            "wages-v1-a1": [{"name": "artifact", "value": "sha256:" + "a" * 64}],
+            "wages-v2-a1": [{"name": "artifact", "value": "sha256:" + "c" * 64}],
+        },
+    }
