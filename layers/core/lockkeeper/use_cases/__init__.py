@@ -1,0 +1,1 @@
+"""One verb per file. A use case reads through ports, asks the domain, acts through ports; it knows no AWS."""

@@ -1,0 +1,19 @@
+"""Model Package State Change: starts a release, once, or says why not."""
+
+from typing import Any
+
+from lockkeeper.bootstrap import AwsWorld
+from lockkeeper.domain.registration import Ignore
+from lockkeeper.entry import Event, logger, reaction
+from lockkeeper.use_cases.react_to_registry import react_to_registry
+
+
+@reaction("ReactToRegistry")
+def handler(event: Event, world: AwsWorld) -> Any:
+    decision = react_to_registry(event, world)
+    if isinstance(decision, Ignore):
+        logger.info(f"ignored: {decision.reason}", resources=event.get("resources"))
+        return {"ignored": decision.reason}
+    logger.append_keys(release_id=decision.release_id)
+    logger.info("release started")
+    return {"started": decision.release_id}

@@ -1,0 +1,151 @@
+"""Step Functions, EventBridge, Scheduler, SNS and the clock."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+TOKEN_GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
+
+
+class SystemClock:
+    """Implements `ports.Clock`."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class StepFunctionsTasks:
+    """Implements `ports.Tasks`."""
+
+    def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
+        self._client = client
+        self._state_machine_arn = state_machine_arn
+
+    def succeed(self, token: str, output: dict[str, Any]) -> bool:
+        return _token_call(lambda: self._client.send_task_success(taskToken=token, output=json.dumps(output)))
+
+    def fail(self, token: str, error: str, cause: str) -> bool:
+        return _token_call(
+            lambda: self._client.send_task_failure(taskToken=token, error=error[:256], cause=cause[:32000])
+        )
+
+    def start(self, name: str, payload: dict[str, Any]) -> bool:
+        try:
+            self._client.start_execution(
+                stateMachineArn=self._state_machine_arn, name=name, input=json.dumps(payload, sort_keys=True)
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
+                return False
+            raise
+        return True
+
+
+def _token_call(call: Any) -> bool:
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in TOKEN_GONE:
+            return False
+        raise
+    return True
+
+
+class OneTimeSchedules:
+    """Implements `ports.Schedules` with EventBridge Scheduler."""
+
+    def __init__(
+        self, client: EventBridgeSchedulerClient, *, group: str, target_arn: str, role_arn: str, dead_letter_arn: str
+    ) -> None:
+        self._client = client
+        self._group = group
+        self._target = {
+            "Arn": target_arn,
+            "RoleArn": role_arn,
+            "DeadLetterConfig": {"Arn": dead_letter_arn},
+            "RetryPolicy": {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185},
+        }
+
+    def once(self, name: str, at: datetime, payload: dict[str, Any]) -> None:
+        # at() has whole seconds; rounded up, so that nothing fires before its deadline.
+        moment = (at + timedelta(microseconds=999_999)).astimezone(UTC)
+        request: dict[str, Any] = {
+            "Name": name,
+            "GroupName": self._group,
+            "ScheduleExpression": f"at({moment:%Y-%m-%dT%H:%M:%S})",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ActionAfterCompletion": "DELETE",
+            "Target": {**self._target, "Input": json.dumps(payload)},
+        }
+        try:
+            self._client.create_schedule(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConflictException":
+                raise
+            self._client.update_schedule(**request)
+
+    def cancel(self, name: str) -> None:
+        try:
+            self._client.delete_schedule(Name=name, GroupName=self._group)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+
+
+class BusPublisher:
+    """Implements `ports.Publisher` on Lockkeeper's bus."""
+
+    SOURCE = "lockkeeper"
+
+    def __init__(self, client: EventBridgeClient, bus_name: str) -> None:
+        self._client = client
+        self._bus_name = bus_name
+
+    def publish(self, detail_type: str, detail: dict[str, Any]) -> None:
+        entry: Any = {
+            "Source": self.SOURCE,
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail),
+            "EventBusName": self._bus_name,
+        }
+        answer = self._client.put_events(Entries=[entry])
+        if answer["FailedEntryCount"]:
+            refused = answer["Entries"][0]
+            raise RuntimeError(
+                f"the bus refused {detail_type}: {refused.get('ErrorCode')} {refused.get('ErrorMessage')}"
+            )
+
+
+class TopicMail:
+    """Implements `ports.Mail` with two SNS topics: one for personal messages (filtered by `approver`), one for everybody."""
+
+    def __init__(self, client: SNSClient, *, personal_topic_arn: str, broadcast_topic_arn: str) -> None:
+        self._client = client
+        self._personal = personal_topic_arn
+        self._broadcast = broadcast_topic_arn
+
+    def personal(self, approver: str, subject: str, text: str) -> None:
+        self._client.publish(
+            TopicArn=self._personal,
+            Subject=_subject(subject),
+            Message=text,
+            MessageAttributes={"approver": {"DataType": "String", "StringValue": approver}},
+        )
+
+    def broadcast(self, subject: str, text: str) -> None:
+        self._client.publish(TopicArn=self._broadcast, Subject=_subject(subject), Message=text)
+
+
+def _subject(text: str) -> str:
+    """SNS takes at most 100 printable ASCII characters."""
+    return "".join(character if 32 <= ord(character) < 127 else "?" for character in text)[:100]

@@ -1,0 +1,12 @@
+"""The ledger in one DynamoDB table: keys `pk` and `sk`, one index `by_time` over releases."""
+
+from lockkeeper.adapters.dynamodb.approvals import Approvals
+from lockkeeper.adapters.dynamodb.locks import Locks
+from lockkeeper.adapters.dynamodb.releases import Releases
+
+
+class DynamoDBLedger(Releases, Locks, Approvals):
+    """Implements `ports.Ledger`."""
+
+
+__all__ = ["DynamoDBLedger"]

@@ -1,0 +1,110 @@
+"""Approval requests, personal links (by the SHA-256 of their name) and decisions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from lockkeeper.adapters.dynamodb.table import Item
+from lockkeeper.adapters.dynamodb.waits import Waits
+from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, PersonalLink, RequestStatus
+from lockkeeper.domain.policy import Approver
+from lockkeeper.ports import Wait
+
+
+class Approvals(Waits):
+    """Decisions settle waits in the same transaction, hence the base."""
+
+    def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> None:
+        self.table.put({**_keys(request.release_id, request.before), **_plain(request)})
+        for link in links:
+            self.table.put({"pk": f"LINK#{link.sha256}", "sk": "LINK", **asdict(link)})
+
+    def request_of(self, release_id: str, before: str) -> ApprovalRequest | None:
+        item = self.table.get(f"RELEASE#{release_id}", f"APPROVAL#{before}")
+        return _request(item) if item else None
+
+    def link(self, sha256: str) -> PersonalLink | None:
+        item = self.table.get(f"LINK#{sha256}", "LINK")
+        if item is None:
+            return None
+        return PersonalLink(item["sha256"], item["release_id"], item["before"], item["approver"], item["expires_at"])
+
+    def decide(self, before: ApprovalRequest, after: ApprovalRequest, decision: Decision, wait: Wait | None) -> bool:
+        record = {**_plain(after), "revision": len(after.decisions)}
+        requests = [
+            {
+                "Put": self.table.put_request(
+                    {**_keys(after.release_id, after.before), **record},
+                    "#status = :pending AND #revision = :seen",
+                    pending=str(RequestStatus.PENDING),
+                    seen=len(before.decisions),
+                )
+            },
+            {
+                "Update": self.table.update_request(
+                    f"RELEASE#{after.release_id}",
+                    "RELEASE",
+                    "SET #approvals = :approvals",
+                    "attribute_exists(pk)",
+                    approvals={"items": self._approvals_with(after)},
+                )
+            },
+        ]
+        if wait is not None:
+            requests.append({"Update": self.settle_request(wait, wait.result)})
+        return self.table.transact(*requests)
+
+    def _approvals_with(self, request: ApprovalRequest) -> list[Item]:
+        """What the release shows: the decisions of its other questions, and these."""
+        release = self.table.get(f"RELEASE#{request.release_id}", "RELEASE") or {"approvals": {"items": []}}
+        others = [one for one in release["approvals"]["items"] if one["before"] != request.before]
+        return [*others, *({"before": request.before, **one.to_json()} for one in request.decisions)]
+
+    def close_requests(self, release_id: str) -> None:
+        for item in self.table.query(f"RELEASE#{release_id}", "APPROVAL#"):
+            self.table.update(
+                item["pk"],
+                item["sk"],
+                "SET #status = :closed",
+                "#status = :pending",
+                closed=str(RequestStatus.CLOSED),
+                pending=str(RequestStatus.PENDING),
+            )
+
+
+def _keys(release_id: str, before: str) -> Item:
+    return {"pk": f"RELEASE#{release_id}", "sk": f"APPROVAL#{before}"}
+
+
+def _plain(request: ApprovalRequest) -> Item:
+    return {
+        "release_id": request.release_id,
+        "before": request.before,
+        "seal": request.seal,
+        "quorum": request.quorum,
+        "approvers": {"items": [approver.model_dump() for approver in request.approvers]},
+        "author": request.author,
+        "requested_at": request.requested_at,
+        "expires_at": request.expires_at,
+        "status": str(request.status),
+        "decisions": {"items": [decision.to_json() for decision in request.decisions]},
+        "revision": len(request.decisions),
+    }
+
+
+def _request(item: Item) -> ApprovalRequest:
+    return ApprovalRequest(
+        release_id=item["release_id"],
+        before=item["before"],
+        seal=item["seal"],
+        quorum=item["quorum"],
+        approvers=tuple(Approver.model_validate(one) for one in item["approvers"]["items"]),
+        author=item["author"],
+        requested_at=item["requested_at"],
+        expires_at=item["expires_at"],
+        status=RequestStatus(item["status"]),
+        decisions=tuple(
+            Decision(one["approver"], Answer(one["answer"]), one["comment"], one["channel"], one["at"])
+            for one in item["decisions"]["items"]
+        ),
+    )

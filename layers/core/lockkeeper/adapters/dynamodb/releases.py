@@ -1,0 +1,157 @@
+"""Releases, their timeline and meters, champions and holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any
+
+from lockkeeper.adapters.dynamodb.table import Item, Table, unmarshal
+from lockkeeper.domain.errors import UnknownRelease
+from lockkeeper.domain.release import Outcome, Pin, Pins, Release, Status, TimelineEntry, Verdict
+from lockkeeper.ports import Champion, Clock, Meter
+
+
+class Releases:
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self.table = table
+        self.clock = clock
+
+    def open(self, release: Release) -> bool:
+        item = {
+            **_plain(release),
+            "pk": f"RELEASE#{release.release_id}",
+            "sk": "RELEASE",
+            "by_time": "RELEASE",
+            "timeline": [],
+            "transitions": 0,
+            "invocations": 0,
+            "gb_seconds": 0,
+        }
+        version = {
+            "pk": f"GROUP#{release.model_package_group}",
+            "sk": f"VERSION#{release.version:010d}",
+            "release_id": release.release_id,
+            "attempt": release.attempt,
+        }
+        return self.table.transact(
+            {"Put": self.table.put_request(item, "attribute_not_exists(pk)")},
+            {
+                "Put": self.table.put_request(
+                    version, "attribute_not_exists(pk) OR #attempt < :attempt", attempt=release.attempt
+                )
+            },
+        )
+
+    def get(self, release_id: str) -> Release:
+        item = self.table.get(f"RELEASE#{release_id}", "RELEASE")
+        if item is None:
+            raise UnknownRelease(f"there is no release {release_id!r}", cure="`lockkeeper releases` lists them")
+        return _release(item)
+
+    def releases(self, group: str | None = None) -> list[Release]:
+        pages = self.table.client.get_paginator("query").paginate(
+            TableName=self.table.name,
+            IndexName="by_time",
+            KeyConditionExpression="by_time = :all",
+            ExpressionAttributeValues={":all": {"S": "RELEASE"}},
+            ScanIndexForward=False,
+        )
+        found = [_release(unmarshal(item)) for page in pages for item in page["Items"]]
+        return [release for release in found if group in (None, release.model_package_group)]
+
+    def release_of(self, group: str, version: int) -> str | None:
+        item = self.table.get(f"GROUP#{group}", f"VERSION#{version:010d}")
+        return str(item["release_id"]) if item else None
+
+    def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
+        at = self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        entry = json.dumps({"at": at, "what": what, "why": why})
+        values: Item = {name: _jsonable(value) for name, value in changes.items()}
+        sets = ["#timeline = list_append(#timeline, :entry)", *(f"#{name} = :{name}" for name in values)]
+        written = self.table.update(
+            f"RELEASE#{release_id}",
+            "RELEASE",
+            f"SET {', '.join(sets)}",
+            "attribute_exists(pk)",
+            entry=[entry],
+            **values,
+        )
+        if not written:
+            raise UnknownRelease(f"there is no release {release_id!r}")
+
+    def meter(self, release_id: str, meter: Meter) -> None:
+        self.table.update(
+            f"RELEASE#{release_id}",
+            "RELEASE",
+            "ADD #transitions :transitions, #invocations :invocations, #gb_seconds :gb_seconds",
+            "attribute_exists(pk)",
+            **asdict(meter),
+        )
+
+    def champion(self, group: str) -> Champion | None:
+        item = self.table.get(f"GROUP#{group}", "CHAMPION")
+        return Champion(**{one.name: item[one.name] for one in fields(Champion)}) if item else None
+
+    def crown(self, champion: Champion) -> None:
+        record = asdict(champion)
+        self.table.transact(
+            {"Put": self.table.put_request({"pk": f"GROUP#{champion.group}", "sk": "CHAMPION", **record})},
+            {
+                "Put": self.table.put_request(
+                    {"pk": f"GROUP#{champion.group}", "sk": f"SERVED#{champion.since}", **record}
+                )
+            },
+        )
+
+    def hold(self, group: str, version: int, reason: str) -> None:
+        self.table.put({"pk": f"GROUP#{group}", "sk": f"HOLD#{version:010d}", "reason": reason})
+
+    def held(self, group: str, version: int) -> str | None:
+        item = self.table.get(f"GROUP#{group}", f"HOLD#{version:010d}")
+        return str(item["reason"]) if item else None
+
+
+def _plain(release: Release) -> Item:
+    record = {one.name: _jsonable(getattr(release, one.name)) for one in fields(Release)}
+    del record["meters"]
+    return record
+
+
+def _jsonable(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, tuple):
+        return {"items": [_jsonable(one) for one in value]}
+    return value
+
+
+def _release(item: Item) -> Release:
+    pins = item["pins"]
+    return Release(
+        release_id=item["release_id"],
+        model_package_group=item["model_package_group"],
+        version=item["version"],
+        attempt=item["attempt"],
+        model_package_arn=item["model_package_arn"],
+        status=Status(item["status"]),
+        stage=item["stage"],
+        reason=item["reason"],
+        opened_at=item["opened_at"],
+        ended_at=item["ended_at"],
+        execution_arn=item["execution_arn"],
+        author=item["author"],
+        verdicts=tuple(
+            Verdict(**{**verdict, "verdict": Outcome(verdict["verdict"])}) for verdict in item["verdicts"]["items"]
+        ),
+        approvals=tuple(item["approvals"]["items"]),
+        timeline=tuple(TimelineEntry(**json.loads(entry)) for entry in item["timeline"]),
+        pins=Pins(
+            artifacts=tuple(Pin(**pin) for pin in pins["artifacts"]),
+            images=tuple(pins["images"]),
+            policy=pins["policy"],
+            seals=pins["seals"],
+        ),
+        endpoints=item["endpoints"],
+        meters={name: item[name] for name in ("transitions", "invocations", "gb_seconds")},
+    )

@@ -1,0 +1,86 @@
+"""Waits: stored task tokens, findable by the ARN of what they wait for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from lockkeeper.adapters.dynamodb.table import Item, Table
+from lockkeeper.ports import Wait
+
+
+class Waits:
+    table: Table
+
+    def store_wait(self, wait: Wait) -> None:
+        requests = [{"Put": self.table.put_request({**_keys(wait), **_plain(wait)})}]
+        requests += [
+            {
+                "Put": self.table.put_request(
+                    {
+                        "pk": f"RESOURCE#{resource.lower()}",
+                        "sk": f"{wait.release_id}#{wait.state}",
+                        "release_id": wait.release_id,
+                        "state": wait.state,
+                    }
+                )
+            }
+            for resource in wait.resources
+        ]
+        self.table.client.transact_write_items(TransactItems=requests)
+
+    def wait_of(self, release_id: str, state: str) -> Wait | None:
+        item = self.table.get(f"RELEASE#{release_id}", f"WAIT#{state}")
+        return _wait(item) if item else None
+
+    def waits_on(self, resource: str) -> list[Wait]:
+        pointers = self.table.query(f"RESOURCE#{resource.lower()}", "")
+        found = [self.wait_of(pointer["release_id"], pointer["state"]) for pointer in pointers]
+        return [wait for wait in found if wait is not None]
+
+    def open_waits(self, release_id: str) -> list[Wait]:
+        return [
+            wait for item in self.table.query(f"RELEASE#{release_id}", "WAIT#") if not (wait := _wait(item)).settled
+        ]
+
+    def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
+        return self.table.transact({"Update": self.settle_request(wait, result)})
+
+    def settle_request(self, wait: Wait, result: dict[str, Any]) -> Item:
+        """One part of a transaction: the wait is decided, the result waits for its delivery."""
+        return self.table.update_request(
+            f"RELEASE#{wait.release_id}",
+            f"WAIT#{wait.state}",
+            "SET #settled = :yes, #result = :result",
+            "#settled = :no AND #token = :token",
+            yes=True,
+            no=False,
+            token=wait.token,
+            result=result,
+        )
+
+    def wait_delivered(self, wait: Wait) -> None:
+        delivered = self.table.update(
+            f"RELEASE#{wait.release_id}",
+            f"WAIT#{wait.state}",
+            "SET #delivered = :yes",
+            "#token = :token",
+            yes=True,
+            token=wait.token,
+        )
+        if delivered:
+            for resource in wait.resources:
+                self.table.delete(f"RESOURCE#{resource.lower()}", f"{wait.release_id}#{wait.state}")
+
+
+def _keys(wait: Wait) -> Item:
+    return {"pk": f"RELEASE#{wait.release_id}", "sk": f"WAIT#{wait.state}"}
+
+
+def _plain(wait: Wait) -> Item:
+    return {**asdict(wait), "resources": list(wait.resources)}
+
+
+def _wait(item: Item) -> Wait:
+    values = {one.name: item[one.name] for one in fields(Wait)}
+    return Wait(**{**values, "resources": tuple(values["resources"])})

@@ -1,0 +1,147 @@
+"""Objects and policies in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lockkeeper.domain.errors import EvidenceMissing, PolicyMissing
+from lockkeeper.ports import StoredPolicy, Stream
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CHUNK = 1 << 20
+PART = 8 << 20
+"""Bytes of one part of a multipart upload; S3 wants at least 5 MiB for all but the last."""
+
+
+class S3Objects:
+    """Implements `ports.Objects` on Lockkeeper's bucket and, for reading, on the buckets of models and evidence."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def read(self, uri: str, *, max_bytes: int) -> bytes:
+        answer = self._get(uri)
+        if answer["ContentLength"] > max_bytes:
+            answer["Body"].close()
+            raise EvidenceMissing(
+                f"{uri} has {answer['ContentLength']} bytes, more than the {max_bytes} that are read",
+                cure="write a smaller file",
+            )
+        return bytes(answer["Body"].read())
+
+    def stream(self, uri: str) -> Stream:
+        answer = self._get(uri)
+        return Stream(answer["Body"].iter_chunks(CHUNK), answer["ContentLength"])
+
+    def keep(self, source: Iterator[bytes], temporary_key: str) -> None:
+        upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=temporary_key)
+        place = {"Bucket": self._bucket, "Key": temporary_key, "UploadId": upload["UploadId"]}
+        try:
+            parts = [
+                {"PartNumber": number, "ETag": self._client.upload_part(**place, PartNumber=number, Body=body)["ETag"]}  # type: ignore[arg-type]
+                for number, body in enumerate(_parts(source), start=1)
+            ]
+            self._client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})  # type: ignore[arg-type]
+        except BaseException:
+            self._client.abort_multipart_upload(**place)  # type: ignore[arg-type]
+            raise
+
+    def seal_as(self, temporary_key: str, final_key: str) -> str:
+        try:
+            self._client.copy_object(
+                Bucket=self._bucket,
+                Key=final_key,
+                CopySource={"Bucket": self._bucket, "Key": temporary_key},
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            # The key is the content's hash: what is there already is the same.
+            if error.response["Error"]["Code"] not in {"PreconditionFailed", "412"}:
+                raise
+        self._client.delete_object(Bucket=self._bucket, Key=temporary_key)
+        return f"s3://{self._bucket}/{final_key}"
+
+    def write(self, key: str, body: bytes, content_type: str) -> str:
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
+        return f"s3://{self._bucket}/{key}"
+
+    def read_own(self, key: str) -> bytes | None:
+        try:
+            return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                return None
+            raise
+
+    def _get(self, uri: str) -> Any:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        if not uri.startswith("s3://") or not bucket or not key:
+            raise EvidenceMissing(f"{uri!r} is no S3 address", cure="write it as s3://bucket/key")
+        try:
+            return self._client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            raise _unreadable(uri, error) from error
+
+
+def _parts(source: Iterator[bytes]) -> Iterator[bytes]:
+    """Chunks joined to parts of `PART` bytes; one empty part for an empty source."""
+    held = bytearray()
+    sent = False
+    for chunk in source:
+        held += chunk
+        while len(held) >= PART:
+            yield bytes(held[:PART])
+            del held[:PART]
+            sent = True
+    if held or not sent:
+        yield bytes(held)
+
+
+def _unreadable(uri: str, error: ClientError) -> Exception:
+    code = error.response["Error"]["Code"]
+    if code in {"NoSuchKey", "NoSuchBucket", "404"}:
+        return EvidenceMissing(
+            f"{uri} is not there ({code})", cure="upload it, or register the version with the right address"
+        )
+    if code in {"AccessDenied", "403", "AccessDeniedException"}:
+        return EvidenceMissing(
+            f"{uri} may not be read ({code})",
+            cure="deploy Lockkeeper with a ModelBuckets pattern that covers the bucket, and let the bucket's policy allow it",
+        )
+    return error
+
+
+class S3Policies:
+    """Implements `ports.Policies`: `policies/<group>.yaml` in a versioned bucket."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def load(self, group: str, version_id: str | None = None) -> StoredPolicy:
+        request: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=f"policies/{group}.yaml", **request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"NoSuchKey", "404", "NoSuchVersion"}:
+                raise
+            raise PolicyMissing(
+                f"model package group {group} has no policy", cure="write one and run `lockkeeper policy apply FILE`"
+            ) from error
+        return StoredPolicy(answer["Body"].read().decode(), answer["VersionId"])
+
+    def save(self, group: str, text: str, changed_by: str) -> StoredPolicy:
+        answer = self._client.put_object(
+            Bucket=self._bucket,
+            Key=f"policies/{group}.yaml",
+            Body=text.encode(),
+            ContentType="application/yaml",
+            Metadata={"changed-by": changed_by[:1000]},
+        )
+        return StoredPolicy(text, answer["VersionId"])

@@ -1,0 +1,190 @@
+"""SageMaker endpoints of one environment, with its alarms and request counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.domain.staging_tests import Answered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from boto3 import Session
+
+BUSY = ("in-progress", "in progress", "cannot update endpoint", "cannot delete endpoint", "currently being")
+VARIANT = "AllTraffic"
+
+
+class SageMakerEndpoints:
+    """Implements `ports.Endpoints`. `session` gives a session under the environment's deploy role; it is made at first use."""
+
+    def __init__(self, session: Callable[[], Session], *, partition: str, account: str, region: str) -> None:
+        self._session = session
+        self._place = (partition, account, region)
+        self._clients: dict[str, Any] = {}
+
+    def arn_of(self, endpoint_name: str) -> str:
+        partition, account, region = self._place
+        return f"arn:{partition}:sagemaker:{region}:{account}:endpoint/{endpoint_name.lower()}"
+
+    def alarm_arn(self, name: str) -> str:
+        partition, account, region = self._place
+        return f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"
+
+    def look(self, endpoint_name: str) -> EndpointState | None:
+        try:
+            answer = self._client("sagemaker").describe_endpoint(EndpointName=endpoint_name)
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+        return EndpointState(
+            name=answer["EndpointName"],
+            arn=answer["EndpointArn"],
+            status=answer["EndpointStatus"],
+            config_name=answer.get("EndpointConfigName", ""),
+            failure_reason=answer.get("FailureReason", ""),
+        )
+
+    def create_model(
+        self,
+        name: str,
+        *,
+        image: str,
+        artifact_uri: str,
+        environment: dict[str, str],
+        role_arn: str,
+        tags: dict[str, str],
+    ) -> None:
+        container = {"Image": image, "ModelDataUrl": artifact_uri, "Environment": environment}
+        self._create(
+            "create_model", ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role_arn, Tags=_tags(tags)
+        )
+
+    def create_config(self, name: str, *, model: str, instance_type: str, instances: int, tags: dict[str, str]) -> None:
+        variant = {
+            "VariantName": VARIANT,
+            "ModelName": model,
+            "InstanceType": instance_type,
+            "InitialInstanceCount": instances,
+            "InitialVariantWeight": 1.0,
+        }
+        self._create("create_endpoint_config", EndpointConfigName=name, ProductionVariants=[variant], Tags=_tags(tags))
+
+    def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
+        return self._create(
+            "create_endpoint", EndpointName=endpoint_name, EndpointConfigName=config_name, Tags=_tags(tags)
+        )
+
+    def update(self, endpoint_name: str, config_name: str) -> None:
+        try:
+            self._client("sagemaker").update_endpoint(EndpointName=endpoint_name, EndpointConfigName=config_name)
+        except ClientError as error:
+            raise _translated(error, f"endpoint {endpoint_name} cannot be updated") from error
+
+    def delete(self, endpoint_name: str) -> None:
+        self._delete("delete_endpoint", endpoint_name, EndpointName=endpoint_name)
+
+    def delete_config(self, name: str) -> None:
+        self._delete("delete_endpoint_config", name, EndpointConfigName=name)
+
+    def delete_model(self, name: str) -> None:
+        self._delete("delete_model", name, ModelName=name)
+
+    def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered:
+        client = self._client("sagemaker-runtime")
+        try:
+            answer = client.invoke_endpoint(
+                EndpointName=endpoint_name, Body=body.encode(), ContentType=content_type, Accept=accept
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ModelError":
+                raise _translated(error, f"endpoint {endpoint_name} cannot be invoked") from error
+            status = int(error.response.get("OriginalStatusCode", 500))
+            return Answered(status, "text/plain", str(error.response.get("OriginalMessage", "")))
+        return Answered(200, answer.get("ContentType", ""), answer["Body"].read().decode(errors="replace"))
+
+    def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]:
+        if not names:
+            return ()
+        client = self._client("cloudwatch")
+        pages = client.get_paginator("describe_alarms").paginate(AlarmNames=list(names))
+        states = {alarm["AlarmName"]: alarm["StateValue"] for page in pages for alarm in page["MetricAlarms"]}
+        return tuple(
+            AlarmLook(name, states.get(name, "missing"), name in states and self._alarmed(name, since))
+            for name in names
+        )
+
+    def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int:
+        answer = self._client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName="Invocations",
+            Dimensions=[{"Name": "EndpointName", "Value": endpoint_name}, {"Name": "VariantName", "Value": VARIANT}],
+            StartTime=since,
+            EndTime=until,
+            Period=_period(since, until),
+            Statistics=["Sum"],
+        )
+        return int(sum(point["Sum"] for point in answer["Datapoints"]))
+
+    def _alarmed(self, name: str, since: datetime) -> bool:
+        pages = (
+            self._client("cloudwatch")
+            .get_paginator("describe_alarm_history")
+            .paginate(AlarmName=name, HistoryItemType="StateUpdate", StartDate=since)
+        )
+        items = (item for page in pages for item in page["AlarmHistoryItems"])
+        return any("to ALARM" in item.get("HistorySummary", "") for item in items)
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._session().client(service)  # type: ignore[call-overload]
+        return self._clients[service]
+
+    def _create(self, operation: str, **request: Any) -> bool:
+        try:
+            getattr(self._client("sagemaker"), operation)(**request)
+        except ClientError as error:
+            if "already existing" in error.response["Error"]["Message"].lower():
+                return False
+            raise _translated(error, f"{operation} was refused") from error
+        return True
+
+    def _delete(self, operation: str, name: str, **request: Any) -> None:
+        try:
+            getattr(self._client("sagemaker"), operation)(**request)
+        except ClientError as error:
+            if not _is_missing(error):
+                raise _translated(error, f"{operation} of {name} was refused") from error
+
+
+def _tags(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
+
+
+def _is_missing(error: ClientError) -> bool:
+    message = error.response["Error"]["Message"].lower()
+    return "could not find" in message or "does not exist" in message
+
+
+def _translated(error: ClientError, what: str) -> Exception:
+    """What a refused call means: busy is tried again, throttling stays itself (retried), the rest fails the deployment."""
+    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+    if any(word in message.lower() for word in BUSY) or code == "ResourceLimitExceeded":
+        return TryAgain(f"{what}: {code}: {message}")
+    if code in {"ValidationException", "AccessDeniedException", "ResourceInUse", "ValidationError"}:
+        return DeploymentFailed(
+            f"{what}: {code}: {message}", cure="mend what the message names, then register a new version"
+        )
+    return error
+
+
+def _period(since: datetime, until: datetime) -> int:
+    """A multiple of 60 seconds that keeps the answer below CloudWatch's 1,440 points."""
+    minutes = (until - since).total_seconds() / 60
+    return 60 * max(1, -(-int(minutes) // 1400))

@@ -1,0 +1,54 @@
+"""The model registry: SageMaker model packages."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+NOT_ALLOWED = re.compile(r"[^A-Za-z0-9 _.:/=+\-@]")
+
+
+class SageMakerRegistry:
+    """Implements `ports.Registry`."""
+
+    def __init__(self, client: SageMakerClient) -> None:
+        self._client = client
+
+    def describe(self, arn: str) -> dict[str, Any] | None:
+        try:
+            return cast("dict[str, Any]", self._client.describe_model_package(ModelPackageName=arn))
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+
+    def stamp(
+        self, arn: str, *, status: str | None, description: str, metadata: dict[str, str], life_cycle: str
+    ) -> None:
+        request: dict[str, Any] = {
+            "ModelPackageArn": arn,
+            "ApprovalDescription": description,
+            "CustomerMetadataProperties": {name: NOT_ALLOWED.sub("_", value)[:256] for name, value in metadata.items()},
+        }
+        if status:
+            request["ModelApprovalStatus"] = status
+        if life_cycle:
+            request["ModelLifeCycle"] = {"Stage": life_cycle, "StageStatus": "Promoted"}
+        try:
+            self._client.update_model_package(**request)
+        except ClientError as error:
+            if not _is_missing(error):
+                raise
+
+
+def _is_missing(error: ClientError) -> bool:
+    """A version that is not there is a ValidationException in SageMaker's manner of speaking."""
+    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"].lower()
+    return code in {"ResourceNotFound", "ResourceNotFoundException"} or (
+        code == "ValidationException" and ("does not exist" in message or "could not find" in message)
+    )

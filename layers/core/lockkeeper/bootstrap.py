@@ -1,0 +1,145 @@
+"""The only wiring: which adapter stands behind which port, each built when it is first used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from lockkeeper.adapters.aws import SystemClock
+from lockkeeper.ports import Meter, World
+from lockkeeper.settings import Settings
+
+if TYPE_CHECKING:
+    import boto3
+
+    from lockkeeper.adapters.aws import BusPublisher, OneTimeSchedules, StepFunctionsTasks, TopicMail
+    from lockkeeper.adapters.dynamodb import DynamoDBLedger
+    from lockkeeper.adapters.s3 import S3Objects, S3Policies
+    from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
+    from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
+
+
+class AwsWorld:
+    """The real world (`ports.World`). Imports are inside: a function loads only the adapters that it uses."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.clock = SystemClock()
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        import boto3
+
+        return boto3.Session()
+
+    @cached_property
+    def ledger(self) -> DynamoDBLedger:
+        from lockkeeper.adapters.dynamodb import DynamoDBLedger
+        from lockkeeper.adapters.dynamodb.table import Table
+
+        return DynamoDBLedger(Table(self.session.client("dynamodb"), self.settings.text("TABLE_NAME")), self.clock)
+
+    @cached_property
+    def registry(self) -> SageMakerRegistry:
+        from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
+
+        return SageMakerRegistry(self.session.client("sagemaker"))
+
+    @cached_property
+    def objects(self) -> S3Objects:
+        from lockkeeper.adapters.s3 import S3Objects
+
+        return S3Objects(self.session.client("s3"), self.settings.text("BUCKET_NAME"))
+
+    @cached_property
+    def policies(self) -> S3Policies:
+        from lockkeeper.adapters.s3 import S3Policies
+
+        return S3Policies(self.session.client("s3"), self.settings.text("BUCKET_NAME"))
+
+    @cached_property
+    def staging(self) -> SageMakerEndpoints:
+        return self._endpoints("staging")
+
+    @cached_property
+    def production(self) -> SageMakerEndpoints:
+        return self._endpoints("production")
+
+    @cached_property
+    def tasks(self) -> StepFunctionsTasks:
+        from lockkeeper.adapters.aws import StepFunctionsTasks
+
+        arn = self.settings.optional("STATE_MACHINE_ARN")
+        return StepFunctionsTasks(self.session.client("stepfunctions"), arn)
+
+    @cached_property
+    def schedules(self) -> OneTimeSchedules:
+        from lockkeeper.adapters.aws import OneTimeSchedules
+
+        return OneTimeSchedules(
+            self.session.client("scheduler"),
+            group=self.settings.text("SCHEDULE_GROUP"),
+            target_arn=self.settings.text("SCHEDULE_TARGET_ARN"),
+            role_arn=self.settings.text("SCHEDULE_ROLE_ARN"),
+            dead_letter_arn=self.settings.text("SCHEDULE_DEAD_LETTER_ARN"),
+        )
+
+    @cached_property
+    def publisher(self) -> BusPublisher:
+        from lockkeeper.adapters.aws import BusPublisher
+
+        return BusPublisher(self.session.client("events"), self.settings.text("BUS_NAME"))
+
+    @cached_property
+    def mail(self) -> TopicMail:
+        from lockkeeper.adapters.aws import TopicMail
+
+        return TopicMail(
+            self.session.client("sns"),
+            personal_topic_arn=self.settings.optional("PERSONAL_TOPIC_ARN"),
+            broadcast_topic_arn=self.settings.optional("BROADCAST_TOPIC_ARN"),
+        )
+
+    @property
+    def trusted_accounts(self) -> frozenset[str]:
+        return self.settings.trusted_accounts
+
+    @property
+    def endpoint_execution_role_arn(self) -> str:
+        return self.settings.text("ENDPOINT_EXECUTION_ROLE_ARN")
+
+    @property
+    def web_url(self) -> str:
+        return self.settings.optional("WEB_URL")
+
+    def _endpoints(self, name: str) -> SageMakerEndpoints:
+        from lockkeeper.adapters.assumed_role import assumed_role_session
+        from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
+
+        environment = self.settings.environment(name)
+        return SageMakerEndpoints(
+            lambda: assumed_role_session(self.session, environment),
+            partition=environment.partition,
+            account=environment.account,
+            region=environment.region,
+        )
+
+
+@lru_cache
+def world() -> AwsWorld:
+    """The world of this Lambda: one, reused while the sandbox is warm."""
+    return AwsWorld()
+
+
+@contextmanager
+def metered(release_id: str, outside: World, memory_gb: float) -> Iterator[None]:
+    """Count one state entered and one invocation for the release, with its duration in GB-seconds, also when it raises."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        spent = (time.perf_counter() - began) * memory_gb
+        outside.ledger.meter(release_id, Meter(transitions=1, invocations=1, gb_seconds=spent))

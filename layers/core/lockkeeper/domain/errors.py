@@ -1,0 +1,118 @@
+"""What ends a release, what is tried again, and which status each error leaves behind.
+
+The class name is the error name in the state machine: `Retry` and `Catch` in `release.asl.yaml` match on it.
+"""
+
+from __future__ import annotations
+
+
+class LockkeeperError(Exception):
+    """Base of every error Lockkeeper raises itself; `cure` says what a person can do about it."""
+
+    def __init__(self, message: str, *, cure: str = "") -> None:
+        super().__init__(f"{message} — {cure}" if cure else message)
+        self.message = message
+        self.cure = cure
+
+
+class TryAgain(LockkeeperError):
+    """The world is not ready (an endpoint is still changing); the state machine retries with backoff."""
+
+
+class ReleaseStopped(LockkeeperError):
+    """Base of everything that ends a release without promoting it."""
+
+
+class CandidateInvalid(ReleaseStopped):
+    """The model package cannot be released: missing, incomplete or contradictory."""
+
+
+class ModelUnsupported(ReleaseStopped):
+    """A kind of model this version of Lockkeeper refuses by name."""
+
+
+class PolicyMissing(ReleaseStopped):
+    """The model package group has no policy."""
+
+
+class PolicyInvalid(ReleaseStopped):
+    """The policy is refused; the message has one line per mistake, with its place."""
+
+
+class EvidenceMissing(ReleaseStopped):
+    """A report, data set or artifact that a gate needs cannot be read."""
+
+
+class ArtifactRefused(ReleaseStopped):
+    """The artifact is unreadable, too large or not what it says it is."""
+
+
+class GateFailed(ReleaseStopped):
+    """At least one gate measured a value that the policy does not allow."""
+
+
+class GateInconclusive(ReleaseStopped):
+    """At least one gate could not be decided; inconclusive is not passed."""
+
+
+class ReleaseRejected(ReleaseStopped):
+    """A person who may decide said no."""
+
+
+class ApprovalExpired(ReleaseStopped):
+    """Nobody decided in time."""
+
+
+class ReleaseSuperseded(ReleaseStopped):
+    """A newer version of the same group took this one's place before production had begun."""
+
+
+class VersionHeld(ReleaseStopped):
+    """The version was rolled back before and is held until a person lifts the hold."""
+
+
+class DeploymentFailed(ReleaseStopped):
+    """SageMaker could not create or update an endpoint."""
+
+
+class BakeFailed(ReleaseStopped):
+    """The look at the end of (or an alarm during) the bake found something wrong."""
+
+
+class LockLost(ReleaseStopped):
+    """The release no longer owns the group's lock, so it may not touch production."""
+
+
+class UnknownRelease(LockkeeperError):
+    """No release of that name is in the ledger."""
+
+
+class DecisionRefused(LockkeeperError):
+    """A decision that is not accepted: wrong person, wrong time, wrong evidence. Maps to HTTP 403, 404, 409 or 410 by type."""
+
+
+class NotPermitted(DecisionRefused):
+    """This person may not decide."""
+
+
+class LinkUnknown(DecisionRefused):
+    """No such approval link."""
+
+
+class AlreadyDecided(DecisionRefused):
+    """Somebody decided before."""
+
+
+class RequestClosed(DecisionRefused):
+    """The request is no longer open: expired or superseded."""
+
+
+STATUS_OF_ERROR = {
+    "ReleaseRejected": "rejected",
+    "ApprovalExpired": "expired",
+    "ReleaseSuperseded": "superseded",
+}
+"""Status a release ends in, by the name of the error that stopped it; every other error means `failed`."""
+
+REGISTRY_REJECTIONS = frozenset({"GateFailed", "ReleaseRejected", "BakeFailed", "ArtifactRefused"})
+"""Errors that say something about the model itself: the registry is stamped Rejected. The others leave its status."""

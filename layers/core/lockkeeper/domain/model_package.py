@@ -1,0 +1,130 @@
+"""A model package as the registry describes it, and which ones this version releases."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from lockkeeper.domain.errors import CandidateInvalid, EvidenceMissing, ModelUnsupported
+
+PACKAGE_ARN = re.compile(
+    r"^arn:(?P<partition>[\w-]+):sagemaker:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):model-package/(?P<group>[a-zA-Z0-9-]{1,63})/(?P<version>\d{1,9})$"
+)
+DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True)
+class PackageName:
+    """The parts of a versioned model package's ARN."""
+
+    partition: str
+    region: str
+    account: str
+    group: str
+    version: int
+
+    @classmethod
+    def from_arn(cls, arn: str) -> PackageName | None:
+        match = PACKAGE_ARN.match(arn)
+        if not match:
+            return None
+        parts = match.groupdict()
+        return cls(parts["partition"], parts["region"], parts["account"], parts["group"], int(parts["version"]))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What of a model package is released: one container, one artifact."""
+
+    image: str
+    image_digest: str
+    artifact_uri: str
+    environment: dict[str, str] = field(default_factory=dict)
+    content_types: tuple[str, ...] = ()
+    quality_report_uri: str = ""
+
+    @property
+    def pinned_image(self) -> str:
+        """`repository@sha256:...`: what the endpoint runs, whatever happens to the tag."""
+        repository = self.image.split("@")[0]
+        name = repository.rsplit("/", 1)[-1]
+        if ":" in name:
+            repository = repository[: -len(name)] + name.split(":")[0]
+        return f"{repository}@{self.image_digest}"
+
+
+def candidate_from(description: dict[str, Any]) -> Candidate:
+    """Read DescribeModelPackage's answer; raises what cannot be released, by name and with a cure."""
+    arn = description.get("ModelPackageArn", "the model package")
+    containers = (description.get("InferenceSpecification") or {}).get("Containers") or []
+    if not containers:
+        raise CandidateInvalid(
+            f"{arn} has no container in its InferenceSpecification",
+            cure="register it with an InferenceSpecification that has one container with Image and ModelDataUrl",
+        )
+    if len(containers) > 1:
+        raise ModelUnsupported(
+            f"{arn} has {len(containers)} containers; this version releases models of one container",
+            cure="register a model package with a single container",
+        )
+    container = containers[0]
+    if container.get("ModelDataSource") or container.get("ModelDataETag") == "":
+        raise ModelUnsupported(
+            f"{arn} names its artifact by ModelDataSource (an S3 prefix); this version releases one model.tar.gz",
+            cure="register it with ModelDataUrl pointing to a model.tar.gz",
+        )
+    return Candidate(
+        image=container.get("Image", ""),
+        image_digest=_digest_of(arn, container),
+        artifact_uri=_artifact_of(arn, container),
+        environment=dict(container.get("Environment") or {}),
+        content_types=tuple((description.get("InferenceSpecification") or {}).get("SupportedContentTypes") or ()),
+        quality_report_uri=_quality_report_of(arn, description),
+    )
+
+
+def _digest_of(arn: str, container: dict[str, Any]) -> str:
+    image = str(container.get("Image", ""))
+    if not image:
+        raise CandidateInvalid(f"{arn} names no container image", cure="register it with Containers[0].Image")
+    digest = str(container.get("ImageDigest") or (image.split("@", 1)[1] if "@" in image else ""))
+    if not DIGEST.match(digest):
+        raise CandidateInvalid(
+            f"{arn}: the registry gives no digest for image {image}, so it cannot be pinned",
+            cure="register the package with Image as repository@sha256:digest or with ImageDigest",
+        )
+    return digest
+
+
+def _artifact_of(arn: str, container: dict[str, Any]) -> str:
+    uri = str(container.get("ModelDataUrl") or "")
+    if not uri:
+        raise CandidateInvalid(
+            f"{arn} names no model artifact", cure="register it with Containers[0].ModelDataUrl=s3://.../model.tar.gz"
+        )
+    if not uri.startswith("s3://") or not uri.endswith(".tar.gz"):
+        raise ModelUnsupported(
+            f"{arn}: the artifact {uri} is not a .tar.gz object in S3",
+            cure="pack the model as model.tar.gz and register its s3:// address",
+        )
+    return uri
+
+
+def _quality_report_of(arn: str, description: dict[str, Any]) -> str:
+    quality = ((description.get("ModelMetrics") or {}).get("ModelQuality") or {}).get("Statistics") or {}
+    uri = str(quality.get("S3Uri") or "")
+    if not uri:
+        raise EvidenceMissing(
+            f"{arn} has no ModelMetrics.ModelQuality.Statistics report",
+            cure="register the package with ModelMetrics={ModelQuality: {Statistics: {ContentType, S3Uri}}}",
+        )
+    return uri
+
+
+def author_of(description: dict[str, Any], author_from: str | None) -> str:
+    """Who made this version: the metadata the policy names, else the person who created it; empty when unknown."""
+    if author_from:
+        return str((description.get("CustomerMetadataProperties") or {}).get(author_from.removeprefix("metadata."), ""))
+    created_by = description.get("CreatedBy") or {}
+    return str(created_by.get("UserProfileName") or (created_by.get("IamIdentity") or {}).get("Arn") or "")

@@ -1,0 +1,89 @@
+"""What to do about a `SageMaker Model Package State Change` event: start a release, or ignore it and say why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lockkeeper.domain.model_package import PackageName
+from lockkeeper.domain.release import release_id_for
+
+STAMP = "lockkeeper:release"
+"""Key of the registry's CustomerMetadataProperties that Lockkeeper writes: the release that handled the version."""
+
+
+@dataclass(frozen=True)
+class PackageHint:
+    """What a model package event claims. It is a hint; the API is the truth."""
+
+    arn: str
+    account: str
+    region: str
+    updated_fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start a release under this name."""
+
+    release_id: str
+    name: PackageName
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """Do nothing, for this reason."""
+
+    reason: str
+
+
+def package_hint(event: dict[str, Any]) -> PackageHint | Ignore:
+    """Read an event of any shape; what is not a model package event is ignored with the reason."""
+    detail = event.get("detail")
+    if event.get("source") != "aws.sagemaker" or event.get("detail-type") != "SageMaker Model Package State Change":
+        return Ignore(f"not a model package event: {event.get('source')!r} {event.get('detail-type')!r}")
+    if not isinstance(detail, dict):
+        return Ignore("the event has no detail")
+    arn = detail.get("ModelPackageArn")
+    if not isinstance(arn, str):
+        return Ignore("the event names no ModelPackageArn")
+    fields = detail.get("UpdatedModelPackageFields")
+    updated = tuple(str(name) for name in fields) if isinstance(fields, list) else ()
+    return PackageHint(arn, str(event.get("account", "")), str(event.get("region", "")), updated)
+
+
+def name_of(hint: PackageHint, trusted_accounts: frozenset[str]) -> PackageName | Ignore:
+    """The package's name, if the event comes from where it says and from an account we listen to."""
+    name = PackageName.from_arn(hint.arn)
+    if name is None:
+        return Ignore(f"not a versioned model package: {hint.arn[:200]!r}")
+    if name.account not in trusted_accounts or hint.account not in trusted_accounts:
+        return Ignore(f"account {hint.account!r} (package of {name.account!r}) is not one Lockkeeper listens to")
+    if name.account != hint.account or name.region != hint.region:
+        return Ignore(f"the event of {hint.account}/{hint.region} is about another place: {hint.arn}")
+    return name
+
+
+def decide_on_package(
+    hint: PackageHint,
+    name: PackageName,
+    description: dict[str, Any] | None,
+    existing_release: str | None,
+    champion_version: int | None,
+) -> Start | Ignore:
+    """Decide from the package as the registry describes it now (`None` when it is gone), not from the event."""
+    if description is None:
+        return Ignore(f"{hint.arn} is not in the registry")
+    if existing_release is not None:
+        what = f"an update of {', '.join(hint.updated_fields)}" if hint.updated_fields else "a repeated registration"
+        return Ignore(f"{what}: version {name.version} already has release {existing_release}")
+    if (description.get("CustomerMetadataProperties") or {}).get(STAMP):
+        return Ignore(f"version {name.version} was stamped by a release that the ledger does not know any more")
+    status = description.get("ModelPackageStatus")
+    if status != "Completed":
+        return Ignore(f"version {name.version} is {status}; only a Completed package can be released")
+    if description.get("ModelApprovalStatus") == "Rejected":
+        return Ignore(f"version {name.version} is Rejected in the registry")
+    if champion_version is not None and name.version < champion_version:
+        return Ignore(f"version {name.version} is older than version {champion_version}, which serves already")
+    return Start(release_id_for(name.group, name.version, 1), name)

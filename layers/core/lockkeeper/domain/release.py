@@ -1,0 +1,151 @@
+"""The release: the journey of one model package, and the names it gives to what it creates."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where a release stands, as `lockkeeper releases` shows it."""
+
+    WAITING_FOR_LOCK = "waiting-for-lock"
+    OPEN = "open"
+    AWAITING_APPROVAL = "awaiting-approval"
+    DEPLOYING = "deploying"
+    TESTING = "testing"
+    PROMOTING = "promoting"
+    BAKING = "baking"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+    ROLLED_BACK = "rolled-back"
+
+
+ENDED = frozenset(
+    {Status.PROMOTED, Status.REJECTED, Status.FAILED, Status.SUPERSEDED, Status.EXPIRED, Status.ROLLED_BACK}
+)
+
+
+class Outcome(StrEnum):
+    """What a gate can say. Inconclusive is not passed."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One gate's answer: measured against required, with a reason a person can act on."""
+
+    gate: str
+    verdict: Outcome
+    reason: str
+    measured: float | str | None = None
+    required: str | None = None
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What is released, by content: artifact bytes and container image digest."""
+
+    source: str
+    pinned: str
+    sha256: str
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Pins:
+    """Everything a release is bound to. `policy` has `version_id` and `sha256`, `seals` has `judged` and `tested`."""
+
+    artifacts: tuple[Pin, ...] = ()
+    images: tuple[str, ...] = ()
+    policy: dict[str, str] = field(default_factory=dict)
+    seals: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """`at` is ISO 8601 in UTC, `what` a few words, `why` the reason."""
+
+    at: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release as the ledger keeps it."""
+
+    release_id: str
+    model_package_group: str
+    version: int
+    attempt: int
+    model_package_arn: str
+    status: Status = Status.OPEN
+    stage: str = "OpenRelease"
+    reason: str = ""
+    opened_at: str = ""
+    ended_at: str = ""
+    execution_arn: str = ""
+    author: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    approvals: tuple[dict[str, Any], ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    pins: Pins = field(default_factory=Pins)
+    endpoints: dict[str, dict[str, Any]] = field(default_factory=dict)
+    meters: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    def with_changes(self, **changes: Any) -> Release:
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The release as other people's scripts read it: plain JSON types, cost in US dollars at list prices."""
+        from lockkeeper.domain.cost import cost_of
+
+        document = asdict(self)
+        document["cost"] = cost_of(self.meters)
+        del document["meters"]
+        document["status"] = str(self.status)
+        document["verdicts"] = [{**verdict, "verdict": str(verdict["verdict"])} for verdict in document["verdicts"]]
+        for name in ("approvals", "timeline"):
+            document[name] = list(document[name])
+        document["pins"]["artifacts"] = list(document["pins"]["artifacts"])
+        document["pins"]["images"] = list(document["pins"]["images"])
+        document["endpoints"].setdefault("staging", None)
+        document["endpoints"].setdefault("production", None)
+        return document
+
+
+def release_id_for(group: str, version: int, attempt: int) -> str:
+    """Name of a release and of its execution: the same for every event about the same registration, at most 80 characters.
+
+    The group comes first and the rest is read from the right, so no two (group, version, attempt) share a name.
+    """
+    return f"{group}-v{version}-a{attempt}"
+
+
+def resource_name(release_id: str, purpose: str) -> str:
+    """Name of a SageMaker resource of a release: deterministic, at most 63 characters, `lockkeeper-` in front."""
+    name = f"lockkeeper-{release_id}-{purpose}"
+    if len(name) <= 63:
+        return name
+    digest = hashlib.sha256(release_id.encode()).hexdigest()[:10]
+    tail = f"-{digest}-{purpose}"
+    return name[: 63 - len(tail)].rstrip("-") + tail
+
+
+def with_verdicts(release: Release, *verdicts: Verdict) -> tuple[Verdict, ...]:
+    """The release's verdicts with these added; a gate that is judged again replaces its earlier verdict."""
+    judged = {verdict.gate for verdict in verdicts}
+    return (*(verdict for verdict in release.verdicts if verdict.gate not in judged), *verdicts)

@@ -1,0 +1,95 @@
+"""Production: what an endpoint's state means for a wait, and what a look at the end of a bake says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lockkeeper.domain.policy import Strategy
+from lockkeeper.domain.release import Outcome, Verdict
+
+
+@dataclass(frozen=True)
+class EndpointState:
+    """DescribeEndpoint's answer, as far as it matters. `status` is the API's spelling (`InService`)."""
+
+    name: str
+    arn: str
+    status: str
+    config_name: str
+    failure_reason: str = ""
+
+
+class Step(StrEnum):
+    """What to do about a wait after a look."""
+
+    DONE = "done"
+    FAILED = "failed"
+    STILL = "still"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A look's result and why."""
+
+    step: Step
+    reason: str
+
+
+def look_at_endpoint(state: EndpointState | None, wanted_config: str) -> Seen:
+    """Whether an endpoint that was told to run `wanted_config` does (`None`: there is no such endpoint)."""
+    if state is None:
+        return Seen(Step.FAILED, "the endpoint does not exist")
+    if state.status == "InService":
+        if state.config_name == wanted_config:
+            return Seen(Step.DONE, f"endpoint {state.name} is InService with {wanted_config}")
+        why = state.failure_reason or "SageMaker rolled the update back"
+        return Seen(Step.FAILED, f"endpoint {state.name} serves {state.config_name}, not {wanted_config}: {why}")
+    if state.status in {"Failed", "UpdateRollbackFailed", "OutOfService"}:
+        return Seen(
+            Step.FAILED, f"endpoint {state.name} is {state.status}: {state.failure_reason or 'no reason given'}"
+        )
+    return Seen(Step.STILL, f"endpoint {state.name} is {state.status}")
+
+
+@dataclass(frozen=True)
+class AlarmLook:
+    """One alarm at the time of the look: its state now, and whether it was in ALARM since the bake began."""
+
+    name: str
+    state: str
+    alarmed_since_start: bool
+
+
+def judge_bake(
+    strategy: Strategy,
+    alarms: tuple[AlarmLook, ...],
+    endpoint: EndpointState | None,
+    wanted_config: str,
+    invocations: int,
+) -> tuple[Verdict, ...]:
+    """The look at a bake's deadline: alarms and their history, what serves, how often it was asked."""
+    verdicts = [_judge_alarm(alarm) for alarm in alarms]
+    seen = look_at_endpoint(endpoint, wanted_config)
+    serving = Outcome.PASSED if seen.step is Step.DONE else Outcome.FAILED
+    verdicts.append(
+        Verdict("bake: serving", serving, seen.reason, endpoint.config_name if endpoint else None, wanted_config)
+    )
+    wanted = strategy.minimum_invocations
+    if invocations >= wanted:
+        reason = f"{invocations} requests since the bake began"
+        reason += "" if wanted else " (the policy asks for no minimum)"
+        verdicts.append(Verdict("bake: invocations", Outcome.PASSED, reason, float(invocations), f">= {wanted}"))
+    else:
+        reason = f"{invocations} requests are too few to judge by; {wanted} are required"
+        verdicts.append(Verdict("bake: invocations", Outcome.INCONCLUSIVE, reason, float(invocations), f">= {wanted}"))
+    return tuple(verdicts)
+
+
+def _judge_alarm(alarm: AlarmLook) -> Verdict:
+    gate = f"bake: alarm {alarm.name}"
+    if alarm.state == "missing":
+        return Verdict(gate, Outcome.INCONCLUSIVE, "there is no such alarm; create it or mend the policy", None, "OK")
+    if alarm.state == "ALARM" or alarm.alarmed_since_start:
+        return Verdict(gate, Outcome.FAILED, "it was in ALARM during the bake", alarm.state, "OK")
+    return Verdict(gate, Outcome.PASSED, f"{alarm.state} throughout", alarm.state, "OK")

@@ -1,0 +1,63 @@
+"""What every handler does around its use case: the release's name on every log line, metrics, metering, errors said plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from lockkeeper.bootstrap import AwsWorld, metered, world
+from lockkeeper.domain.errors import ReleaseStopped
+
+logger = Logger(service="lockkeeper")
+metrics = Metrics(namespace="Lockkeeper", service="lockkeeper")
+
+Event = dict[str, Any]
+
+
+def release_state(name: str) -> Callable[[Callable[[Event, AwsWorld], Any]], Callable[[Event, Any], Any]]:
+    """A state of the `release` machine. The event has `release_id`; what the function returns is the state's result."""
+
+    def decorate(function: Callable[[Event, AwsWorld], Any]) -> Callable[[Event, Any], Any]:
+        @wraps(function)
+        @metrics.log_metrics
+        def handler(event: Event, _context: Any) -> Any:
+            release_id = event["release_id"]
+            logger.append_keys(release_id=release_id, state=name)
+            metrics.add_dimension(name="state", value=name)
+            metrics.add_metric(name="StateEntered", unit=MetricUnit.Count, value=1)
+            logger.info(f"{name} begins")
+            outside = world()
+            with metered(release_id, outside, outside.settings.memory_gb):
+                try:
+                    result = function(event, outside)
+                except ReleaseStopped as stopped:
+                    metrics.add_metric(name="ReleaseStopped", unit=MetricUnit.Count, value=1)
+                    logger.warning(f"{type(stopped).__name__}: {stopped}")
+                    raise
+            logger.info(f"{name} ends")
+            return result
+
+        return handler
+
+    return decorate
+
+
+def reaction(name: str) -> Callable[[Callable[[Event, AwsWorld], Any]], Callable[[Event, Any], Any]]:
+    """A function that reacts to events from anywhere."""
+
+    def decorate(function: Callable[[Event, AwsWorld], Any]) -> Callable[[Event, Any], Any]:
+        @wraps(function)
+        @metrics.log_metrics
+        def handler(event: Event, _context: Any) -> Any:
+            logger.append_keys(release_id="", event_id=str(event.get("id", "")))
+            metrics.add_dimension(name="function", value=name)
+            metrics.add_metric(name="EventSeen", unit=MetricUnit.Count, value=1)
+            return function(event, world())
+
+        return handler
+
+    return decorate

@@ -1,0 +1,356 @@
+"""The protocols the use cases need. Adapters implement them; the in-memory ones pass the same suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from lockkeeper.domain.approval import ApprovalRequest, Decision, PersonalLink
+from lockkeeper.domain.lock import Lock
+from lockkeeper.domain.release import Release
+from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.domain.staging_tests import Answered
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A stored task token: which state of which release waits, for what.
+
+    `resources` are ARNs whose events may end the wait, `details` what the look needs to know (JSON types).
+    """
+
+    release_id: str
+    state: str
+    token: str
+    resources: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+    interruptible: bool = False
+    deadline: str = ""
+    settled: bool = False
+    delivered: bool = False
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What serves a group in production, and since when (ISO 8601)."""
+
+    group: str
+    version: int
+    release_id: str
+    endpoint_name: str
+    config_name: str
+    since: str
+
+
+@dataclass(frozen=True)
+class Meter:
+    """What one invocation of a state cost: added to the release's meters."""
+
+    transitions: int = 0
+    invocations: int = 0
+    gb_seconds: float = 0.0
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        ...
+
+
+class Ledger(Protocol):
+    """Releases and all that is decided about them. Every transition is a conditional write."""
+
+    def open(self, release: Release) -> bool:
+        """Create a release's record; False when it exists already."""
+        ...
+
+    def get(self, release_id: str) -> Release:
+        """The release (strongly consistent); `UnknownRelease` when there is none."""
+        ...
+
+    def releases(self, group: str | None = None) -> list[Release]:
+        """All releases, newest first."""
+        ...
+
+    def release_of(self, group: str, version: int) -> str | None:
+        """Id of the latest attempt to release a version."""
+        ...
+
+    def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
+        """Add to the timeline and set fields of the release, in one write."""
+        ...
+
+    def meter(self, release_id: str, meter: Meter) -> None:
+        """Add to what the release cost."""
+        ...
+
+    def store_wait(self, wait: Wait) -> None:
+        """Keep a wait (in place of an earlier one of the same state) and make it findable by its resources."""
+        ...
+
+    def wait_of(self, release_id: str, state: str) -> Wait | None: ...
+
+    def waits_on(self, resource: str) -> list[Wait]:
+        """The waits that an event about this resource may end."""
+        ...
+
+    def open_waits(self, release_id: str) -> list[Wait]: ...
+
+    def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
+        """Mark a wait as decided, with the result still to be delivered; False when it was decided before or has a new token."""
+        ...
+
+    def wait_delivered(self, wait: Wait) -> None:
+        """The result reached the state machine."""
+        ...
+
+    def take_lock(self, group: str, release_id: str, version: int) -> Lock:
+        """Take the lock if it is free; returns the lock as it then is (look at `owner`)."""
+        ...
+
+    def lock_of(self, group: str) -> Lock | None: ...
+
+    def supersede(self, lock: Lock, by: str) -> bool:
+        """Mark the lock's owner as superseded, unless production has begun or the owner changed."""
+        ...
+
+    def begin_production(self, group: str, release_id: str) -> Lock:
+        """Fence: from now on this release cannot be superseded. Returns the lock as it is (look at `production_begun`)."""
+        ...
+
+    def queue_for_lock(self, group: str, release_id: str, version: int) -> None: ...
+
+    def leave_queue(self, group: str, release_id: str, version: int) -> None: ...
+
+    def queue(self, group: str) -> list[tuple[int, str]]:
+        """(version, release id) of those who wait for the lock, newest first (strongly consistent)."""
+        ...
+
+    def pass_lock(self, group: str, owner: str, to: str | None, version: int = 0) -> bool:
+        """Hand the lock from its owner to another release or (`to=None`) free it; False when the owner is another."""
+        ...
+
+    def champion(self, group: str) -> Champion | None: ...
+
+    def crown(self, champion: Champion) -> None:
+        """This version serves now."""
+        ...
+
+    def hold(self, group: str, version: int, reason: str) -> None:
+        """Keep a version from being released until a person lifts the hold."""
+        ...
+
+    def held(self, group: str, version: int) -> str | None:
+        """The reason a version is held, or None."""
+        ...
+
+    def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> None:
+        """Keep an approval request and its links, in place of earlier ones of the same question."""
+        ...
+
+    def request_of(self, release_id: str, before: str) -> ApprovalRequest | None: ...
+
+    def link(self, sha256: str) -> PersonalLink | None: ...
+
+    def decide(self, before: ApprovalRequest, after: ApprovalRequest, decision: Decision, wait: Wait | None) -> bool:
+        """Write a decision; when it ends the request, settle `wait` in the same transaction. False: somebody was faster."""
+        ...
+
+    def close_requests(self, release_id: str) -> None:
+        """Nobody can decide on this release any more."""
+        ...
+
+
+class Registry(Protocol):
+    """The model registry (SageMaker)."""
+
+    def describe(self, arn: str) -> dict[str, Any] | None:
+        """DescribeModelPackage's answer, or None when there is no such version."""
+        ...
+
+    def stamp(
+        self, arn: str, *, status: str | None, description: str, metadata: dict[str, str], life_cycle: str
+    ) -> None:
+        """Write a release's outcome onto the version; `status` None leaves ModelApprovalStatus as it is."""
+        ...
+
+
+class Objects(Protocol):
+    """S3, by `s3://bucket/key`."""
+
+    def read(self, uri: str, *, max_bytes: int) -> bytes:
+        """The object's bytes; `EvidenceMissing` says why it cannot be read."""
+        ...
+
+    def stream(self, uri: str) -> Stream: ...
+
+    def keep(self, source: Iterator[bytes], temporary_key: str) -> None:
+        """Upload a stream into Lockkeeper's bucket."""
+        ...
+
+    def seal_as(self, temporary_key: str, final_key: str) -> str:
+        """Give an uploaded stream its write-once key (done already is fine); returns its `s3://` address."""
+        ...
+
+    def write(self, key: str, body: bytes, content_type: str) -> str:
+        """Write an object of Lockkeeper's bucket; returns its `s3://` address."""
+        ...
+
+    def read_own(self, key: str) -> bytes | None:
+        """An object of Lockkeeper's bucket, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A source that is read once: chunks of bytes, and the total the store announces."""
+
+    chunks: Iterator[bytes]
+    total: int
+
+
+@dataclass(frozen=True)
+class StoredPolicy:
+    """A policy's text with the version it is pinned by."""
+
+    text: str
+    version_id: str
+
+
+class Policies(Protocol):
+    def load(self, group: str, version_id: str | None = None) -> StoredPolicy:
+        """The policy (newest, or the pinned version); `PolicyMissing` when the group has none."""
+        ...
+
+    def save(self, group: str, text: str, changed_by: str) -> StoredPolicy: ...
+
+
+class Endpoints(Protocol):
+    """SageMaker in one environment, under its deploy role."""
+
+    def arn_of(self, endpoint_name: str) -> str: ...
+
+    def look(self, endpoint_name: str) -> EndpointState | None: ...
+
+    def create_model(
+        self,
+        name: str,
+        *,
+        image: str,
+        artifact_uri: str,
+        environment: dict[str, str],
+        role_arn: str,
+        tags: dict[str, str],
+    ) -> None:
+        """Create a model; one of the same name is the same model (names carry the release)."""
+        ...
+
+    def create_config(
+        self, name: str, *, model: str, instance_type: str, instances: int, tags: dict[str, str]
+    ) -> None: ...
+
+    def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
+        """Start creating; False when it exists already."""
+        ...
+
+    def update(self, endpoint_name: str, config_name: str) -> None:
+        """Start an update; `TryAgain` while another one runs."""
+        ...
+
+    def delete(self, endpoint_name: str) -> None:
+        """Start deleting; gone already is fine; `TryAgain` while it cannot be deleted."""
+        ...
+
+    def delete_config(self, name: str) -> None: ...
+
+    def delete_model(self, name: str) -> None: ...
+
+    def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered: ...
+
+    def alarm_arn(self, name: str) -> str: ...
+
+    def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]: ...
+
+    def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int: ...
+
+
+class Tasks(Protocol):
+    """Step Functions' task tokens and executions."""
+
+    def succeed(self, token: str, output: dict[str, Any]) -> bool:
+        """False when the token is no longer waited on."""
+        ...
+
+    def fail(self, token: str, error: str, cause: str) -> bool: ...
+
+    def start(self, name: str, payload: dict[str, Any]) -> bool:
+        """Start a release's execution; False when it was started before."""
+        ...
+
+
+class Schedules(Protocol):
+    def once(self, name: str, at: datetime, payload: dict[str, Any]) -> None:
+        """Call `resume_release` with this payload at that time, once; the name makes a repetition the same schedule."""
+        ...
+
+    def cancel(self, name: str) -> None: ...
+
+
+class Publisher(Protocol):
+    def publish(self, detail_type: str, detail: dict[str, Any]) -> None:
+        """Put an event onto Lockkeeper's bus."""
+        ...
+
+
+class Mail(Protocol):
+    def personal(self, approver: str, subject: str, text: str) -> None:
+        """A message to one person."""
+        ...
+
+    def broadcast(self, subject: str, text: str) -> None:
+        """A message to everybody who subscribed."""
+        ...
+
+
+class World(Protocol):
+    """Everything outside: what a use case is given. Adapters are built when they are first used."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def objects(self) -> Objects: ...
+    @property
+    def policies(self) -> Policies: ...
+    @property
+    def staging(self) -> Endpoints: ...
+    @property
+    def production(self) -> Endpoints: ...
+    @property
+    def tasks(self) -> Tasks: ...
+    @property
+    def schedules(self) -> Schedules: ...
+    @property
+    def publisher(self) -> Publisher: ...
+    @property
+    def mail(self) -> Mail: ...
+    @property
+    def trusted_accounts(self) -> frozenset[str]:
+        """Accounts whose events and model packages count."""
+        ...
+
+    @property
+    def endpoint_execution_role_arn(self) -> str:
+        """Role of models whose policy names none."""
+        ...
+
+    @property
+    def web_url(self) -> str:
+        """Where approval pages are served; empty without a web API."""
+        ...

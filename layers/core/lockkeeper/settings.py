@@ -1,0 +1,55 @@
+"""Settings, read once from the environment. The error names the variable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class SettingMissing(Exception):
+    """A function was deployed without a variable that it needs."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One joined account: where Lockkeeper deploys under which role. `external_id` is empty for none."""
+
+    account: str
+    region: str
+    partition: str
+    role_arn: str
+    external_id: str
+
+
+class Settings:
+    """Each setting is read when it is asked for, so a function needs only the variables that it uses."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+
+    def text(self, name: str) -> str:
+        value = self._variables.get(name, "")
+        if not value:
+            raise SettingMissing(f"environment variable {name} is not set; template.yaml sets it for this function")
+        return value
+
+    def optional(self, name: str) -> str:
+        return self._variables.get(name, "")
+
+    @property
+    def memory_gb(self) -> float:
+        """The function's memory in GB, as Lambda tells it."""
+        return int(self._variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")) / 1024
+
+    @property
+    def trusted_accounts(self) -> frozenset[str]:
+        return frozenset(part.strip() for part in self.text("TRUSTED_ACCOUNTS").split(",") if part.strip())
+
+    def environment(self, name: str) -> Environment:
+        """`STAGING_DEPLOY_ROLE_ARN` or `PRODUCTION_DEPLOY_ROLE_ARN` says which account an environment is."""
+        role_arn = self.text(f"{name.upper()}_DEPLOY_ROLE_ARN")
+        parts = role_arn.split(":")
+        if len(parts) != 6 or parts[2] != "iam":
+            raise SettingMissing(f"{name.upper()}_DEPLOY_ROLE_ARN is no role ARN: {role_arn!r}")
+        return Environment(parts[4], self.text("AWS_REGION"), parts[1], role_arn, self.optional("EXTERNAL_ID"))

@@ -1,0 +1,114 @@
+"""Close a release, however it ended: staging gone, registry stamped, lock handed on, everybody told. Every step can be repeated."""
+
+from __future__ import annotations
+
+from lockkeeper.domain.ending import Ending, judge_ending
+from lockkeeper.domain.errors import REGISTRY_REJECTIONS
+from lockkeeper.domain.registration import STAMP
+from lockkeeper.domain.release import Release, Status, resource_name
+from lockkeeper.ports import Champion, World
+from lockkeeper.use_cases.open_release import interrupt, lock_output
+from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
+from lockkeeper.use_cases.settle_wait import complete_wait
+
+STATE = "CloseRelease"
+
+
+def close_release(release_id: str, ending: Ending, world: World) -> Release:
+    """Returns the release as it ended."""
+    release = world.ledger.get(release_id)
+    status, reason = judge_ending(ending)
+    if status is Status.PROMOTED:
+        _crown(release, world)
+    world.ledger.close_requests(release_id)
+    _tear_down(release, ending, world)
+    _stamp(release, status, reason, ending, world)
+    world.ledger.record(
+        release_id, str(status), reason, status=status, stage=STATE, reason=reason, ended_at=_now(world)
+    )
+    hand_on_lock(release, world)
+    closed = world.ledger.get(release_id)
+    world.publisher.publish(f"Release {_word(status)}", {**facts_of(closed), "status": str(status), "reason": reason})
+    return closed
+
+
+def hand_on_lock(release: Release, world: World) -> None:
+    """Give the lock to the newest that waits; the older ones that wait are superseded by it."""
+    group, release_id = release.model_package_group, release.release_id
+    world.ledger.leave_queue(group, release_id, release.version)
+    waiting = world.ledger.queue(group)
+    if waiting:
+        version, heir = waiting[0]
+        world.ledger.pass_lock(group, release_id, heir, version)
+    elif world.ledger.pass_lock(group, release_id, None):
+        # Somebody may have queued between the look and the release of the lock.
+        for version, heir in world.ledger.queue(group)[:1]:
+            world.ledger.take_lock(group, heir, version)
+    lock = world.ledger.lock_of(group)
+    if lock and lock.owner != release_id:
+        _wake(group, lock.owner, lock.owner_version, world)
+    for _, older in waiting[1:]:
+        interrupt(older, f"superseded by {waiting[0][1]}, a newer version", world)
+
+
+def _wake(group: str, heir: str, version: int, world: World) -> None:
+    wait = world.ledger.wait_of(heir, "OpenRelease")
+    if wait is None or (wait.settled and wait.delivered):
+        return
+    heir_release = world.ledger.get(heir)
+    world.ledger.leave_queue(group, heir, version)
+    world.ledger.record(heir, "lock taken", "handed on by the release before", status=Status.OPEN)
+    complete_wait(wait, lock_output(pinned_policy(heir_release, world)), world)
+
+
+def _crown(release: Release, world: World) -> None:
+    production = release.endpoints["production"]
+    now = _now(world)
+    world.ledger.crown(
+        Champion(
+            group=release.model_package_group,
+            version=release.version,
+            release_id=release.release_id,
+            endpoint_name=production["endpoint_name"],
+            config_name=production["config_name"],
+            since=now,
+        )
+    )
+
+
+def _tear_down(release: Release, ending: Ending, world: World) -> None:
+    staging = release.endpoints.get("staging")
+    if staging:
+        name = staging["endpoint_name"]
+        world.staging.delete(name)
+        world.staging.delete_config(name)
+        world.staging.delete_model(name)
+    if ending.restored and release.endpoints.get("production"):
+        name = resource_name(release.release_id, "production")
+        world.production.delete_config(name)
+        world.production.delete_model(name)
+
+
+def _stamp(release: Release, status: Status, reason: str, ending: Ending, world: World) -> None:
+    if not release.pins.policy:
+        return  # Without a policy the group is not Lockkeeper's to stamp.
+    registry_status = None
+    if status is Status.PROMOTED:
+        registry_status = "Approved"
+    elif ending.error in REGISTRY_REJECTIONS or status is Status.ROLLED_BACK:
+        registry_status = "Rejected"
+    world.registry.stamp(
+        release.model_package_arn,
+        status=registry_status,
+        description=f"Lockkeeper {release.release_id}: {status}: {reason}"[:1024],
+        metadata={STAMP: release.release_id, "lockkeeper:status": str(status)},
+        life_cycle="Production" if status is Status.PROMOTED else "",
+    )
+
+
+def _word(status: Status) -> str:
+    return " ".join(part.capitalize() for part in str(status).split("-"))
+
+
+def _now(world: World) -> str:
+    return iso(world.clock.now())

@@ -1,0 +1,95 @@
+"""A person decides: permitted or refused, written once, delivered once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lockkeeper.domain.approval import (
+    Answer,
+    ApprovalRequest,
+    Approver,
+    Decision,
+    RequestStatus,
+    approver_named,
+    approver_of_principal,
+    clean_comment,
+    grant,
+    link_digest,
+    permit,
+)
+from lockkeeper.domain.errors import AlreadyDecided, LinkUnknown, ReleaseRejected, RequestClosed
+from lockkeeper.domain.release import Release
+from lockkeeper.ports import World
+from lockkeeper.use_cases.pinned import facts_of, iso
+from lockkeeper.use_cases.request_approval import STATES
+from lockkeeper.use_cases.settle_wait import deliver, failure
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a personal link opens."""
+
+    release: Release
+    request: ApprovalRequest
+    approver: Approver
+
+
+def open_link(name: str, world: World) -> Question:
+    """What a link is about; reading changes nothing. `LinkUnknown` for any name that was never sent."""
+    link = world.ledger.link(link_digest(name))
+    if link is None:
+        raise LinkUnknown("this link is not known", cure="open the newest mail, or ask for the release to be shown")
+    request = world.ledger.request_of(link.release_id, link.before)
+    if request is None:
+        raise LinkUnknown("this link's release is not known any more")
+    approver = approver_named(request.approvers, link.approver)
+    if approver is None:
+        raise LinkUnknown("this link's approver is not part of the request any more")
+    return Question(world.ledger.get(link.release_id), request, approver)
+
+
+def decide_by_link(name: str, answer: Answer, comment: str, world: World) -> ApprovalRequest:
+    """Decide as the person the link was sent to."""
+    question = open_link(name, world)
+    return _decide(question.request, question.approver, answer, comment, "link", world)
+
+
+def decide_by_principal(release_id: str, principal: str, answer: Answer, comment: str, world: World) -> ApprovalRequest:
+    """Decide as the AWS identity that called; the newest open question of the release is meant."""
+    world.ledger.get(release_id)
+    asked = [request for before in STATES if (request := world.ledger.request_of(release_id, before))]
+    if not asked:
+        raise RequestClosed(f"{release_id} waits for no decision", cure="see `lockkeeper show` for where it stands")
+    pending = [request for request in asked if request.status is RequestStatus.PENDING]
+    request = (pending or asked)[-1]
+    approver = approver_of_principal(request.approvers, principal)
+    return _decide(request, approver, answer, comment, "cli", world)
+
+
+def _decide(
+    request: ApprovalRequest, approver: Approver | None, answer: Answer, comment: str, channel: str, world: World
+) -> ApprovalRequest:
+    now = iso(world.clock.now())
+    permitted = permit(request, approver)
+    decision = Decision(permitted.name, answer, clean_comment(comment), channel, now)
+    decided = grant(request, decision, now)
+    wait = world.ledger.wait_of(request.release_id, STATES[request.before])
+    ended = decided.status is not RequestStatus.PENDING
+    if ended and (wait is None or wait.settled):
+        raise RequestClosed(f"{request.release_id} waits for no decision any more")
+    settled = replace(wait, settled=True, result=_result(decided, decision)) if ended and wait else None
+    if not world.ledger.decide(request, decided, decision, settled):
+        raise AlreadyDecided(f"somebody decided on {request.release_id} at the same moment", cure="look again")
+    if settled is not None:
+        deliver(settled, settled.result, world)
+    release = world.ledger.get(request.release_id)
+    world.publisher.publish("Approval Decided", {**facts_of(release), "before": request.before, **decision.to_json()})
+    return decided
+
+
+def _result(decided: ApprovalRequest, decision: Decision) -> dict[str, Any]:
+    if decided.status is RequestStatus.APPROVED:
+        return {"output": {}}
+    comment = f": {decision.comment}" if decision.comment else ""
+    return failure(ReleaseRejected(f"rejected by {decision.approver}{comment}"))

@@ -1,0 +1,79 @@
+"""Create the staging endpoint: the wait is stored first, its event ends it."""
+
+from __future__ import annotations
+
+from lockkeeper.domain.errors import DeploymentFailed
+from lockkeeper.domain.policy import Policy
+from lockkeeper.domain.release import Release, Status, resource_name
+from lockkeeper.domain.rollout import Step, look_at_endpoint
+from lockkeeper.ports import Endpoints, Wait, World
+from lockkeeper.use_cases.pinned import current_candidate, pinned_policy, still_ours
+from lockkeeper.use_cases.settle_wait import complete_wait
+
+STATE = "DeployToStaging"
+
+
+def deploy_to_staging(release_id: str, token: str, world: World) -> None:
+    """Create model, configuration and endpoint under the release's names; repeating it creates nothing twice."""
+    release = world.ledger.get(release_id)
+    still_ours(release, world)
+    policy = pinned_policy(release, world)
+    name = resource_name(release_id, "staging")
+    endpoints = {**release.endpoints, "staging": {"endpoint_name": name, "instance_type": policy.staging_instance_type}}
+    world.ledger.record(
+        release_id, "creating the staging endpoint", name, stage=STATE, status=Status.DEPLOYING, endpoints=endpoints
+    )
+    create_model(release, policy, name, world.staging, world)
+    world.staging.create_config(
+        name,
+        model=name,
+        instance_type=policy.staging_instance_type,
+        instances=policy.staging.initial_instances,
+        tags=tags_of(release),
+    )
+    wait = Wait(
+        release_id,
+        STATE,
+        token,
+        resources=(world.staging.arn_of(name),),
+        details={"environment": "staging", "endpoint_name": name, "config_name": name},
+    )
+    world.ledger.store_wait(wait)
+    if not world.staging.create(name, name, tags_of(release)):
+        finish_if_done(wait, world.staging, world)
+
+
+def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoints, world: World) -> None:
+    """A model from what is pinned: image by digest, artifact by content, never from what the package says now."""
+    candidate = current_candidate(release, world)
+    if candidate.pinned_image not in release.pins.images:
+        raise DeploymentFailed(
+            f"the registry now says {candidate.pinned_image}, the release is pinned to {', '.join(release.pins.images)}",
+            cure="register a new version",
+        )
+    endpoints.create_model(
+        name,
+        image=release.pins.images[0],
+        artifact_uri=release.pins.artifacts[0].pinned,
+        environment={**candidate.environment, **policy.production.environment},
+        role_arn=policy.production.execution_role_arn or world.endpoint_execution_role_arn,
+        tags=tags_of(release),
+    )
+
+
+def finish_if_done(wait: Wait, endpoints: Endpoints, world: World) -> None:
+    """The endpoint existed already (an earlier try made it): its event may be past, so look once."""
+    seen = look_at_endpoint(endpoints.look(wait.details["endpoint_name"]), wait.details["config_name"])
+    if seen.step is Step.DONE:
+        complete_wait(wait, {}, world)
+    elif seen.step is Step.FAILED:
+        raise DeploymentFailed(seen.reason, cure="see the endpoint's log, then register a new version")
+
+
+def tags_of(release: Release) -> dict[str, str]:
+    """Tags of everything a release creates."""
+    return {
+        "lockkeeper:release": release.release_id,
+        "lockkeeper:model-package-group": release.model_package_group,
+        "lockkeeper:model-package": release.model_package_arn,
+    }

@@ -1,0 +1,112 @@
+"""Open a release: pin the policy, check that the candidate can be released, wait for the group's lock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lockkeeper.domain.errors import CandidateInvalid, PolicyInvalid, ReleaseSuperseded, VersionHeld
+from lockkeeper.domain.lock import LockStep, decide_on_lock
+from lockkeeper.domain.model_package import PackageName, author_of, candidate_from
+from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
+from lockkeeper.domain.release import Release, Status
+from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.pinned import facts_of, iso
+from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
+
+STATE = "OpenRelease"
+
+
+def open_release(
+    release_id: str, model_package_arn: str, attempt: int, execution_arn: str, token: str, world: World
+) -> None:
+    """Everything before the first wait raises; the wait for the lock ends by itself when the lock is free."""
+    name = PackageName.from_arn(model_package_arn)
+    if name is None:
+        raise CandidateInvalid(f"{model_package_arn} is no versioned model package")
+    release = Release(
+        release_id=release_id,
+        model_package_group=name.group,
+        version=name.version,
+        attempt=attempt,
+        model_package_arn=model_package_arn,
+        opened_at=iso(world.clock.now()),
+        execution_arn=execution_arn,
+    )
+    if world.ledger.open(release):
+        world.publisher.publish("Release Opened", facts_of(release))
+    release = world.ledger.get(release_id)
+    policy = _pin_policy(release, world)
+    _check_candidate(release, policy, world)
+    wait = Wait(release_id, STATE, token, resources=(f"lock/{name.group}",), interruptible=True)
+    world.ledger.store_wait(wait)
+    world.ledger.queue_for_lock(name.group, release_id, name.version)
+    _take_or_wait(release, policy, wait, world)
+
+
+def timeouts_of(policy: Policy) -> dict[str, int]:
+    """Hard limits of the waiting states, in seconds, as the state machine reads them."""
+    slack = 900
+    return {
+        "approval": policy.approval.expires_after,
+        "staging": policy.staging.startup_timeout,
+        "production": policy.production.startup_timeout,
+        "bake": policy.production.strategy.bake + slack,
+    }
+
+
+def _pin_policy(release: Release, world: World) -> Policy:
+    stored = world.policies.load(release.model_package_group, release.pins.policy.get("version_id"))
+    policy = parse_policy(stored.text, source=f"policies/{release.model_package_group}.yaml")
+    if policy.model_package_group != release.model_package_group:
+        raise PolicyInvalid(
+            f"policies/{release.model_package_group}.yaml is about group {policy.model_package_group}",
+            cure="apply the policy of this group with `lockkeeper policy apply FILE`",
+        )
+    pins = replace(release.pins, policy={"version_id": stored.version_id, "sha256": fingerprint(stored.text)})
+    world.ledger.record(release.release_id, "policy pinned", f"version {stored.version_id}", pins=pins, stage=STATE)
+    return policy
+
+
+def _check_candidate(release: Release, policy: Policy, world: World) -> None:
+    description = world.registry.describe(release.model_package_arn)
+    if description is None:
+        raise CandidateInvalid(
+            f"{release.model_package_arn} is not in the registry", cure="register the version, or check its ARN"
+        )
+    candidate_from(description)
+    reason = world.ledger.held(release.model_package_group, release.version)
+    if reason:
+        raise VersionHeld(
+            f"version {release.version} is held: {reason}", cure="lift the hold before you release it again"
+        )
+    author = author_of(description, policy.approval.author_from)
+    world.ledger.record(release.release_id, "candidate read", f"author {author or 'unknown'}", author=author)
+
+
+def _take_or_wait(release: Release, policy: Policy, wait: Wait, world: World) -> None:
+    group = release.model_package_group
+    lock = world.ledger.take_lock(group, release.release_id, release.version)
+    decision = decide_on_lock(lock, release.release_id, release.version)
+    if decision.step is LockStep.OWN:
+        world.ledger.leave_queue(group, release.release_id, release.version)
+        world.ledger.record(release.release_id, "lock taken", decision.reason, status=Status.OPEN)
+        complete_wait(wait, lock_output(policy), world)
+        return
+    if decision.step is LockStep.GIVE_WAY:
+        world.ledger.leave_queue(group, release.release_id, release.version)
+        raise ReleaseSuperseded(f"{decision.reason}: it has the lock of {group}")
+    world.ledger.record(release.release_id, "waiting for the lock", decision.reason, status=Status.WAITING_FOR_LOCK)
+    if decision.step is LockStep.SUPERSEDE and world.ledger.supersede(lock, release.release_id):
+        interrupt(lock.owner, f"superseded by {release.release_id}, a newer version", world)
+
+
+def lock_output(policy: Policy) -> dict[str, dict[str, int]]:
+    """What OpenRelease hands to the state machine."""
+    return {"timeouts": timeouts_of(policy)}
+
+
+def interrupt(release_id: str, why: str, world: World) -> None:
+    """End the waits of a superseded release that may be ended; the others notice at their next state."""
+    for wait in world.ledger.open_waits(release_id):
+        if wait.interruptible:
+            fail_wait(wait, ReleaseSuperseded(why), world)

@@ -1,0 +1,59 @@
+"""What a release is bound to, read back: its policy by version and hash, its candidate, and how it is told to others."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from lockkeeper.domain.errors import CandidateInvalid, LockLost, PolicyInvalid, ReleaseSuperseded
+from lockkeeper.domain.model_package import Candidate, candidate_from
+from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
+from lockkeeper.domain.release import Release
+from lockkeeper.ports import World
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds: sorts as text."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def pinned_policy(release: Release, world: World) -> Policy:
+    """The policy the release was opened with, whatever was applied since."""
+    pin = release.pins.policy
+    stored = world.policies.load(release.model_package_group, pin["version_id"])
+    if fingerprint(stored.text) != pin["sha256"]:
+        raise PolicyInvalid(
+            f"policy {release.model_package_group} version {pin['version_id']} is not the text this release is pinned to",
+            cure="find out who can write to Lockkeeper's bucket, then register a new version",
+        )
+    return parse_policy(stored.text, source=f"policies/{release.model_package_group}.yaml")
+
+
+def current_candidate(release: Release, world: World) -> Candidate:
+    """The model package as it is in the registry now; a changed digest or artifact ends the release."""
+    description = world.registry.describe(release.model_package_arn)
+    if description is None:
+        raise CandidateInvalid(
+            f"{release.model_package_arn} is not in the registry any more", cure="register the version again"
+        )
+    return candidate_from(description)
+
+
+def still_ours(release: Release, world: World) -> None:
+    """Raise unless the release still owns its group's lock and was not superseded."""
+    lock = world.ledger.lock_of(release.model_package_group)
+    if lock is None or lock.owner != release.release_id:
+        raise LockLost(f"{release.release_id} does not own the lock of {release.model_package_group} any more")
+    if lock.superseded_by:
+        raise ReleaseSuperseded(f"superseded by {lock.superseded_by}, a newer version")
+
+
+def facts_of(release: Release) -> dict[str, Any]:
+    """What every published event says of its release."""
+    return {
+        "release_id": release.release_id,
+        "model_package_group": release.model_package_group,
+        "version": release.version,
+        "attempt": release.attempt,
+        "model_package_arn": release.model_package_arn,
+    }

@@ -1,0 +1,102 @@
+"""Ask people before an environment, where the policy says so; otherwise go on by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from lockkeeper.domain.approval import (
+    ApprovalRequest,
+    PersonalLink,
+    is_author,
+    link_digest,
+    needs_people,
+    new_link_name,
+)
+from lockkeeper.domain.errors import CandidateInvalid
+from lockkeeper.domain.policy import Policy
+from lockkeeper.domain.release import Release, Status
+from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, still_ours
+from lockkeeper.use_cases.settle_wait import complete_wait
+
+STATES = {"staging": "RequestStagingApproval", "production": "RequestProductionApproval"}
+
+
+def request_approval(release_id: str, before: str, token: str, world: World) -> None:
+    """Store the wait, then the question, then tell the people. `before` is `staging` or `production`."""
+    release = world.ledger.get(release_id)
+    policy = pinned_policy(release, world)
+    wait = Wait(release_id, STATES[before], token, interruptible=True)
+    if not needs_people(policy.approval, before):
+        world.ledger.store_wait(wait)
+        world.ledger.record(
+            release_id, f"no approval needed before {before}", "the policy asks nobody here", stage=STATES[before]
+        )
+        complete_wait(wait, {}, world)
+        return
+    request = _request(release, policy, before, world)
+    secrets = {approver.name: new_link_name() for approver in request.approvers if approver.email}
+    links = [
+        PersonalLink(link_digest(secret), release_id, before, approver, request.expires_at)
+        for approver, secret in secrets.items()
+    ]
+    world.ledger.store_wait(wait)
+    world.ledger.ask(request, links)
+    still_ours(release, world)
+    names = ", ".join(approver.name for approver in request.approvers)
+    world.ledger.record(
+        release_id,
+        f"approval requested before {before}",
+        f"asked {names}; {request.quorum} must approve by {request.expires_at}",
+        stage=STATES[before],
+        status=Status.AWAITING_APPROVAL,
+    )
+    for approver, secret in secrets.items():
+        world.mail.personal(approver, _subject(release, before), _letter(release, before, secret, request, world))
+    world.publisher.publish(
+        "Approval Requested",
+        {**facts_of(release), "before": before, "approvers": [one.name for one in request.approvers]},
+    )
+
+
+def _request(release: Release, policy: Policy, before: str, world: World) -> ApprovalRequest:
+    approval = policy.approval
+    able = tuple(approver for approver in approval.approvers if not is_author(approver, release.author))
+    if len(able) < approval.quorum:
+        raise CandidateInvalid(
+            f"{len(able)} approver(s) may decide on a version made by {release.author}, {approval.quorum} must",
+            cure="name more approvers in the policy; who made a version may not approve it",
+        )
+    now = world.clock.now()
+    return ApprovalRequest(
+        release_id=release.release_id,
+        before=before,
+        seal=release.pins.seals.get("tested") or release.pins.seals["judged"],
+        quorum=approval.quorum,
+        approvers=able,
+        author=release.author,
+        requested_at=iso(now),
+        expires_at=iso(now + timedelta(seconds=approval.expires_after)),
+    )
+
+
+def _subject(release: Release, before: str) -> str:
+    return f"Approve {release.model_package_group} version {release.version} for {before}?"[:100]
+
+
+def _letter(release: Release, before: str, secret: str, request: ApprovalRequest, world: World) -> str:
+    lines = [
+        f"{release.model_package_group} version {release.version} passed its gates and waits for a decision",
+        f"before it goes to {before}.",
+        "",
+        *(f"  {verdict.verdict}: {verdict.gate}: {verdict.reason}" for verdict in release.verdicts),
+        "",
+    ]
+    if world.web_url:
+        lines += ["Read and decide here (the link is yours alone, please do not forward it):", ""]
+        lines += [f"{world.web_url}/approvals/{secret}", ""]
+    lines += [
+        f"or run: lockkeeper approve {release.release_id} --comment '...'",
+        f"The question expires at {request.expires_at}.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,59 @@
+"""Something happened that a release may be waiting for: look, then complete, fail or keep the wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockkeeper.domain.errors import DeploymentFailed
+from lockkeeper.domain.events import AlarmHint, DeadlineHint, EndpointHint, Unusable, wait_hint
+from lockkeeper.domain.rollout import Step, look_at_endpoint
+from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.settle_wait import complete_wait, deliver, fail_wait
+from lockkeeper.use_cases.watch_production import STATE as WATCH
+from lockkeeper.use_cases.watch_production import look_at_bake
+
+
+def resume_release(event: dict[str, Any], world: World) -> list[str]:
+    """Returns what was done about each wait, in words; an event nobody waits for says so."""
+    hint = wait_hint(event, world.trusted_accounts)
+    if isinstance(hint, Unusable):
+        return [f"ignored: {hint.reason}"]
+    waits = _waits_for(hint, world)
+    if not waits:
+        return [f"ignored: no release waits for {hint.what}"]
+    return [_resume(wait, hint, world) for wait in waits]
+
+
+def _waits_for(hint: EndpointHint | AlarmHint | DeadlineHint, world: World) -> list[Wait]:
+    if isinstance(hint, DeadlineHint):
+        wait = world.ledger.wait_of(hint.release_id, hint.state)
+        return [wait] if wait else []
+    return world.ledger.waits_on(hint.arn)
+
+
+def _resume(wait: Wait, hint: EndpointHint | AlarmHint | DeadlineHint, world: World) -> str:
+    who = f"{wait.release_id}/{wait.state}"
+    if wait.settled:
+        if wait.delivered:
+            return f"{who}: ended before"
+        deliver(wait, wait.result, world)
+        return f"{who}: delivered what was decided before"
+    if wait.state == WATCH:
+        look_at_bake(wait, hint.what, world)
+        return f"{who}: looked because of {hint.what}"
+    if isinstance(hint, EndpointHint):
+        return f"{who}: {_look_at_endpoint(wait, world)}"
+    return f"{who}: {hint.what} does not end this wait"
+
+
+def _look_at_endpoint(wait: Wait, world: World) -> str:
+    endpoints = world.staging if wait.details["environment"] == "staging" else world.production
+    seen = look_at_endpoint(endpoints.look(wait.details["endpoint_name"]), wait.details["config_name"])
+    if seen.step is Step.DONE:
+        world.ledger.record(wait.release_id, "endpoint in service", seen.reason)
+        complete_wait(wait, wait.details.get("output", {}), world)
+    elif seen.step is Step.FAILED:
+        fail_wait(
+            wait, DeploymentFailed(seen.reason, cure="see the endpoint's log, then register a new version"), world
+        )
+    return seen.reason

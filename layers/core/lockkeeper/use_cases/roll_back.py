@@ -1,0 +1,82 @@
+"""The way back: what served before serves again, or (at a first release) the endpoint goes. The version is held."""
+
+from __future__ import annotations
+
+from lockkeeper.domain.ending import Ending, readable
+from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.release import Release, resource_name
+from lockkeeper.domain.rollout import EndpointState
+from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.settle_wait import complete_wait
+from lockkeeper.use_cases.watch_production import STATE as WATCH
+
+STATE = "RollBack"
+
+
+def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None:
+    """Skips every analysis: production first. Only what this release changed is taken back."""
+    release = world.ledger.get(release_id)
+    world.schedules.cancel(resource_name(release_id, "bake"))
+    production = release.endpoints.get("production")
+    endpoint_name = production["endpoint_name"] if production else ""
+    wait = Wait(
+        release_id,
+        STATE,
+        token,
+        resources=(world.production.arn_of(endpoint_name),) if production else (),
+        details={
+            "environment": "production",
+            "endpoint_name": endpoint_name,
+            "config_name": production["previous_config_name"] if production else None,
+            "output": {"restored": True, "rolled_back": bool(production) and ending.state == WATCH},
+        },
+    )
+    world.ledger.store_wait(wait)
+    why = f"{ending.error}: {readable(ending.cause)}"[:1000]
+    if production is None:
+        world.ledger.record(release_id, "nothing to roll back", f"{why}: production was not touched", stage=STATE)
+        complete_wait(wait, wait.details["output"], world)
+        return
+    world.ledger.record(release_id, "rolling back", why, stage=STATE)
+    _restore(release, wait, world.production.look(endpoint_name), world)
+    if ending.state == WATCH:
+        world.ledger.hold(release.model_package_group, release.version, f"rolled back by {release_id}: {why}")
+
+
+def _restore(release: Release, wait: Wait, current: EndpointState | None, world: World) -> None:
+    """Start the way back or, where there is none to go, end the wait."""
+    production = release.endpoints["production"]
+    endpoint_name, previous = production["endpoint_name"], production["previous_config_name"]
+    if previous is None:
+        if current is not None:
+            world.production.delete(endpoint_name)
+        world.ledger.record(
+            release.release_id, "production removed", f"endpoint {endpoint_name} had served nothing before"
+        )
+        complete_wait(wait, wait.details["output"], world)
+        return
+    if current is None:
+        raise DeploymentFailed(
+            f"production endpoint {endpoint_name} is gone; it served {previous} before",
+            cure=f"create it again with endpoint configuration {previous}",
+        )
+    if current.status == "InService" and current.config_name == previous:
+        world.ledger.record(release.release_id, "production is as it was", f"{endpoint_name} serves {previous}")
+        complete_wait(wait, wait.details["output"], world)
+        return
+    if current.status == "Updating":
+        if not _is_our_way_back(release):
+            raise TryAgain(f"endpoint {endpoint_name} is still Updating")
+        return
+    world.ledger.record(
+        release.release_id,
+        "restoring the champion",
+        f"{endpoint_name} back to {previous}",
+        endpoints={**release.endpoints, "production": {**production, "restoring": True}},
+    )
+    world.production.update(endpoint_name, previous)
+
+
+def _is_our_way_back(release: Release) -> bool:
+    """Whether an earlier try of this rollback started the update that runs."""
+    return bool(release.endpoints["production"].get("restoring"))

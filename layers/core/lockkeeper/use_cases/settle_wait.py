@@ -1,0 +1,45 @@
+"""Ending a wait: decided in the ledger first, then delivered to the state machine, then marked as delivered.
+
+A crash between two of these steps leaves a wait that is settled and not delivered: the outbox flag. Whoever meets it next delivers it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockkeeper.domain.errors import ReleaseStopped
+from lockkeeper.ports import Wait, World
+
+
+def complete_wait(wait: Wait, output: dict[str, Any], world: World) -> bool:
+    """End a wait well. False when it had ended before."""
+    return _settle(wait, {"output": output}, world)
+
+
+def fail_wait(wait: Wait, error: ReleaseStopped, world: World) -> bool:
+    """End a wait with an error that the state machine catches by its class name."""
+    return _settle(wait, failure(error), world)
+
+
+def failure(error: ReleaseStopped) -> dict[str, Any]:
+    """The result of a wait that ends with an error."""
+    return {"error": type(error).__name__, "cause": str(error)}
+
+
+def deliver(wait: Wait, result: dict[str, Any], world: World) -> bool:
+    """Tell the state machine. A token that is not waited on any more counts as delivered."""
+    if "error" in result:
+        accepted = world.tasks.fail(wait.token, result["error"], result["cause"])
+    else:
+        accepted = world.tasks.succeed(wait.token, result["output"])
+    world.ledger.wait_delivered(wait)
+    return accepted
+
+
+def _settle(wait: Wait, result: dict[str, Any], world: World) -> bool:
+    if not world.ledger.settle_wait(wait, result):
+        stored = world.ledger.wait_of(wait.release_id, wait.state)
+        if stored and stored.token == wait.token and stored.settled and not stored.delivered:
+            return deliver(stored, stored.result, world)
+        return False
+    return deliver(wait, result, world)

@@ -1,0 +1,76 @@
+"""The bake: nothing happens until its deadline, an alarm or a person; then somebody looks."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from lockkeeper.domain.errors import BakeFailed
+from lockkeeper.domain.gates import explain, worst
+from lockkeeper.domain.release import Outcome, Status, resource_name, with_verdicts
+from lockkeeper.domain.rollout import judge_bake
+from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
+from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
+
+STATE = "WatchProduction"
+
+
+def watch_production(release_id: str, token: str, world: World) -> None:
+    """Store the wait, then set its deadline. Repeating it starts the same bake again under the same schedule name."""
+    release = world.ledger.get(release_id)
+    policy = pinned_policy(release, world)
+    production = release.endpoints["production"]
+    now = world.clock.now()
+    deadline = now + timedelta(seconds=policy.production.strategy.bake)
+    wait = Wait(
+        release_id,
+        STATE,
+        token,
+        resources=tuple(world.production.alarm_arn(name) for name in policy.production.alarms),
+        details={
+            "environment": "production",
+            "endpoint_name": production["endpoint_name"],
+            "config_name": production["config_name"],
+            "since": iso(now),
+        },
+        deadline=iso(deadline),
+    )
+    world.ledger.store_wait(wait)
+    world.ledger.record(release_id, "watching production", f"until {iso(deadline)}", stage=STATE, status=Status.BAKING)
+    if policy.production.strategy.bake == 0:
+        look_at_bake(wait, "the policy asks for no bake", world)
+        return
+    world.schedules.once(
+        resource_name(release_id, "bake"), deadline, {"deadline": {"release_id": release_id, "state": STATE}}
+    )
+
+
+def look_at_bake(wait: Wait, why: str, world: World) -> None:
+    """Look at alarms, their history, what serves and how often it was asked; then end the wait either way."""
+    release = world.ledger.get(wait.release_id)
+    policy = pinned_policy(release, world)
+    since = datetime.fromisoformat(wait.details["since"])
+    endpoint_name = wait.details["endpoint_name"]
+    # One minute back: CloudWatch keeps request counts by the minute in which they began.
+    verdicts = judge_bake(
+        policy.production.strategy,
+        world.production.alarms(policy.production.alarms, since),
+        world.production.look(endpoint_name),
+        wait.details["config_name"],
+        world.production.invocations(endpoint_name, since - timedelta(minutes=1), world.clock.now()),
+    )
+    world.ledger.record(
+        wait.release_id,
+        "looked at production",
+        f"{why}; {explain(verdicts)}",
+        verdicts=with_verdicts(release, *verdicts),
+    )
+    for verdict in verdicts:
+        world.publisher.publish(
+            "Gate Judged",
+            {**facts_of(release), "gate": verdict.gate, "verdict": str(verdict.verdict), "reason": verdict.reason},
+        )
+    if worst(verdicts) is Outcome.PASSED:
+        complete_wait(wait, {}, world)
+    else:
+        fail_wait(wait, BakeFailed(explain(verdicts), cure="production goes back to what served before"), world)
