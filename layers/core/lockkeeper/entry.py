@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lockkeeper.bootstrap import AwsWorld, metered, world
-from lockkeeper.domain.errors import ReleaseStopped
+from lockkeeper.domain.errors import LockkeeperError, ReleaseStopped, TryAgain
 
 logger = Logger(service="lockkeeper")
 metrics = Metrics(namespace="Lockkeeper", service="lockkeeper")
@@ -38,6 +38,12 @@ def release_state(name: str) -> Callable[[Callable[[Event, AwsWorld], Any]], Cal
                     metrics.add_metric(name="ReleaseStopped", unit=MetricUnit.Count, value=1)
                     logger.warning(f"{type(stopped).__name__}: {stopped}")
                     raise
+                except LockkeeperError:
+                    raise
+                except Exception as unforeseen:
+                    # Whatever it is, it says nothing about the model: the state machine tries again, a bounded number of times.
+                    logger.exception("unforeseen error")
+                    raise TryAgain(f"{type(unforeseen).__name__}: {unforeseen}") from unforeseen
             logger.info(f"{name} ends")
             return result
 

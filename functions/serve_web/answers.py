@@ -1,0 +1,88 @@
+"""How ServeWeb answers: pages and JSON with headers that keep links and content where they belong."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.errors import (
+    AlreadyDecided,
+    DecisionRefused,
+    LinkUnknown,
+    LockkeeperError,
+    NotPermitted,
+    RequestClosed,
+    UnknownRelease,
+)
+
+HTTP_STATUS: dict[type[LockkeeperError], int] = {
+    LinkUnknown: 404,
+    UnknownRelease: 404,
+    NotPermitted: 403,
+    AlreadyDecided: 409,
+    RequestClosed: 410,
+}
+TITLES = {
+    400: "That could not be read",
+    403: "You may not decide on this",
+    404: "This link is not known",
+    409: "Already decided",
+    410: "This question is closed",
+}
+HEADERS = {
+    # Pages hold a secret in their address and a model's names in their text: nothing may load, frame, cache or refer.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, undefined=StrictUndefined
+)
+
+
+class FormRefused(DecisionRefused):
+    """The form was not ours."""
+
+
+def page(template: str, status: int, **values: Any) -> Response[str]:
+    body = templates.get_template(template).render(**values)
+    return Response(status_code=status, content_type="text/html; charset=utf-8", body=body, headers=dict(HEADERS))
+
+
+def as_json(status: int, document: dict[str, Any]) -> Response[str]:
+    return Response(
+        status_code=status, content_type="application/json", body=json.dumps(document), headers=dict(HEADERS)
+    )
+
+
+def problem(error: LockkeeperError) -> Response[str]:
+    document = {"error": type(error).__name__, "message": error.message, "cure": error.cure}
+    return as_json(HTTP_STATUS.get(type(error), 400), document)
+
+
+def problem_page(error: LockkeeperError) -> Response[str]:
+    status = HTTP_STATUS.get(type(error), 400)
+    return page("problem.html.j2", status, title=TITLES[status], message=error.message, cure=error.cure)
+
+
+def submitted(event: APIGatewayProxyEventV2) -> dict[str, str]:
+    """The form's fields; the last value of each."""
+    try:
+        fields = parse_qs(event.decoded_body or "", max_num_fields=10)
+    except ValueError as error:
+        raise FormRefused("the form could not be read", cure="open the link again and use its buttons") from error
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def asked(answer: str) -> Answer:
+    if answer not in set(Answer):
+        raise FormRefused(f"the answer was {answer[:20]!r}", cure="answer `approve` or `reject`")
+    return Answer(answer)

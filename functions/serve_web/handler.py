@@ -1,0 +1,58 @@
+"""Approval pages by personal link, and the decision route for AWS identities. Reading never decides: only POST does."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from functions.serve_web.answers import as_json, asked, page, problem, problem_page, submitted
+from lockkeeper.bootstrap import world
+from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.errors import LockkeeperError
+from lockkeeper.entry import Event, logger, metrics
+from lockkeeper.use_cases.decide_approval import decide_by_link, decide_by_principal, open_link
+
+app = APIGatewayHttpResolver()
+
+
+@app.get("/approvals/<link>")
+def show_approval(link: str) -> Response[str]:
+    question = open_link(link, world())
+    logger.append_keys(release_id=question.release.release_id)
+    return page("approval.html.j2", 200, question=question, decided=None)
+
+
+@app.post("/approvals/<link>")
+def decide_on_approval(link: str) -> Response[str]:
+    form = submitted(app.current_event)
+    question = open_link(link, world())
+    logger.append_keys(release_id=question.release.release_id)
+    decided = decide_by_link(link, asked(form.get("answer", "")), form.get("comment", ""), world())
+    logger.info("decided by link", answer=str(decided.decisions[-1].answer), approver=decided.decisions[-1].approver)
+    return page("approval.html.j2", 200, question=open_link(link, world()), decided=decided.decisions[-1])
+
+
+@app.post("/api/releases/<release_id>/decision")
+def decide_by_caller(release_id: str) -> Response[str]:
+    logger.append_keys(release_id=release_id)
+    body = app.current_event.json_body or {}
+    caller = app.current_event.request_context.authorizer.iam
+    answer: Answer = asked(str(body.get("answer", "")))
+    decided = decide_by_principal(release_id, caller.user_arn or "", answer, str(body.get("comment", "")), world())
+    logger.info("decided by caller", answer=str(answer), approver=decided.decisions[-1].approver)
+    return as_json(200, {"release_id": release_id, "status": str(decided.status), **decided.decisions[-1].to_json()})
+
+
+@app.exception_handler(LockkeeperError)
+def refuse(error: LockkeeperError) -> Response[str]:
+    """One place where errors become HTTP, by type."""
+    logger.warning(f"refused: {type(error).__name__}: {error}")
+    if app.current_event.path.startswith("/api/") or "/api/releases/" in app.current_event.path:
+        return problem(error)
+    return problem_page(error)
+
+
+@metrics.log_metrics
+def handler(event: Event, context: Any) -> Any:
+    logger.append_keys(release_id="", route=event.get("routeKey", ""))
+    metrics.add_metric(name="RequestSeen", unit="Count", value=1)
+    return app.resolve(event, context)
