@@ -1,0 +1,143 @@
+"""A data scientist's side of the wages story: a bucket, a role for jobs, a pipeline, and its runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+GROUP = "wages"
+PIPELINE = "wages-train"
+JOB_ROLE = "wages-jobs"
+PREFIX = "wages"
+AUTHOR = "grace@example.com"
+"""Who trains; the approver of the policy is somebody else, as it must be."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A pipeline execution that ended: its ARN, its status, why it failed, and the version it registered."""
+
+    execution_arn: str
+    status: str
+    failure_reason: str
+    model_package_arn: str
+    steps: tuple[tuple[str, str], ...]
+
+
+def create_bucket(s3: Any, name: str) -> None:
+    """Create the team's own bucket, versioned."""
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
+def upload_folder(s3: Any, folder: Path, bucket: str, prefix: str) -> int:
+    """Upload every file under a folder, keeping its layout. Returns the number of files."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for file in files:
+        s3.upload_file(str(file), bucket, f"{prefix}/{file.relative_to(folder).as_posix()}")
+    return len(files)
+
+
+def create_job_role(iam: Any, bucket: str, partition: str = "aws") -> str:
+    """Create the role that the pipeline and its jobs run under: it may use the team's bucket and register versions.
+
+    Returns:
+        The role's ARN.
+    """
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    role_arn = iam.create_role(RoleName=JOB_ROLE, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    objects = {
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "s3:PutObject"],
+        "Resource": f"arn:{partition}:s3:::{bucket}/*",
+    }
+    listing = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:{partition}:s3:::{bucket}"}
+    steps = {
+        "Effect": "Allow",
+        "Action": [
+            "sagemaker:CreateTrainingJob",
+            "sagemaker:DescribeTrainingJob",
+            "sagemaker:CreateProcessingJob",
+            "sagemaker:DescribeProcessingJob",
+            "sagemaker:CreateModelPackage",
+            "sagemaker:DescribeModelPackage",
+            "sagemaker:AddTags",
+        ],
+        "Resource": "*",
+    }
+    passing = {
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": role_arn,
+        "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    }
+    document = {"Version": "2012-10-17", "Statement": [objects, listing, steps, passing]}
+    iam.put_role_policy(RoleName=JOB_ROLE, PolicyName="wages-jobs", PolicyDocument=json.dumps(document))
+    return str(role_arn)
+
+
+def create_pipeline(sagemaker: Any, definition: Path, role_arn: str) -> str:
+    """Create the pipeline from its definition file; returns its ARN."""
+    answer = sagemaker.create_pipeline(
+        PipelineName=PIPELINE,
+        PipelineDefinition=definition.read_text(encoding="utf-8"),
+        ClientRequestToken=uuid4().hex,
+        RoleArn=role_arn,
+    )
+    return str(answer["PipelineArn"])
+
+
+def run_pipeline(
+    sagemaker: Any, bucket: str, role_arn: str, parameters: dict[str, str], timeout_seconds: float
+) -> TrainingRun:
+    """Start the pipeline on the prepared data and wait until it has ended, whichever way.
+
+    Raises:
+        TimeoutError: it had not ended in time.
+    """
+    home = f"s3://{bucket}/{PREFIX}"
+    given = {
+        "TrainDataUri": f"{home}/train",
+        "ValidationDataUri": f"{home}/validation",
+        "EvaluationDataUri": f"{home}/evaluation",
+        "CodeUri": f"{home}/code",
+        "OutputUri": f"{home}/output",
+        "RoleArn": role_arn,
+        "ModelPackageGroupName": GROUP,
+        "Author": AUTHOR,
+        **parameters,
+    }
+    arn = sagemaker.start_pipeline_execution(
+        PipelineName=PIPELINE,
+        ClientRequestToken=uuid4().hex,
+        PipelineParameters=[{"Name": name, "Value": value} for name, value in given.items()],
+    )["PipelineExecutionArn"]
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        if described["PipelineExecutionStatus"] in ("Succeeded", "Failed", "Stopped"):
+            return _read_run(sagemaker, arn, described)
+        time.sleep(0.5)
+    raise TimeoutError(f"the pipeline execution {arn} had not ended after {timeout_seconds:.0f} s")
+
+
+def _read_run(sagemaker: Any, arn: str, described: dict[str, Any]) -> TrainingRun:
+    steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn, SortOrder="Ascending")
+    found = steps["PipelineExecutionSteps"]
+    registered = [step["Metadata"]["RegisterModel"]["Arn"] for step in found if "RegisterModel" in step["Metadata"]]
+    return TrainingRun(
+        execution_arn=arn,
+        status=described["PipelineExecutionStatus"],
+        failure_reason=described.get("FailureReason", ""),
+        model_package_arn=registered[-1] if registered else "",
+        steps=tuple((step["StepName"], step["StepStatus"]) for step in found),
+    )

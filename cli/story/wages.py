@@ -1,0 +1,235 @@
+"""The wages story: a trained model is released with a person's approval; one that learned nothing is turned back."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from cli.story import letter, training
+from cli.story.chapters import Book
+from cli.story.stage import Stage
+from cli.story.traffic import Traffic, send_rows
+from cli.story.watch import Watch
+from examples.wages import prepare as example
+from examples.wages.data import read_wages
+
+EXAMPLE = Path(example.__file__).parent
+BUCKET = "sagemaker-wages-team"
+"""Lockkeeper reads buckets that match its ModelBuckets parameter, by default sagemaker-*."""
+APPROVER = "Ada Lindqvist"
+MAIL_ADDRESS = "ada@example.com"
+COMMENT = "Evaluation and tests look right to me"
+YEAR_AFTER_TRAINING = 1979
+PIPELINE_SECONDS = 240
+STATE_SECONDS = 120
+
+
+class WagesStory:
+    """Plays the chapters in order and keeps what the report draws."""
+
+    def __init__(self, stage: Stage, book: Book, interactive: bool) -> None:
+        self.stage = stage
+        self.book = book
+        self.interactive = interactive
+        self.watch = Watch(book.console, stage.step_functions, stage.read_release)
+        self.role_arn = ""
+        self.package_arns: dict[int, str] = {}
+        self.evaluations: dict[int, dict[str, Any]] = {}
+        self.traffic: Traffic | None = None
+        self.policy_text = ""
+        self.finished = False
+
+    def play(self) -> None:
+        """Play every chapter; `StoryEnded` at the first that does not end as it should."""
+        self.prepare_team()
+        self.apply_policy()
+        self.train_version(1, {"Reason": "first model on 1976 to 1978"})
+        self.wait_for_question()
+        self.decide()
+        self.test_in_staging()
+        self.reach_production()
+        self.serve_next_year()
+        self.close()
+        self.train_version(2, {"Reason": "weeks and region only", "Features": "wks,south"})
+        self.turn_back()
+        self.finished = True
+
+    def prepare_team(self) -> None:
+        """Data and code in the team's bucket, a pipeline and a model package group."""
+        with self.book.chapter("A team brings its data, its training code and a pipeline") as chapter:
+            training.create_bucket(self.stage.s3, BUCKET)
+            with tempfile.TemporaryDirectory() as folder:
+                prepared = example.prepare(Path(folder))
+                files = training.upload_folder(self.stage.s3, Path(folder), BUCKET, training.PREFIX)
+            self.role_arn = training.create_job_role(self.stage.iam, BUCKET)
+            self.stage.sagemaker.create_model_package_group(ModelPackageGroupName=training.GROUP)
+            training.create_pipeline(self.stage.sagemaker, EXAMPLE / "pipeline.json", self.role_arn)
+            stored = self.stage.s3.list_objects_v2(Bucket=BUCKET)["KeyCount"]
+            chapter.check("files in the team's bucket", stored, stored == files)
+            chapter.check("rows to train on, people of 1976 to 1978", prepared.train_rows, prepared.train_rows == 1071)
+            pipeline = self.stage.sagemaker.describe_pipeline(PipelineName=training.PIPELINE)
+            chapter.check("pipeline", pipeline["PipelineStatus"], pipeline["PipelineStatus"] == "Active")
+
+    def apply_policy(self) -> None:
+        """The rules of the group, through the same function as `lockkeeper policy apply`."""
+        with self.book.chapter("The team applies its policy") as chapter:
+            text = (EXAMPLE / "policy.yaml").read_text(encoding="utf-8")
+            self.policy_text = text.replace("your-wages-bucket", BUCKET)
+            version_id = self.stage.apply_policy(self.policy_text)
+            stored = self.stage.read_policy(training.GROUP)
+            chapter.check("policy in force", f"version {version_id}", stored == self.policy_text)
+
+    def train_version(self, version: int, parameters: dict[str, str]) -> None:
+        """One run of the pipeline: train, evaluate, register."""
+        with self.book.chapter(f"The pipeline trains, evaluates and registers version {version}") as chapter:
+            run = training.run_pipeline(self.stage.sagemaker, BUCKET, self.role_arn, parameters, PIPELINE_SECONDS)
+            chapter.check("pipeline execution", f"{run.status} {run.failure_reason}".strip(), run.status == "Succeeded")
+            package = self.stage.sagemaker.describe_model_package(ModelPackageName=run.model_package_arn)
+            chapter.check("registered", run.model_package_arn, package["ModelPackageVersion"] == version)
+            report = self.stage.read_json(package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"])
+            metrics = report["binary_classification_metrics"]
+            accuracy = metrics["accuracy"]["value"]
+            constant = metrics["accuracy_best_constant_classifier"]["value"]
+            found = f"{accuracy:.3f} on {report['dataset']['item_count']} rows; always the same answer: {constant:.3f}"
+            chapter.check("accuracy on people it never saw", found, (accuracy - constant > 0.02) == (version == 1))
+            self.package_arns[version] = run.model_package_arn
+            self.evaluations[version] = report
+
+    def wait_for_question(self) -> None:
+        """Lockkeeper noticed the registration, judged it and asks."""
+        with self.book.chapter(f"Lockkeeper judges version 1 and asks {APPROVER}") as chapter:
+            release = self.watch.until(self.release_id(1), is_in("awaiting-approval"), STATE_SECONDS)
+            chapter.check("release", told(release), release["status"] == "awaiting-approval")
+            passed = [verdict["gate"] for verdict in release["verdicts"] if verdict["verdict"] == "passed"]
+            chapter.check("gates passed", ", ".join(passed), len(passed) == len(release["verdicts"]) >= 2)
+            mail, link = letter.wait_for_link(self.stage.mailbox, MAIL_ADDRESS)
+            chapter.check("mail", mail.name, True)
+            seen = {letter.open_page(link).status for _ in range(3)}
+            after = self.stage.read_release(release["release_id"])
+            decided = len(after["approvals"]) if after else -1
+            chapter.check(
+                "opening the link three times",
+                f"status {seen[-1]}, {decided} decisions",
+                seen[-1] == 200 and not decided,
+            )
+
+    def decide(self) -> None:
+        """The approver reads the page behind the link and presses a button, or a person at the keyboard does."""
+        with self.book.chapter(f"{APPROVER} approves") as chapter:
+            _, link = letter.wait_for_link(self.stage.mailbox, MAIL_ADDRESS)
+            if self.interactive:
+                self.book.console.print(f"   Your turn: decide on [link={link}]{link}[/link]")
+            else:
+                answer = letter.press(letter.open_page(link), "approve", {"comment": COMMENT})
+                chapter.check("answer to the form", answer.status, answer.status in (200, 303))
+            timeout = 1800 if self.interactive else STATE_SECONDS
+            release = self.watch.until(self.release_id(1), lambda found: bool(found["approvals"]), timeout)
+            decision = release["approvals"][0]
+            said = f"{decision['approver']}: {decision['answer']} ({decision['channel']}): {decision['comment']}"
+            chapter.check("decision on record", said, decision["answer"] == "approve")
+
+    def test_in_staging(self) -> None:
+        """The version serves in staging and answers recorded requests and held-out rows."""
+        with self.book.chapter("Staging serves version 1 and is tested") as chapter:
+            release = self.watch.until(self.release_id(1), has_seal("tested"), STATE_SECONDS)
+            chapter.check("release", told(release), "tested" in release["pins"]["seals"])
+            for verdict in release["verdicts"]:
+                if verdict["gate"].startswith(("contract", "replay")):
+                    chapter.check(verdict["gate"], verdict["reason"], verdict["verdict"] == "passed")
+            chapter.check("evidence sealed", release["pins"]["seals"]["tested"], True)
+
+    def reach_production(self) -> None:
+        """The production endpoint exists and runs exactly what was pinned."""
+        with self.book.chapter("Production serves version 1") as chapter:
+            release = self.watch.until(self.release_id(1), is_in("baking", "promoted"), STATE_SECONDS)
+            chapter.check("release", told(release), release["status"] in ("baking", "promoted"))
+            endpoint, container = self.serving()
+            chapter.check("endpoint wages", endpoint["EndpointStatus"], endpoint["EndpointStatus"] == "InService")
+            pins = release["pins"]
+            chapter.check("image by digest", container["Image"], container["Image"] == pins["images"][0])
+            pinned = pins["artifacts"][0]
+            chapter.check("artifact", container["ModelDataUrl"], container["ModelDataUrl"] == pinned["pinned"])
+            digests = {self.stage.sha256(uri) for uri in (pinned["source"], pinned["pinned"])}
+            chapter.check("SHA-256 of trained and served bytes", pinned["sha256"], digests == {pinned["sha256"]})
+
+    def serve_next_year(self) -> None:
+        """Everybody's answers of the year after the training years, one request a person."""
+        wages = read_wages()
+        rows = wages[wages["year"] == YEAR_AFTER_TRAINING]
+        with self.book.chapter(f"Production answers for {len(rows)} people of {YEAR_AFTER_TRAINING}") as chapter:
+            traffic = send_rows(self.stage.sagemaker_runtime, training.GROUP, rows)
+            self.traffic = traffic
+            chapter.check("answers", len(traffic.answers), len(traffic.answers) == len(rows))
+            found = f"{traffic.accuracy:.3f}; always the same answer: {traffic.majority_share:.3f}"
+            chapter.check("accuracy a year after training", found, traffic.accuracy > traffic.majority_share)
+
+    def close(self) -> None:
+        """The bake ended, staging is gone, the registry says what happened."""
+        with self.book.chapter("The watch ends well: version 1 is promoted") as chapter:
+            release = self.watch.until(self.release_id(1), has_ended, STATE_SECONDS)
+            chapter.check("release", told(release), release["status"] == "promoted")
+            status, description = self.registry_entry(1)
+            chapter.check("registry", f"{status}: {description}", status == "Approved")
+            endpoints = self.endpoint_names()
+            chapter.check("endpoints left", ", ".join(endpoints), endpoints == [training.GROUP])
+            transitions = release["cost"]["transitions"]
+            chapter.check("billed transitions", transitions, transitions <= 12)
+
+    def turn_back(self) -> None:
+        """The quality gate stops the second version; production does not notice."""
+        with self.book.chapter("The quality gate turns version 2 back") as chapter:
+            before = self.serving()
+            release = self.watch.until(self.release_id(2), has_ended, STATE_SECONDS)
+            chapter.check("release", told(release), release["status"] == "failed")
+            failed = [verdict for verdict in release["verdicts"] if verdict["verdict"] == "failed"]
+            for verdict in failed:
+                chapter.check(verdict["gate"], verdict["reason"], verdict["gate"].startswith("quality"))
+            chapter.check("gates that said no", len(failed), len(failed) == 2)
+            status, description = self.registry_entry(2)
+            chapter.check("registry", f"{status}: {description}", status == "Rejected")
+            chapter.check("nobody was asked", len(release["approvals"]), not release["approvals"])
+            after = self.serving()
+            same = after[1] == before[1] and after[0]["EndpointConfigName"] == before[0]["EndpointConfigName"]
+            chapter.check("production serves", after[0]["EndpointConfigName"], same)
+            chapter.check("endpoints", ", ".join(self.endpoint_names()), self.endpoint_names() == [training.GROUP])
+
+    def release_id(self, version: int) -> str:
+        """Name of the first attempt to release a version."""
+        return f"{training.GROUP}-v{version}-a1"
+
+    def serving(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The production endpoint and the container of the model that it runs, as SageMaker describes them."""
+        endpoint = self.stage.sagemaker.describe_endpoint(EndpointName=training.GROUP)
+        config = self.stage.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        model = self.stage.sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+        return endpoint, model["PrimaryContainer"]
+
+    def registry_entry(self, version: int) -> tuple[str, str]:
+        """ModelApprovalStatus and ApprovalDescription of a version."""
+        package = self.stage.sagemaker.describe_model_package(ModelPackageName=self.package_arns[version])
+        return package["ModelApprovalStatus"], package.get("ApprovalDescription", "")
+
+    def endpoint_names(self) -> list[str]:
+        """Every endpoint of the account."""
+        return sorted(one["EndpointName"] for one in self.stage.sagemaker.list_endpoints()["Endpoints"])
+
+
+def is_in(*statuses: str) -> Any:
+    """A condition on a release: its status is one of these, or it has ended otherwise, so that nobody waits in vain."""
+    return lambda release: release["status"] in statuses or has_ended(release)
+
+
+def has_seal(kind: str) -> Any:
+    """A condition on a release: this evidence is sealed, or it has ended."""
+    return lambda release: kind in release["pins"]["seals"] or has_ended(release)
+
+
+def told(release: dict[str, Any]) -> str:
+    """A release's status, with the reason where it has one."""
+    return f"{release['status']}: {release['reason']}" if release["reason"] else str(release["status"])
+
+
+def has_ended(release: dict[str, Any]) -> bool:
+    """A release that will not change any more."""
+    return release["status"] in {"promoted", "rejected", "failed", "superseded", "expired", "rolled-back"}

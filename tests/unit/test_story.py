@@ -1,0 +1,177 @@
+"""The parts of the demo's story that need no AWS: chapters, the approver's browser, traffic, the watch."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from cli.story.chapters import Book, StoryEnded
+from cli.story.letter import Form, FormReader, wait_for_link
+from cli.story.traffic import Traffic, send_rows
+from cli.story.watch import draw, journey, read_states
+from examples.wages.data import FEATURES, LABEL
+
+BEGAN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book(Console(file=io.StringIO(), width=200))
+
+
+def test_a_chapter_ends_well_when_every_check_holds(book: Book) -> None:
+    with book.chapter("Water rises") as chapter:
+        chapter.check("level", 3, True)
+    assert book.ok
+    assert book.chapters[0].to_json()["checks"] == [{"what": "level", "found": "3", "ok": True}]
+
+
+def test_a_check_that_does_not_hold_ends_the_story(book: Book) -> None:
+    with pytest.raises(StoryEnded, match="Water rises: level: found 1"), book.chapter("Water rises") as chapter:
+        chapter.check("level", 1, False)
+    assert not book.ok
+    assert book.chapters[0].problem == "level: found 1"
+
+
+def test_any_error_in_a_chapter_is_kept_with_its_type(book: Book) -> None:
+    with pytest.raises(StoryEnded), book.chapter("Water rises"):
+        raise TimeoutError("no water")
+    assert book.chapters[0].problem == "TimeoutError: no water"
+
+
+def test_a_book_without_chapters_is_not_ok(book: Book) -> None:
+    assert not book.ok
+
+
+def test_markup_in_what_was_found_stays_text() -> None:
+    output = io.StringIO()
+    with Book(Console(file=output, width=200)).chapter("One") as chapter:
+        chapter.check("reason", "[bold]not bold[/bold]", True)
+    assert "[bold]not bold[/bold]" in output.getvalue()
+
+
+def test_the_newest_mail_with_a_link_is_opened(tmp_path: Path) -> None:
+    letters = tmp_path / "ada@example.com"
+    letters.mkdir()
+    (letters / "1-old.txt").write_text("see http://127.0.0.1:1/approvals/first now", encoding="utf-8")
+    (letters / "2-new.txt").write_text("see http://127.0.0.1:1/x/approvals/sec-ond_2\n", encoding="utf-8")
+    (letters / "3-other.txt").write_text("no link here", encoding="utf-8")
+    mail, link = wait_for_link(tmp_path, "ada@example.com", timeout_seconds=1)
+    assert mail.name == "2-new.txt"
+    assert link == "http://127.0.0.1:1/x/approvals/sec-ond_2"
+
+
+def test_a_mail_that_never_comes_is_a_timeout(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError, match=r"ada@example\.com"):
+        wait_for_link(tmp_path, "ada@example.com", timeout_seconds=0.1)
+
+
+def test_a_form_is_read_as_a_person_sees_it() -> None:
+    reader = FormReader()
+    reader.feed(
+        '<form method="post" action="/approvals/x"><input type="hidden" name="seal" value="abc">'
+        '<textarea name="comment"></textarea>'
+        '<button name="answer" value="approve">Approve</button>'
+        '<button name="answer" value="reject">Reject</button></form>'
+    )
+    assert reader.forms == [
+        Form(
+            action="/approvals/x",
+            method="post",
+            fields={"seal": "abc", "comment": ""},
+            buttons=[("answer", "approve", "Approve"), ("answer", "reject", "Reject")],
+        )
+    ]
+
+
+class FixedEndpoint:
+    """Answers label 1 to everybody with at least 12 years of school."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+
+    def invoke_endpoint(self, **request: Any) -> dict[str, Any]:
+        self.bodies.append(request["Body"].decode())
+        answer = b"1,0.7\n" if int(self.bodies[-1].split(",")[-1]) >= 12 else b"0,0.2\n"
+        return {"Body": io.BytesIO(answer), "InvokedProductionVariant": "AllTraffic"}
+
+
+def test_traffic_is_judged_against_the_truth() -> None:
+    cells: dict[str, Any] = {name: ["no"] * 4 for name in FEATURES} | {"exp": [1] * 4, "wks": [48] * 4}
+    rows = pd.DataFrame({LABEL: [1, 0, 0, 0], **cells, "ed": [16, 12, 8, 8]})
+    endpoint = FixedEndpoint()
+    traffic = send_rows(endpoint, "wages", rows)
+    assert endpoint.bodies[0] == "1,48,no,no,no,no,no,16"
+    assert traffic.answers == (1, 1, 0, 0)
+    assert traffic.accuracy == 0.75
+    assert traffic.majority_share == 0.75
+    assert traffic.confusion_matrix == {"0": {"0": 2, "1": 1}, "1": {"0": 0, "1": 1}}
+    assert traffic.variants == ("AllTraffic",)
+
+
+def test_half_positive_truth_gives_guessers_one_half() -> None:
+    assert Traffic((1, 0), (1, 1), (1.0, 1.0), ("A",)).majority_share == 0.5
+
+
+class History:
+    """An execution's history in two pages, as Step Functions gives it."""
+
+    def __init__(self, *pages: list[dict[str, Any]]) -> None:
+        self.pages = pages
+
+    def get_paginator(self, operation: str) -> History:
+        assert operation == "get_execution_history"
+        return self
+
+    def paginate(self, executionArn: str) -> list[dict[str, Any]]:
+        return [{"events": page} for page in self.pages]
+
+
+def entered(name: str, second: int) -> dict[str, Any]:
+    details = {"stateEnteredEventDetails": {"name": name}}
+    return {"type": "TaskStateEntered", "timestamp": BEGAN + timedelta(seconds=second), **details}
+
+
+def left(name: str, second: int) -> dict[str, Any]:
+    details = {"stateExitedEventDetails": {"name": name}}
+    return {"type": "TaskStateExited", "timestamp": BEGAN + timedelta(seconds=second), **details}
+
+
+def a_release() -> dict[str, Any]:
+    decision = {"before": "staging", "approver": "Ada", "answer": "approve", "channel": "link", "comment": "", "at": ""}
+    return {"release_id": "wages-v1-a1", "version": 1, "status": "deploying", "approvals": [decision]}
+
+
+def test_states_are_read_from_the_history() -> None:
+    history = History(
+        [{"type": "ExecutionStarted", "timestamp": BEGAN}, entered("OpenRelease", 0), left("OpenRelease", 2)],
+        [entered("RequestStagingApproval", 2), left("RequestStagingApproval", 5), entered("DeployToStaging", 5)],
+    )
+    states = read_states(history, "arn")
+    assert [(state.name, state.seconds(BEGAN + timedelta(seconds=9))) for state in states] == [
+        ("OpenRelease", 2),
+        ("RequestStagingApproval", 3),
+        ("DeployToStaging", 4),
+    ]
+    drawn = journey(a_release(), states)
+    json.dumps(drawn)
+    assert [state["waits_for_people"] for state in drawn["states"]] == [False, True, False]
+    assert drawn["states"][1]["note"] == "Ada approved (link)"
+
+
+def test_the_live_table_says_what_the_current_state_waits_for() -> None:
+    states = read_states(
+        History([entered("OpenRelease", 0), left("OpenRelease", 1), entered("DeployToStaging", 1)]), ""
+    )
+    console = Console(file=io.StringIO(), width=120)
+    console.print(draw(a_release(), states, BEGAN + timedelta(seconds=3)))
+    output = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "the endpoint is in service" in output
+    assert "the group's lock" not in output
