@@ -8,7 +8,6 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.errors import (
     AlreadyDecided,

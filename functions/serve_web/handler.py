@@ -3,13 +3,13 @@
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-
-from functions.serve_web.answers import as_json, asked, page, problem, problem_page, submitted
 from lockkeeper.bootstrap import world
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.entry import Event, logger, metrics
 from lockkeeper.use_cases.decide_approval import decide_by_link, decide_by_principal, open_link
+
+from functions.serve_web.answers import as_json, asked, page, problem, problem_page, submitted
 
 app = APIGatewayHttpResolver()
 

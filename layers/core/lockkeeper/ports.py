@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from lockkeeper.domain.approval import ApprovalRequest, Decision, PersonalLink
+from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
@@ -155,7 +155,7 @@ class Ledger(Protocol):
 
     def link(self, sha256: str) -> PersonalLink | None: ...
 
-    def decide(self, before: ApprovalRequest, after: ApprovalRequest, decision: Decision, wait: Wait | None) -> bool:
+    def decide(self, before: ApprovalRequest, after: ApprovalRequest, wait: Wait | None) -> bool:
         """Write a decision; when it ends the request, settle `wait` in the same transaction. False: somebody was faster."""
         ...
 

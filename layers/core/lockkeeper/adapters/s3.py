@@ -41,15 +41,15 @@ class S3Objects:
 
     def keep(self, source: Iterator[bytes], temporary_key: str) -> None:
         upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=temporary_key)
-        place = {"Bucket": self._bucket, "Key": temporary_key, "UploadId": upload["UploadId"]}
+        place: dict[str, Any] = {"Bucket": self._bucket, "Key": temporary_key, "UploadId": upload["UploadId"]}
         try:
-            parts = [
-                {"PartNumber": number, "ETag": self._client.upload_part(**place, PartNumber=number, Body=body)["ETag"]}  # type: ignore[arg-type]
+            parts: Any = [
+                {"PartNumber": number, "ETag": self._client.upload_part(**place, PartNumber=number, Body=body)["ETag"]}
                 for number, body in enumerate(_parts(source), start=1)
             ]
-            self._client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})  # type: ignore[arg-type]
+            self._client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
         except BaseException:
-            self._client.abort_multipart_upload(**place)  # type: ignore[arg-type]
+            self._client.abort_multipart_upload(**place)
             raise
 
     def seal_as(self, temporary_key: str, final_key: str) -> str:

@@ -105,7 +105,7 @@ class SageMakerEndpoints:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ModelError":
                 raise _translated(error, f"endpoint {endpoint_name} cannot be invoked") from error
-            status = int(error.response.get("OriginalStatusCode", 500))
+            status = int(str(error.response.get("OriginalStatusCode", 500)))
             return Answered(status, "text/plain", str(error.response.get("OriginalMessage", "")))
         return Answered(200, answer.get("ContentType", ""), answer["Body"].read().decode(errors="replace"))
 

@@ -8,7 +8,6 @@ from typing import Any
 from lockkeeper.domain.approval import (
     Answer,
     ApprovalRequest,
-    Approver,
     Decision,
     RequestStatus,
     approver_named,
@@ -19,6 +18,7 @@ from lockkeeper.domain.approval import (
     permit,
 )
 from lockkeeper.domain.errors import AlreadyDecided, LinkUnknown, ReleaseRejected, RequestClosed
+from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import World
 from lockkeeper.use_cases.pinned import facts_of, iso
@@ -79,7 +79,7 @@ def _decide(
     if ended and (wait is None or wait.settled):
         raise RequestClosed(f"{request.release_id} waits for no decision any more")
     settled = replace(wait, settled=True, result=_result(decided, decision)) if ended and wait else None
-    if not world.ledger.decide(request, decided, decision, settled):
+    if not world.ledger.decide(request, decided, settled):
         raise AlreadyDecided(f"somebody decided on {request.release_id} at the same moment", cure="look again")
     if settled is not None:
         deliver(settled, settled.result, world)

@@ -29,7 +29,7 @@ class Approvals(Waits):
             return None
         return PersonalLink(item["sha256"], item["release_id"], item["before"], item["approver"], item["expires_at"])
 
-    def decide(self, before: ApprovalRequest, after: ApprovalRequest, decision: Decision, wait: Wait | None) -> bool:
+    def decide(self, before: ApprovalRequest, after: ApprovalRequest, wait: Wait | None) -> bool:
         record = {**_plain(after), "revision": len(after.decisions)}
         requests = [
             {

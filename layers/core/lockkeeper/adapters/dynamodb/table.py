@@ -51,7 +51,8 @@ class Table:
     def transact(self, *requests: Item) -> bool:
         """All or nothing; False when a condition does not hold or somebody else was writing."""
         try:
-            self.client.transact_write_items(TransactItems=list(requests))
+            transaction: Any = list(requests)
+            self.client.transact_write_items(TransactItems=transaction)
         except ClientError as error:
             reasons = error.response.get("CancellationReasons", [])
             known = {reason.get("Code") for reason in reasons} <= {

@@ -13,7 +13,7 @@ class Waits:
     table: Table
 
     def store_wait(self, wait: Wait) -> None:
-        requests = [{"Put": self.table.put_request({**_keys(wait), **_plain(wait)})}]
+        requests: list[Any] = [{"Put": self.table.put_request({**_keys(wait), **_plain(wait)})}]
         requests += [
             {
                 "Put": self.table.put_request(
