@@ -12,9 +12,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from cli.report.page import render
 from cli.story.chapters import Book, StoryEnded
+from cli.story.facts import gather
 from cli.story.letter import Form, FormReader, wait_for_link
 from cli.story.traffic import Traffic, send_rows
+from cli.story.wages import EXAMPLE, WagesStory
 from cli.story.watch import draw, journey, read_states
 from examples.wages.data import FEATURES, LABEL
 
@@ -175,3 +178,74 @@ def test_the_live_table_says_what_the_current_state_waits_for() -> None:
     output = console.file.getvalue()  # type: ignore[attr-defined]
     assert "the endpoint is in service" in output
     assert "the group's lock" not in output
+
+
+class FakeStage:
+    """What facts are gathered from: two releases in their JSON form and a history of one state."""
+
+    step_functions = History([entered("OpenRelease", 0), left("OpenRelease", 2)])
+
+    def read_release(self, release_id: str) -> dict[str, Any] | None:
+        promoted = release_id == "wages-v1-a1"
+        return {
+            **a_release(),
+            "release_id": release_id,
+            "version": 1 if promoted else 2,
+            "status": "promoted" if promoted else "failed",
+            "reason": "passed" if promoted else "0.683 does not meet >= 0.7",
+            "model_package_arn": "arn:aws:sagemaker:us-east-1:111122223333:model-package/wages/1",
+            "execution_arn": "arn",
+            "opened_at": "2026-11-24T12:00:00+00:00",
+            "ended_at": "2026-11-24T12:00:30+00:00",
+            "verdicts": [
+                {"gate": "quality", "verdict": "passed" if promoted else "failed", "reason": "0.76", "measured": 0.76}
+            ],
+            "pins": {
+                "artifacts": [{"source": "s3://a/b", "pinned": "s3://c/d", "sha256": "e" * 64, "bytes": 1}],
+                "images": ["repository@sha256:" + "f" * 64],
+                "policy": {"version_id": "v", "sha256": "g" * 64},
+                "seals": {"judged": "h" * 64},
+            },
+            "cost": {"transitions": 10, "invocations": 14, "gb_seconds": 2.0, "usd": 0.0003},
+        }
+
+
+def played_story(book: Book) -> WagesStory:
+    stage: Any = FakeStage()
+    story = WagesStory(stage, book, interactive=False)
+    story.package_arns = {1: "arn1", 2: "arn2"}
+    metrics = {"accuracy": {"value": 0.76}, "accuracy_best_constant_classifier": {"value": 0.683}}
+    report = {"dataset": {"item_count": 537}, "binary_classification_metrics": metrics}
+    story.evaluations = {1: report, 2: report}
+    story.traffic = Traffic((1, 0, 0), (1, 1, 0), (4.0, 5.0, 6.0), ("AllTraffic",))
+    story.policy_text = (EXAMPLE / "policy.yaml").read_text(encoding="utf-8")
+    return story
+
+
+def test_what_a_story_leaves_behind_makes_a_report(book: Book) -> None:
+    story = played_story(book)
+    story.finished = True
+    with book.chapter("One") as chapter:
+        chapter.check("level", 3, True)
+    facts = gather(book, story, BEGAN, clock_scale=60)
+    assert facts["ok"] is True
+    assert facts["quality"]["required"] == 0.7
+    assert [bar[2] for bar in facts["quality"]["bars"]] == [True, True, False]
+    page = render(json.loads(json.dumps(facts, allow_nan=False)))
+    assert "Every chapter ended as it should" in page
+    assert "30.0 s" in page
+    assert "$0.00030" in page
+
+
+def test_an_unfinished_story_is_not_ok_though_its_chapters_are(book: Book) -> None:
+    with book.chapter("One") as chapter:
+        chapter.check("level", 3, True)
+    facts = gather(book, played_story(book), BEGAN, clock_scale=1)
+    assert facts["ok"] is False
+    assert "The story did not reach its end" in render(facts)
+
+
+def test_a_story_that_never_began_makes_a_report(book: Book) -> None:
+    facts = gather(book, None, BEGAN, clock_scale=1)
+    assert facts["ok"] is False
+    render(facts)
