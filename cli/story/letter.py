@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import re
 import time
 from dataclasses import dataclass, field
@@ -68,12 +70,19 @@ def wait_for_link(mailbox: Path, address: str, timeout_seconds: float = 30.0) ->
     """
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
-        for mail in sorted((mailbox / address).glob("*"), reverse=True):
-            found = LINK.search(mail.read_text(encoding="utf-8"))
+        for mail in sorted((mailbox / address).glob("*.eml"), reverse=True):
+            found = LINK.search(read_text(mail))
             if found:
                 return mail, found.group(0)
         time.sleep(0.2)
     raise TimeoutError(f"no mail with an approval link reached {address} within {timeout_seconds:.0f} s")
+
+
+def read_text(mail: Path) -> str:
+    """The plain text of a mail, decoded; empty for a mail without any."""
+    message = email.message_from_bytes(mail.read_bytes(), policy=email.policy.default)
+    body = message.get_body(("plain",))
+    return str(body.get_content()) if body is not None else ""
 
 
 def open_page(url: str) -> Page:

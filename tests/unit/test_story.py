@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,23 @@ def test_markup_in_what_was_found_stays_text() -> None:
     assert "[bold]not bold[/bold]" in output.getvalue()
 
 
+def post(file: Path, text: str) -> None:
+    message = EmailMessage()
+    message["To"] = "ada@example.com"
+    message.set_content(text)
+    target = file.parent / "ada@example.com" / file.name
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(message.as_bytes())
+
+
 def test_the_newest_mail_with_a_link_is_opened(tmp_path: Path) -> None:
-    letters = tmp_path / "ada@example.com"
-    letters.mkdir()
-    (letters / "1-old.txt").write_text("see http://127.0.0.1:1/approvals/first now", encoding="utf-8")
-    (letters / "2-new.txt").write_text("see http://127.0.0.1:1/x/approvals/sec-ond_2\n", encoding="utf-8")
-    (letters / "3-other.txt").write_text("no link here", encoding="utf-8")
+    post(tmp_path / "1-old.eml", "see http://127.0.0.1:1/approvals/first now")
+    # Long enough for the line to be folded in the mail as it is sent.
+    post(tmp_path / "2-new.eml", f"Grüße, see http://127.0.0.1:1/x/approvals/{'sec-ond_2' * 12}\n")
+    post(tmp_path / "3-other.eml", "no link here")
     mail, link = wait_for_link(tmp_path, "ada@example.com", timeout_seconds=1)
-    assert mail.name == "2-new.txt"
-    assert link == "http://127.0.0.1:1/x/approvals/sec-ond_2"
+    assert mail.name == "2-new.eml"
+    assert link == f"http://127.0.0.1:1/x/approvals/{'sec-ond_2' * 12}"
 
 
 def test_a_mail_that_never_comes_is_a_timeout(tmp_path: Path) -> None:
