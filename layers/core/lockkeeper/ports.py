@@ -214,10 +214,12 @@ class Stream:
 
 @dataclass(frozen=True)
 class StoredPolicy:
-    """A policy's text with the version it is pinned by."""
+    """A policy's text with the version it is pinned by, and who saved it when (an ARN; ISO 8601)."""
 
     text: str
     version_id: str
+    changed_by: str = ""
+    changed_at: str = ""
 
 
 class Policies(Protocol):

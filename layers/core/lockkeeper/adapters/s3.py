@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -134,7 +135,12 @@ class S3Policies:
             raise PolicyMissing(
                 f"model package group {group} has no policy", cure="write one and run `lockkeeper policy apply FILE`"
             ) from error
-        return StoredPolicy(answer["Body"].read().decode(), answer["VersionId"])
+        return StoredPolicy(
+            text=answer["Body"].read().decode(),
+            version_id=answer["VersionId"],
+            changed_by=answer["Metadata"].get("changed-by", ""),
+            changed_at=answer["LastModified"].astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        )
 
     def save(self, group: str, text: str, changed_by: str) -> StoredPolicy:
         answer = self._client.put_object(
