@@ -1,0 +1,243 @@
+"""EventBridge: delivery to targets with retries and dead-letter queues, and the size of PutEvents."""
+
+import contextvars
+import fnmatch
+import json
+import logging
+import threading
+import time
+from typing import Any
+
+from ministack.core.arn import ArnParseError, parse_arn
+from ministack.core.responses import error_response_json, get_account_id, request_scope
+from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
+
+from localcloud.clock import CLOCK
+from localcloud.conformance.patching import replaces, wraps
+from localcloud.settings import PAYLOAD_LIMIT_BYTES
+
+Target = dict[str, Any]
+
+DEFAULT_RETRIES = 185
+DEFAULT_AGE_SECONDS = 86_400
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 600.0
+
+logger = logging.getLogger(__name__)
+
+
+class DeliveryError(Exception):
+    """A delivery that failed. `code` is what AWS writes into the dead-letter message's ERROR_CODE."""
+
+    def __init__(self, code: str, message: str, retried: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retried = retried
+
+
+_failure: contextvars.ContextVar[DeliveryError | None] = contextvars.ContextVar("delivery_failure", default=None)
+
+
+def refuse_oversized_entries() -> None:
+    """The emulator accepts entries of any size; AWS refuses a request above 262,144 bytes as a whole."""
+
+    @wraps(eventbridge, "_put_events")
+    def put(original: Any, request: dict[str, Any], **keywords: Any) -> Any:
+        if sum(entry_size(entry) for entry in request.get("Entries", [])) > PAYLOAD_LIMIT_BYTES:
+            message = "Total size of the entries in the request is over the limit."
+            return error_response_json("ValidationException", message, 400)
+        return original(request, **keywords)
+
+
+def entry_size(entry: dict[str, Any]) -> int:
+    """Bytes of a PutEvents entry, counted as the EventBridge user guide does."""
+    texts = [entry.get(name) or "" for name in ("Source", "DetailType", "Detail")] + (entry.get("Resources") or [])
+    return sum(len(str(text).encode()) for text in texts) + (14 if entry.get("Time") else 0)
+
+
+def deliver_with_retries() -> None:
+    """The emulator tries each delivery once and drops what fails.
+
+    AWS keeps trying within the target's RetryPolicy and then writes to its dead-letter queue; what can never succeed
+    (no such target, no permission) goes there at once.
+    """
+
+    @wraps(eventbridge, "_invoke_target")
+    def invoke(original: Any, target: Target, event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+        view = view or eventbridge._pattern_event_view(event)
+        try:
+            attempt(original, target, event, rule, view)
+        except DeliveryError as error:
+            if not error.retried:
+                bury(target, rule, view, error, attempts=1)
+                return
+            scope = contextvars.copy_context()
+            arguments = (original, target, event, rule, view, error)
+            threading.Thread(target=scope.run, args=(retry, *arguments), daemon=True).start()
+
+
+def attempt(original: Any, target: Target, event: dict[str, Any], rule: dict[str, Any], view: Any) -> None:
+    """Deliver once. Raises DeliveryError; the emulator's own function would only log."""
+    arn = str(target.get("Arn", ""))
+    check_target(arn, rule)
+    _failure.set(None)
+    if ":event-bus/" in arn:
+        forward(original, target, event, rule, view)
+    else:
+        original(target, event, rule, view)
+    failure = _failure.get()
+    if failure is not None:
+        raise failure
+
+
+def check_target(arn: str, rule: dict[str, Any]) -> None:
+    """Raise DeliveryError when the target does not exist or does not let EventBridge in."""
+    try:
+        spec = parse_arn(arn)
+    except ArnParseError as error:
+        raise DeliveryError("INVALID_PARAMETER", str(error), retried=False) from error
+    with request_scope(spec.account_id or get_account_id(), spec.region or "us-east-1"):
+        exists = target_exists(spec.service, spec.resource, arn)
+    if not exists:
+        raise DeliveryError("NO_RESOURCE", f"The target {arn} does not exist.", retried=False)
+    if spec.service == "lambda" and not may_invoke(arn, str(rule.get("Arn", ""))):
+        message = f"{arn} has no permission for events.amazonaws.com."
+        raise DeliveryError("NO_PERMISSIONS", message, retried=False)
+
+
+def target_exists(service: str, resource: str, arn: str) -> bool:
+    """Whether the resource is there; services that the application does not use are taken on trust."""
+    if service == "lambda":
+        return bool(lambda_svc._get_func_record_for_ref(arn)[0])
+    if service == "states":
+        return stepfunctions._resolve_state_machine_arn(arn) is not None
+    if service == "sqs":
+        return sqs._queue_by_arn(arn) is not None
+    if service == "sns":
+        return arn in sns._topics
+    if service == "events" and resource.startswith("event-bus/"):
+        eventbridge._ensure_default_bus()
+        return resource.removeprefix("event-bus/") in eventbridge._event_buses
+    return True
+
+
+def may_invoke(function_arn: str, rule_arn: str) -> bool:
+    """Whether the function's policy lets EventBridge invoke it for this rule. Schedules use a role instead."""
+    if ":schedule/" in rule_arn:
+        return True
+    function = lambda_svc._get_func_record_for_ref(function_arn)[0] or {}
+    policy = function.get("policy") or {}
+    return any(_allows(statement, rule_arn) for statement in policy.get("Statement", []))
+
+
+def _allows(statement: dict[str, Any], rule_arn: str) -> bool:
+    principal = statement.get("Principal")
+    service = principal.get("Service") if isinstance(principal, dict) else principal
+    if statement.get("Effect") != "Allow" or service not in ("events.amazonaws.com", "*"):
+        return False
+    conditions = statement.get("Condition") or {}
+    wanted = [
+        value for operator in conditions.values() for key, value in operator.items() if key.lower() == "aws:sourcearn"
+    ]
+    return all(fnmatch.fnmatchcase(rule_arn, str(pattern)) for pattern in wanted)
+
+
+def forward(original: Any, target: Target, event: dict[str, Any], rule: dict[str, Any], view: Any) -> None:
+    """Deliver to another bus, in this account or, which the emulator drops, in another account."""
+    spec = parse_arn(target["Arn"])
+    if spec.account_id == get_account_id():
+        original(target, event, rule, view)
+        return
+    path = [*event.get("_DispatchPath", []), eventbridge._rule_key(rule["Name"], rule.get("EventBusName", "default"))]
+    bus = spec.resource.removeprefix("event-bus/")
+    # The event keeps the account and region it comes from: rules on a shared bus tell joined accounts apart by them.
+    forwarded = event | {"EventBusName": bus, "_DispatchPath": path}
+    with request_scope(spec.account_id, spec.region):
+        eventbridge._dispatch_event(forwarded)
+
+
+def retry(
+    original: Any, target: Target, event: dict[str, Any], rule: dict[str, Any], view: Any, error: DeliveryError
+) -> None:
+    """Try again with growing pauses until the policy's attempts or the event's age are used up, then bury it."""
+    policy = target.get("RetryPolicy") or {}
+    retries = policy.get("MaximumRetryAttempts", DEFAULT_RETRIES)
+    expires = time.monotonic() + CLOCK.shorten(policy.get("MaximumEventAgeInSeconds", DEFAULT_AGE_SECONDS))
+    done = 0
+    while done < retries and time.monotonic() < expires:
+        pause = min(FIRST_PAUSE_SECONDS * 2**done, LONGEST_PAUSE_SECONDS)
+        time.sleep(CLOCK.shorten(pause))
+        done += 1
+        try:
+            attempt(original, target, event, rule, view)
+            return
+        except DeliveryError as later:
+            error = later
+            if not error.retried:
+                break
+    bury(target, rule, view, error, attempts=done + 1)
+
+
+def bury(target: Target, rule: dict[str, Any], view: Any, error: DeliveryError, attempts: int) -> None:
+    """Write the event to the target's dead-letter queue with AWS's attributes, or drop it as AWS does without one."""
+    logger.warning("EventBridge gave up on %s: %s", target.get("Arn"), error)
+    queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if not queue_arn:
+        return
+    attributes = {
+        "RULE_ARN": rule.get("Arn", ""),
+        "TARGET_ARN": target.get("Arn", ""),
+        "ERROR_CODE": error.code,
+        "ERROR_MESSAGE": str(error),
+        "RETRY_ATTEMPTS": str(attempts - 1),
+    }
+    if error.retried:
+        attributes["EXHAUSTED_RETRY_CONDITION"] = "MaximumRetryAttempts"
+    send_to_queue(queue_arn, target.get("Input") or json.dumps(view.event_with_detail()), attributes)
+
+
+def send_to_queue(queue_arn: str, body: str, attributes: dict[str, str]) -> None:
+    """Put a message with string attributes on a queue of this emulator."""
+    queue = sqs._queue_by_arn(queue_arn)
+    if queue is None:
+        logger.error("The dead-letter queue %s does not exist; the message is lost.", queue_arn)
+        return
+    typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value}
+    sqs._act_send_message({"MessageBody": body, "MessageAttributes": typed}, queue["url"])
+
+
+def dispatch_to_lambda(arn: str, payload: str) -> None:
+    """Hand an event to a function asynchronously, with Lambda's two retries and its failure destination.
+
+    The emulator invokes once and forgets.
+    """
+    function, config, _ = lambda_svc._get_func_record_for_ref(arn)
+    record = lambda_svc._execution_record_for_config(function, config)
+    lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+
+def dispatch_to_step_functions(arn: str, payload: str) -> None:
+    """Start an execution; the emulator ignores a refusal."""
+    status, _, body = stepfunctions._start_execution({"stateMachineArn": arn, "input": payload})
+    if status >= 400:
+        # The emulator's delivery swallows every exception, so the failure is left where `attempt` finds it.
+        _failure.set(DeliveryError("SDK_CLIENT_ERROR", str(body), retried=True))
+
+
+def fire_rules_in_time() -> None:
+    """The emulator looks every ten seconds for scheduled rules that are due; scaled rates need a closer look."""
+    replaces(eventbridge, "_SCHEDULER_TICK_INTERVAL", 0.5)
+
+    @wraps(eventbridge, "_parse_rate_seconds")
+    def parse(original: Any, expression: str) -> float | None:
+        seconds = original(expression)
+        return None if seconds is None else CLOCK.shorten(seconds)
+
+
+def install() -> None:
+    """Apply every patch of this service."""
+    refuse_oversized_entries()
+    deliver_with_retries()
+    replaces(eventbridge, "_dispatch_to_lambda", dispatch_to_lambda)
+    replaces(eventbridge, "_dispatch_to_stepfunctions", dispatch_to_step_functions)
+    fire_rules_in_time()
