@@ -206,6 +206,12 @@ class RuntimeInterfaceWorker(lambda_runtime.ProvidedWorker):
                 reported.get("errorMessage", str(error)), reported.get("errorType", "Runtime.Unknown")
             ) from error
 
+    def _build_handler_class(self, generation: int, pending: Any) -> Any:
+        handler = super()._build_handler_class(generation, pending)
+        # Headers and body leave as two packets, and the second would wait 40 ms for the first one's acknowledgement.
+        handler.disable_nagle_algorithm = True
+        return handler
+
     def _drain_stderr_bounded(self, first_line_wait: float = 0.005, **limits: float) -> str:
         # The runtime writes unbuffered and before it answers: what a silent function would be waited for is not there.
         return super()._drain_stderr_bounded(min(first_line_wait, 0.005), **limits)

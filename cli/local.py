@@ -1,0 +1,114 @@
+"""`lockkeeper local up` and `lockkeeper local down`: the laptop's AWS with the real template in it."""
+
+import importlib.util
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from localcloud import supervisor
+from localcloud.deploy import DeployError, deploy
+from localcloud.packaging import BuildError
+from localcloud.settings import BUILD_FOLDER, DEFAULT_PORT, LOST_WITHOUT_RUNTIME_CLIENT
+
+EXTERNAL_ID = "laptop-external-id"
+"""Not a secret: the roles that ask for it exist on this machine only."""
+
+POLL_SECONDS = 0.5
+
+app = typer.Typer(help="The laptop's AWS: start it with the real template deployed, or stop it.", no_args_is_help=True)
+
+Port = Annotated[int, typer.Option(help="Port of the AWS endpoint; a free one is taken when it is busy.")]
+Scale = Annotated[
+    float, typer.Option(min=1, help="How many seconds of waiting pass in one: 60 makes a minute a second.")
+]
+Detach = Annotated[bool, typer.Option("--detach", help="Return when it is up; `lockkeeper local down` stops it.")]
+StateFolder = Annotated[Path, typer.Option(hidden=True)]
+
+
+@app.command()
+def up(
+    port: Port = DEFAULT_PORT,
+    clock_scale: Scale = 1.0,
+    detach: Detach = False,
+    state_folder: StateFolder = BUILD_FOLDER,
+) -> None:
+    """Start the laptop's AWS, deploy the template, and print the environment that an AWS client needs."""
+    console = Console(stderr=True)
+    if importlib.util.find_spec("awslambdaric") is None:
+        console.print(LOST_WITHOUT_RUNTIME_CLIENT, style="yellow")
+    interrupt_on_termination()
+    try:
+        running, outputs = bring_up(console, port, clock_scale, detach, state_folder)
+    except (supervisor.StartError, supervisor.AlreadyRunning, DeployError, BuildError) as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+    print_environment(running, outputs)
+    if not detach:
+        console.print(f"Running with clock scale {clock_scale:g}. Ctrl-C stops it and everything it started.")
+        wait(running, console)
+
+
+def bring_up(
+    console: Console, port: int, clock_scale: float, detach: bool, state_folder: Path
+) -> tuple[supervisor.Running, dict[str, str]]:
+    """Start the server and deploy into it; a deployment that fails takes the server with it."""
+    with console.status("Starting the laptop's AWS") as status:
+        began = time.monotonic()
+        running = supervisor.start(port, clock_scale, outlive_me=detach, state_folder=state_folder)
+        try:
+            parameters = {"ExternalId": EXTERNAL_ID, "WebUrl": running.web_url}
+            outputs = deploy(running.endpoint_url, parameters=parameters, report=status.update)
+        except BaseException:
+            supervisor.stop(running)
+            raise
+    console.print(f"Started and deployed in {time.monotonic() - began:.1f} s.")
+    return running, outputs
+
+
+def print_environment(running: supervisor.Running, outputs: dict[str, str]) -> None:
+    """Write `export NAME=value` lines for a shell to standard output, then the URLs and places as comments."""
+    for name, value in running.environment().items():
+        print(f"export {name}={value}")
+    print(f"# AWS endpoint: {running.endpoint_url}")
+    print(f"# Approval pages: {outputs.get('WebUrl', running.web_url)}")
+    print(f"# Mailbox: {running.mailbox}")
+    print(f"# Logs: {running.logs}")
+    sys.stdout.flush()
+
+
+def interrupt_on_termination() -> None:
+    """Make SIGTERM end the foreground run as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def wait(running: supervisor.Running, console: Console) -> None:
+    """Block until a signal comes or the server dies, then leave nothing behind."""
+    try:
+        while supervisor.is_alive(running.pid):
+            time.sleep(POLL_SECONDS)
+        console.print(f"The server died.\n{supervisor.log_tail(running.logs)}", style="red", markup=False)
+        raise typer.Exit(1)
+    except KeyboardInterrupt:
+        console.print("Stopping.")
+    finally:
+        supervisor.stop(running)
+
+
+@app.command()
+def down(state_folder: StateFolder = BUILD_FOLDER) -> None:
+    """Stop the laptop's AWS and everything it started."""
+    console = Console(stderr=True)
+    if supervisor.stop(state_folder=state_folder):
+        console.print(f"Stopped. Its logs and mailbox are in {state_folder / supervisor.LAST_RUN}.")
+    else:
+        console.print("The laptop's AWS is not running.")
