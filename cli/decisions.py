@@ -1,0 +1,81 @@
+"""A decision under the caller's AWS identity: one signed request to the route that wants AWS_IAM."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import NoCredentialsError
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
+from lockkeeper.domain.approval import Answer
+
+from cli.problems import CommandRefused
+from cli.stack import Stack
+
+TIMEOUT_SECONDS = (5, 35)
+"""To connect and to read; the API's own limit is 30."""
+
+
+def decide(stack: Stack, release_id: str, answer: Answer, comment: str) -> dict[str, Any]:
+    """Approve or reject the open question of a release.
+
+    Returns:
+        The API's answer: `release_id`, `status` of the request (`pending` while more people must approve), and the
+        decision: `approver`, `answer`, `comment`, `channel`, `at`.
+
+    Raises:
+        CommandRefused: the decision was not taken; message and cure are the API's.
+    """
+    url = f"{stack.outputs['WebUrl'].rstrip('/')}/api/releases/{quote(release_id, safe='')}/decision"
+    request = AWSRequest(
+        "POST",
+        url,
+        data=json.dumps({"answer": str(answer), "comment": comment}).encode(),
+        headers={"Content-Type": "application/json", "Accept": "application/json"},
+    )
+    _sign(request, stack)
+    web = URLLib3Session(timeout=TIMEOUT_SECONDS, verify=_trusted(stack), proxies=get_environ_proxies(url))
+    response = web.send(request.prepare())
+    document = _document(response.content)
+    if response.status_code != 200:
+        raise _refusal(response.status_code, document, stack)
+    return document
+
+
+def _sign(request: AWSRequest, stack: Stack) -> None:
+    credentials = stack.session.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    SigV4Auth(credentials.get_frozen_credentials(), "execute-api", stack.session.region_name).add_auth(request)
+
+
+def _trusted(stack: Stack) -> str | bool:
+    """The certificates that AWS_CA_BUNDLE or the profile names, as for every other call."""
+    return stack.session._session.get_config_variable("ca_bundle") or True
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _refusal(status: int, document: dict[str, Any], stack: Stack) -> CommandRefused:
+    message = str(document.get("message", "no reason given"))
+    if "error" in document:
+        return CommandRefused(message, cure=str(document.get("cure", "")))
+    if status == 403:
+        return CommandRefused(
+            f"the API let {stack.caller()} not in: {message}",
+            cure="the identity needs execute-api:Invoke on Lockkeeper's web API",
+        )
+    return CommandRefused(
+        f"the API at {stack.outputs['WebUrl']} answered {status}: {message}",
+        cure="look at `lockkeeper show` for what became of it, and at the log of ServeWeb for why",
+    )

@@ -1,0 +1,85 @@
+"""What `lockkeeper policy apply` does: a validated policy into Lockkeeper's bucket, its approvers onto the topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockkeeper.domain.errors import PolicyInvalid, PolicyMissing
+from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
+
+from cli.stack import Stack
+from cli.subscriptions import Subscribed, Subscription, other_subscriptions, subscribe
+
+if TYPE_CHECKING:
+    from lockkeeper.ports import StoredPolicy
+
+
+@dataclass(frozen=True)
+class AppliedPolicy:
+    """A policy in force.
+
+    `changed` is False when the same text was in force before (its version stays). `earlier` are subscriptions of
+    approvers whom the version before named and this one does not, `sharing` those of other addresses that get mails of
+    this policy's approvers.
+    """
+
+    policy: Policy
+    stored: StoredPolicy
+    sha256: str
+    changed: bool
+    subscribed: tuple[Subscribed, ...]
+    earlier: tuple[Subscription, ...]
+    sharing: tuple[Subscription, ...]
+
+
+def read_policy(path: Path) -> tuple[str, Policy]:
+    """Text and rules of a policy file; `PolicyInvalid` with one line per mistake."""
+    try:
+        # Bytes first: line ends stay as they are, and the hash is the file's own.
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PolicyInvalid(f"{path}:1: not UTF-8: {error.reason}", cure="save the file as UTF-8") from error
+    return text, parse_policy(text, source=str(path))
+
+
+def apply_policy(path: Path, stack: Stack) -> AppliedPolicy:
+    """Validate a policy file and put it in force: the newest policy counts for every release opened from now on."""
+    text, policy = read_policy(path)
+    group, approvers = policy.model_package_group, policy.approval.approvers
+    before = _in_force(group, stack)
+    changed = before is None or before.text != text
+    stored = stack.world.policies.save(group, text, stack.caller()) if before is None or changed else before
+    sns, topic = stack.session.client("sns"), stack.outputs["PersonalTopicArn"]
+    subscribed = subscribe(sns, topic, approvers)
+    others = other_subscriptions(sns, topic, approvers)
+    names = {approver.name for approver in approvers}
+    gone = _approver_names(before) - names
+    return AppliedPolicy(
+        policy=policy,
+        stored=stored,
+        sha256=fingerprint(text),
+        changed=changed,
+        subscribed=tuple(subscribed),
+        earlier=tuple(one for one in others if one.names and one.names & gone),
+        sharing=tuple(one for one in others if one.names is None or one.names & names),
+    )
+
+
+def _in_force(group: str, stack: Stack) -> StoredPolicy | None:
+    try:
+        return stack.world.policies.load(group)
+    except PolicyMissing:
+        return None
+
+
+def _approver_names(stored: StoredPolicy | None) -> set[str]:
+    """Whom a stored policy names; nobody, where an older version of Lockkeeper wrote what this one cannot read."""
+    if stored is None:
+        return set()
+    try:
+        policy = parse_policy(stored.text, source="before")
+    except PolicyInvalid:
+        return set()
+    return {approver.name for approver in policy.approval.approvers}

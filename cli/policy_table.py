@@ -1,0 +1,79 @@
+"""A policy as a table of rules that people can check against what they meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lockkeeper.domain.policy import Approval, Policy, Production, QualityRule, Staging
+from rich.table import Table
+
+from cli.terminal import plain, table
+
+
+def draw_policy(policy: Policy) -> Table:
+    """What the policy asks for, one rule a row, in the order in which a release meets them."""
+    drawn = table("rule", "asks for")
+    for rule, asks_for in rules(policy):
+        drawn.add_row(rule, plain(asks_for))
+    return drawn
+
+
+def rules(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Pairs of a rule and what it asks for, durations in words."""
+    for rule in policy.gates.quality:
+        yield "quality gate", f"{rule.metric} {_bound(rule)}"
+    artifact = policy.gates.artifact
+    yield "artifact", f"at most {artifact.max_mb} MB; images {', '.join(artifact.images) or 'none'}"
+    yield from _approval_rules(policy.approval)
+    yield from _staging_rules(policy.staging, policy)
+    yield from _production_rules(policy.production)
+
+
+def in_words(seconds: int) -> str:
+    """`72 h` of 259200: in the largest unit that divides it."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _bound(rule: QualityRule) -> str:
+    if rule.at_least is not None:
+        return f"at least {rule.at_least:g}"
+    if rule.at_most is not None:
+        return f"at most {rule.at_most:g}"
+    return f"no worse than the champion by {rule.no_worse_than_champion_by:g}"
+
+
+def _approval_rules(approval: Approval) -> Iterator[tuple[str, str]]:
+    if not approval.before:
+        yield "approval", "nobody is asked"
+        return
+    names = ", ".join(approver.name for approver in approval.approvers)
+    yield (
+        "approval",
+        f"before {' and '.join(approval.before)}: {approval.quorum} of {len(approval.approvers)} ({names}), "
+        f"within {in_words(approval.expires_after)}",
+    )
+    if approval.author_from:
+        yield "author", f"{approval.author_from} says who made a version, and may not decide on it"
+
+
+def _staging_rules(staging: Staging, policy: Policy) -> Iterator[tuple[str, str]]:
+    yield "staging", f"{staging.initial_instances} x {policy.staging_instance_type}, {staging.target}"
+    if staging.tests.contract:
+        yield "contract test", staging.tests.contract
+    replay = staging.tests.replay
+    if replay:
+        bounds = [f"{name} at least {value:g}" for name, value in replay.at_least.items()]
+        bounds += [f"{name} at most {value:g}" for name, value in replay.at_most.items()]
+        yield "replay test", f"{', '.join(bounds)} on {replay.minimum_rows} rows or more of {replay.dataset}"
+
+
+def _production_rules(production: Production) -> Iterator[tuple[str, str]]:
+    where = f"endpoint {production.endpoint_name}: {production.initial_instances} x {production.instance_type}"
+    yield "production", f"{where}, {production.target}"
+    strategy = production.strategy
+    traffic = f", with {strategy.minimum_invocations} invocations or more" if strategy.minimum_invocations else ""
+    alarms = f", alarms {', '.join(production.alarms)}" if production.alarms else ""
+    yield "bake", f"{in_words(strategy.bake)}{traffic}{alarms}"

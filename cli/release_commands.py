@@ -1,0 +1,104 @@
+"""`lockkeeper releases`, `show`, `approve` and `reject`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import DEFAULT_STACK, AsJson, StackName
+
+if TYPE_CHECKING:
+    from lockkeeper.domain.approval import Answer
+
+    from cli.stack import Stack
+
+app = typer.Typer()
+
+ReleaseName = Annotated[
+    str, typer.Argument(metavar="RELEASE", help="A release's id, or GROUP/VERSION for its latest attempt.")
+]
+Comment = Annotated[str, typer.Option("--comment", help="Why; kept with the decision, at most 1,024 characters.")]
+
+
+@app.command()
+def releases(
+    group: Annotated[str | None, typer.Option("--group", help="Only this model package group.")] = None,
+    as_json: AsJson = False,
+    stack_name: StackName = DEFAULT_STACK,
+) -> None:
+    """List releases, newest first."""
+    from cli.release_tables import draw_releases
+    from cli.stack import find_stack
+    from cli.terminal import console
+
+    world = find_stack(stack_name).world
+    found = world.ledger.releases(group)
+    if as_json:
+        typer.echo(json.dumps([release.to_json() for release in found], indent=2))
+    elif found:
+        console().print(draw_releases(found, world.clock.now()))
+    else:
+        typer.echo("No release yet. One opens when a version is registered in a group that has a policy.", err=True)
+
+
+@app.command()
+def show(release_name: ReleaseName, as_json: AsJson = False, stack_name: StackName = DEFAULT_STACK) -> None:
+    """Show one release: verdicts, approvals, timeline, pins, endpoints and cost."""
+    from cli.release_tables import draw_release
+    from cli.stack import find_stack
+    from cli.terminal import console
+
+    stack = find_stack(stack_name)
+    release = stack.world.ledger.get(_release_id(release_name, stack))
+    if as_json:
+        typer.echo(json.dumps(release.to_json(), indent=2))
+    else:
+        console().print(*draw_release(release, stack.world.clock.now()), sep="\n")
+
+
+@app.command()
+def approve(release_name: ReleaseName, comment: Comment, stack_name: StackName = DEFAULT_STACK) -> None:
+    """Approve a release that waits for a decision, as the AWS identity that runs this."""
+    from lockkeeper.domain.approval import Answer
+
+    _decide(release_name, Answer.APPROVE, comment, stack_name)
+
+
+@app.command()
+def reject(release_name: ReleaseName, comment: Comment, stack_name: StackName = DEFAULT_STACK) -> None:
+    """Reject a release that waits for a decision, as the AWS identity that runs this."""
+    from lockkeeper.domain.approval import Answer
+
+    _decide(release_name, Answer.REJECT, comment, stack_name)
+
+
+def _release_id(release_name: str, stack: Stack) -> str:
+    """A release's id is taken as it is: who may only decide need not be able to read the ledger."""
+    from cli.problems import CommandRefused
+
+    group, slash, version = release_name.partition("/")
+    if not slash:
+        return release_name
+    if not version.isdecimal():
+        raise CommandRefused(f"{release_name!r} names no version", cure="write GROUP/VERSION, for example wages/3")
+    release_id = stack.world.ledger.release_of(group, int(version))
+    if release_id is None:
+        raise CommandRefused(
+            f"version {version} of {group} was never released", cure="`lockkeeper releases` lists what was"
+        )
+    return release_id
+
+
+def _decide(release_name: str, answer: Answer, comment: str, stack_name: str) -> None:
+    from cli.decisions import decide
+    from cli.stack import find_stack
+    from cli.terminal import console, plain
+
+    stack = find_stack(stack_name)
+    decided = decide(stack, _release_id(release_name, stack), answer, comment)
+    did = "approved" if decided["answer"] == "approve" else "rejected"
+    console().print(plain(f"{decided['approver']} {did} {decided['release_id']}.", "bold"))
+    if decided["status"] == "pending":
+        console().print("More people must approve before it goes on.")

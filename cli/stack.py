@@ -1,0 +1,83 @@
+"""The deployed stack: found by its name, known by its outputs, used through the core's own adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from lockkeeper.bootstrap import AwsWorld
+from lockkeeper.settings import Settings
+
+from cli.problems import LOCAL_CURE, CommandRefused
+
+if TYPE_CHECKING:
+    from lockkeeper.ports import World
+
+SETTINGS_OF_OUTPUTS = {
+    "TableName": "TABLE_NAME",
+    "BucketName": "BUCKET_NAME",
+    "BusName": "BUS_NAME",
+    "StateMachineArn": "STATE_MACHINE_ARN",
+    "PersonalTopicArn": "PERSONAL_TOPIC_ARN",
+    "BroadcastTopicArn": "BROADCAST_TOPIC_ARN",
+    "WebUrl": "WEB_URL",
+}
+"""The stack's outputs, by the names under which the core's settings know the same things."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed Lockkeeper: its outputs by name, whose credentials are used, and the core's adapters on it."""
+
+    outputs: dict[str, str]
+    session: boto3.Session
+    world: World
+
+    def caller(self) -> str:
+        """ARN of the AWS identity that runs the command."""
+        return str(self.session.client("sts").get_caller_identity()["Arn"])
+
+
+def find_stack(name: str, session: boto3.Session | None = None) -> Stack:
+    """Find the stack in the account and region of the session (by default of the environment's credentials).
+
+    Raises:
+        CommandRefused: there is no such stack, or it is not a Lockkeeper.
+    """
+    session = session or boto3.Session()
+    # One look, and nobody waits a minute to hear that nothing listens.
+    patience = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2, "mode": "standard"})
+    return stack_of(read_outputs(name, session.client("cloudformation", config=patience)), session)
+
+
+def stack_of(outputs: dict[str, str], session: boto3.Session) -> Stack:
+    """The stack behind outputs that are known already."""
+    world = AwsWorld(Settings({setting: outputs[output] for output, setting in SETTINGS_OF_OUTPUTS.items()}))
+    world.session = session
+    return Stack(outputs, session, world)
+
+
+def read_outputs(name: str, cloudformation: Any) -> dict[str, str]:
+    """The outputs of a stack, by name."""
+    try:
+        described = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        refused = error.response["Error"]
+        if refused["Code"] == "ValidationError" and "does not exist" in refused["Message"]:
+            raise CommandRefused(
+                f"there is no stack {name!r} in {cloudformation.meta.region_name}",
+                cure=f"look at --stack (or LOCKKEEPER_STACK) and AWS_REGION, or deploy with `sam deploy`; "
+                f"without an account, {LOCAL_CURE}",
+            ) from error
+        raise
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
+    missing = sorted(set(SETTINGS_OF_OUTPUTS) - set(outputs))
+    if missing:
+        raise CommandRefused(
+            f"stack {name!r} is {described['StackStatus']} and has no output {', '.join(missing)}",
+            cure="wait until it is deployed, or name Lockkeeper's stack with --stack",
+        )
+    return outputs
