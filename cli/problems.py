@@ -34,7 +34,7 @@ def explain(error: Exception) -> LockkeeperError | None:
         case exceptions.SSOError() | exceptions.TokenRetrievalError():
             return CommandRefused(f"AWS single sign-on: {error}", cure="sign in again with `aws sso login`")
         case exceptions.NoRegionError():
-            return CommandRefused("no AWS region", cure=f"set AWS_REGION; without an account, {LOCAL_CURE}")
+            return CommandRefused("no AWS region", cure=f"set AWS_DEFAULT_REGION; without an account, {LOCAL_CURE}")
         case exceptions.ProfileNotFound():
             return CommandRefused(
                 str(error), cure="look at AWS_PROFILE; `aws configure list-profiles` names what there is"
@@ -65,7 +65,7 @@ def _connection_cure(error: exceptions.BotoCoreError) -> str:
     address = str(error.kwargs.get("endpoint_url", "")) + str(error)
     if any(host in address for host in ("127.0.0.1", "localhost", "[::1]")):
         return f"{LOCAL_CURE}, or unset AWS_ENDPOINT_URL to reach AWS itself"
-    return "look at your network, your proxy and AWS_REGION"
+    return "look at your network, your proxy and AWS_DEFAULT_REGION"
 
 
 def _one_line(error: Exception) -> str:

@@ -13,28 +13,41 @@ from rich.text import Text
 
 from cli.terminal import age, moment, outcome_text, plain, shorten, status_text, table
 
-REASON_CHARACTERS = 100
+REASON_CHARACTERS = 120
 
 
 def draw_releases(releases: Iterable[Release], now: datetime) -> Table:
-    """One release a row; status above stage, and how long ago it came there."""
-    drawn = table("release", "status / stage", "since", "reason")
-    drawn.columns[2].no_wrap = True
+    """One release a row: the reason below its name, the stage below its status, how long ago it came there."""
+    drawn = table("release", "status", "since")
+    drawn.columns[0].ratio = 1
+    for column in drawn.columns[1:]:
+        column.no_wrap = True
     for release in releases:
-        where = status_text(release.status)
+        where = [status_text(release.status)]
         if not release.ended:
-            where = Text.assemble(where, "\n", plain(release.stage, "dim"))
+            where.append(plain(release.stage, "dim"))
         drawn.add_row(
-            plain(release.release_id, "bold"),
-            where,
+            Text("\n").join(
+                [plain(release.release_id, "bold"), plain(shorten(release.reason, REASON_CHARACTERS), "dim")]
+            ),
+            Text("\n").join(where),
             age(_since(release), now),
-            shorten(release.reason, REASON_CHARACTERS),
         )
     return drawn
 
 
 def draw_release(release: Release, now: datetime) -> Iterator[RenderableType]:
-    """Everything about a release, a table for each kind of fact; kinds without facts are left out."""
+    """Everything about a release, a table for each kind of fact; kinds without facts are left out.
+
+    An empty line stands between two.
+    """
+    for number, part in enumerate(_parts(release, now)):
+        if number:
+            yield ""
+        yield part
+
+
+def _parts(release: Release, now: datetime) -> Iterator[Table]:
     yield _draw_head(release, now)
     if release.verdicts:
         yield _draw_verdicts(release)
@@ -56,9 +69,10 @@ def _since(release: Release) -> str:
 
 def _draw_head(release: Release, now: datetime) -> Table:
     drawn = table("", "", header=False, title=release.release_id)
-    status = Text.assemble(status_text(release.status), f" since {age(_since(release), now)}")
+    since = age(_since(release), now)
+    status = Text.assemble(status_text(release.status), f", {since} ago")
     if not release.ended:
-        status = Text.assemble(status, ", in ", plain(release.stage))
+        status = Text.assemble(status_text(release.status), f" for {since}, in ", plain(release.stage))
     drawn.add_row("status", status)
     if release.reason:
         drawn.add_row("reason", plain(release.reason))
@@ -74,6 +88,7 @@ def _draw_head(release: Release, now: datetime) -> Table:
 
 def _draw_verdicts(release: Release) -> Table:
     drawn = table("verdict", "gate", "measured", "required", title="Verdicts")
+    drawn.columns[3].max_width = 16
     for verdict in release.verdicts:
         measured = f"{verdict.measured:.4g}" if isinstance(verdict.measured, float) else verdict.measured
         drawn.add_row(
@@ -116,8 +131,9 @@ def _draw_pins(release: Release) -> Table:
         drawn.add_row("  kept as", plain(artifact.pinned))
     for image in pins.images:
         drawn.add_row("image", plain(image))
-    for name, value in pins.policy.items():
-        drawn.add_row("policy" if name == "sha256" else "  version", plain(value))
+    if pins.policy:
+        drawn.add_row("policy", plain(pins.policy["sha256"]))
+        drawn.add_row("  version", plain(pins.policy["version_id"]))
     for name, value in pins.seals.items():
         drawn.add_row(f"{name} seal", plain(value))
     return drawn

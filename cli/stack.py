@@ -69,7 +69,7 @@ def read_outputs(name: str, cloudformation: Any) -> dict[str, str]:
         if refused["Code"] == "ValidationError" and "does not exist" in refused["Message"]:
             raise CommandRefused(
                 f"there is no stack {name!r} in {cloudformation.meta.region_name}",
-                cure=f"look at --stack (or LOCKKEEPER_STACK) and AWS_REGION, or deploy with `sam deploy`; "
+                cure=f"look at --stack (or LOCKKEEPER_STACK) and AWS_DEFAULT_REGION, or deploy with `sam deploy`; "
                 f"without an account, {LOCAL_CURE}",
             ) from error
         raise

@@ -78,6 +78,7 @@ def table(*columns: str, title: str = "", header: bool = True) -> Table:
         title_style="bold",
         header_style="bold dim",
         show_header=header,
+        show_edge=False,
         pad_edge=False,
         padding=(0, 2, 0, 0),
     )
