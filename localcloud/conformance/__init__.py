@@ -27,6 +27,7 @@ def install(web_port: int) -> None:
         events,
         http_api,
         lambda_service,
+        s3,
         scheduler,
         step_functions,
         transport,
@@ -38,5 +39,6 @@ def install(web_port: int) -> None:
     scheduler.install()
     lambda_service.install()
     cloudwatch.install()
+    s3.install()
     cloudformation.install()
     http_api.install(web_port)

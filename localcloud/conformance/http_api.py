@@ -1,9 +1,11 @@
 """HTTP APIs: the OpenAPI body that AWS SAM writes, a web address of their own, and failing functions."""
 
 import json
+from contextvars import ContextVar
 from typing import Any
 
 from ministack import app as gateway
+from ministack.core import iam_evaluator
 from ministack.core.responses import new_uuid
 from ministack.services import apigateway, lambda_svc
 from ministack.services.cloudformation import provisioners
@@ -14,6 +16,8 @@ from localcloud.settings import HUB_ACCOUNT_ID
 INTEGRATION = "x-amazon-apigateway-integration"
 AUTHORIZER = "x-amazon-apigateway-authorizer"
 ANY_METHOD = "x-amazon-apigateway-any-method"
+
+_pinning_an_api_call: ContextVar[bool] = ContextVar("pinning_an_api_call", default=False)
 
 
 def import_bodies() -> None:
@@ -146,6 +150,26 @@ def newest_api() -> str | None:
     return apis[-1]["apiId"] if apis else None
 
 
+def check_root_signatures() -> None:
+    """The emulator takes a root user's key at its word; a route with AWS_IAM checks every signature on AWS.
+
+    Other services keep trusting root keys: the laptop's owner is root of all its accounts anyway.
+    """
+
+    @wraps(iam_evaluator, "_is_root_key")
+    def is_root(original: Any, access_key_id: str) -> bool:
+        return bool(original(access_key_id)) and not (access_key_id and _pinning_an_api_call.get())
+
+    @wraps(gateway, "pin_signed_request")
+    def pin(original: Any, method: str, path: str, query: Any, headers: list[tuple[bytes, bytes]], **rest: Any) -> None:
+        to_an_api = any(name.lower() == b"authorization" and b"/execute-api/" in value for name, value in headers)
+        token = _pinning_an_api_call.set(to_an_api)
+        try:
+            original(method, path, query, headers, **rest)
+        finally:
+            _pinning_an_api_call.reset(token)
+
+
 def hide_function_errors() -> None:
     """The emulator answers 502 with the function's exception; an HTTP API answers 500 and says nothing."""
 
@@ -160,5 +184,6 @@ def hide_function_errors() -> None:
 def install(web_port: int) -> None:
     """Apply every patch of this service."""
     import_bodies()
+    check_root_signatures()
     hide_function_errors()
     answer_at(web_port)

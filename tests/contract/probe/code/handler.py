@@ -1,0 +1,53 @@
+"""A function that does what its event asks for, so that tests can see how the laptop's AWS treats functions."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+
+class RefusedOnPurposeError(Exception):
+    """Raised when the event asks for it."""
+
+
+def handler(event: dict[str, Any], context: Any) -> Any:
+    action = event.get("action", "echo")
+    if action == "raise":
+        raise RefusedOnPurposeError(event.get("message", "on purpose"))
+    if action == "sleep":
+        time.sleep(event["seconds"])
+    if action == "exit":
+        os._exit(3)
+    if action == "environment":
+        return {"variables": dict(os.environ), "path": sys.path, "folder": str(Path.cwd()), "process": os.getpid()}
+    if action == "import":
+        __import__(event["module"])
+    if action == "remember":
+        remember(event)
+    if action == "succeed":
+        boto3.client("stepfunctions").send_task_success(taskToken=event["token"], output=json.dumps(event["output"]))
+    if action == "read":
+        return boto3.client("s3").get_object(Bucket=event["bucket"], Key=event["key"])["Body"].read().decode()
+    if action == "measure":
+        metric = {"Namespace": "Probe", "Dimensions": [["Kind"]], "Metrics": [{"Name": "Seen", "Unit": "Count"}]}
+        document = {
+            "_aws": {"Timestamp": 1, "CloudWatchMetrics": [metric]},
+            "Kind": event["kind"],
+            "Seen": event["value"],
+        }
+        sys.stdout.write(json.dumps(document) + "\n")
+    if "requestContext" in event:
+        return {"statusCode": 200, "body": json.dumps(event)}
+    return event
+
+
+def remember(event: dict[str, Any]) -> None:
+    """Write the event into the table, so that a test can see that and how it arrived."""
+    boto3.client("dynamodb").put_item(
+        TableName=os.environ["TABLE_NAME"],
+        Item={"pk": {"S": event["key"]}, "sk": {"S": str(time.time_ns())}, "event": {"S": json.dumps(event)}},
+    )
