@@ -1,56 +1,65 @@
-"""Where the story is played: AWS clients, what the deployed stack is called, and the mailbox."""
+"""Where the story is played: the deployed stack as the command sees it, AWS clients, and the mailbox."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import boto3
+from lockkeeper.domain.errors import UnknownRelease
+
+from cli.policies import AppliedPolicy, apply_policy
+from cli.stack import Stack
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A deployed Lockkeeper on an AWS, with the two of its own commands that the story uses.
+    """A deployed Lockkeeper, and the folder that holds a folder of mails for each address."""
 
-    `outputs` are the stack's outputs by name, `mailbox` is a folder with a folder of mails for each address,
-    `apply_policy` takes a policy's text and returns its version, `read_release` gives a release in its JSON form or
-    None.
-    """
-
-    session: boto3.Session
-    outputs: dict[str, str]
+    stack: Stack
     mailbox: Path
-    apply_policy: Callable[[str], str]
-    read_release: Callable[[str], dict[str, Any] | None]
 
     @cached_property
     def s3(self) -> Any:
-        return self.session.client("s3")
+        return self.stack.session.client("s3")
 
     @cached_property
     def iam(self) -> Any:
-        return self.session.client("iam")
+        return self.stack.session.client("iam")
 
     @cached_property
     def sagemaker(self) -> Any:
-        return self.session.client("sagemaker")
+        return self.stack.session.client("sagemaker")
 
     @cached_property
     def sagemaker_runtime(self) -> Any:
-        return self.session.client("sagemaker-runtime")
+        return self.stack.session.client("sagemaker-runtime")
 
     @cached_property
     def step_functions(self) -> Any:
-        return self.session.client("stepfunctions")
+        return self.stack.session.client("stepfunctions")
+
+    def apply_policy(self, text: str) -> AppliedPolicy:
+        """Put a policy in force as `lockkeeper policy apply` does."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "policy.yaml"
+            file.write_text(text, encoding="utf-8")
+            return apply_policy(file, self.stack)
+
+    def read_release(self, release_id: str) -> dict[str, Any] | None:
+        """A release as `lockkeeper show --json` gives it, or None while there is none."""
+        try:
+            return self.stack.world.ledger.get(release_id).to_json()
+        except UnknownRelease:
+            return None
 
     def read_policy(self, group: str) -> str:
         """The policy as Lockkeeper's bucket holds it."""
-        return self._read(f"s3://{self.outputs['BucketName']}/policies/{group}.yaml").decode("utf-8")
+        return self._read(f"s3://{self.stack.outputs['BucketName']}/policies/{group}.yaml").decode("utf-8")
 
     def read_json(self, uri: str) -> Any:
         """A JSON document at `s3://bucket/key`."""

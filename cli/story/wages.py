@@ -76,9 +76,11 @@ class WagesStory:
         with self.book.chapter("The team applies its policy") as chapter:
             text = (EXAMPLE / "policy.yaml").read_text(encoding="utf-8")
             self.policy_text = text.replace("your-wages-bucket", BUCKET)
-            version_id = self.stage.apply_policy(self.policy_text)
+            applied = self.stage.apply_policy(self.policy_text)
             stored = self.stage.read_policy(training.GROUP)
-            chapter.check("policy in force", f"version {version_id}", stored == self.policy_text)
+            chapter.check("policy in force", f"version {applied.stored.version_id}", stored == self.policy_text)
+            addresses = [one.address for one in applied.subscribed if one.confirmed]
+            chapter.check("who gets mails", ", ".join(addresses), addresses == [MAIL_ADDRESS])
 
     def train_version(self, version: int, parameters: dict[str, str]) -> None:
         """One run of the pipeline: train, evaluate, register."""

@@ -1,0 +1,99 @@
+"""`lockkeeper demo`: the wages story against the laptop's AWS, unattended, with a report at its end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.options import DEFAULT_STACK
+from cli.report.page import write_report
+from cli.stack import find_stack
+from cli.story.chapters import Book, StoryEnded
+from cli.story.facts import gather
+from cli.story.stage import Stage
+from cli.story.wages import WagesStory
+from cli.terminal import console
+from localcloud import supervisor
+from localcloud.deploy import deploy
+
+CLOCK_SCALE = 60.0
+OUTPUT = Path("build/demo")
+EXTERNAL_ID = "lockkeeper-demo-on-this-laptop"
+"""The external ID of the deploy role; on a laptop it guards nothing, on AWS it is yours to choose."""
+
+
+def demo(
+    interactive: Annotated[bool, typer.Option(help="Wait for your own click on the approval page.")] = False,
+    clock_scale: Annotated[float, typer.Option(min=1, help="How many times faster waiting time runs.")] = CLOCK_SCALE,
+    port: Annotated[int, typer.Option(help="Port of the laptop's AWS; 0 takes a free one.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = OUTPUT,
+) -> None:
+    """Play the wages story on this machine and write a report.
+
+    Starts the laptop's AWS, deploys the real template, trains and releases a model with a person's approval, and lets a
+    gate turn a bad one back. Exit code 0 only if every chapter ended as it should.
+    """
+    out_console = console()
+    kept = out.resolve() / "aws"
+    facts = play(Book(out_console), port, clock_scale, kept, interactive)
+    page = write_report(facts, out)
+    ending = "[green]Every chapter ended as it should.[/green]" if facts["ok"] else "[red]The story broke off.[/red]"
+    out_console.print(f"\n{ending} {facts['seconds']:.0f} s. Report: {page.resolve()}", highlight=False)
+    out_console.print(f"Logs and mails of the run: {kept / supervisor.LAST_RUN}", highlight=False)
+    raise typer.Exit(0 if facts["ok"] else 1)
+
+
+def play(book: Book, port: int, clock_scale: float, kept: Path, interactive: bool) -> dict[str, Any]:
+    """Play the story on an AWS of its own, which is gone afterwards; returns the facts of the report."""
+    began = datetime.now(UTC)
+    story: WagesStory | None = None
+    with ExitStack() as ending:
+        try:
+            stage = set_up(book, port, clock_scale, kept, ending)
+            story = WagesStory(stage, book, interactive)
+            story.play()
+        except StoryEnded:
+            # The chapter has told why, and the report will; what was found so far is in it.
+            pass
+        return gather(book, story, began, clock_scale)
+
+
+def set_up(book: Book, port: int, clock_scale: float, kept: Path, ending: ExitStack) -> Stage:
+    """The first chapter: start the laptop's AWS, deploy into it. What has to be undone is put onto `ending`."""
+    with book.chapter("The laptop's AWS starts and Lockkeeper is deployed to it") as chapter:
+        running = supervisor.start(port, clock_scale, state_folder=kept)
+        ending.callback(supervisor.stop, running)
+        ending.enter_context(aws_client_of(running))
+        deploy(running.endpoint_url, DEFAULT_STACK, {"ExternalId": EXTERNAL_ID, "WebUrl": running.web_url})
+        stage = Stage(find_stack(DEFAULT_STACK), running.mailbox)
+        stacks = stage.stack.session.client("cloudformation").describe_stacks(StackName=DEFAULT_STACK)["Stacks"]
+        chapter.check("stack", stacks[0]["StackStatus"], stacks[0]["StackStatus"] == "CREATE_COMPLETE")
+        machines = stage.step_functions.list_state_machines()["stateMachines"]
+        found = ", ".join(machine["name"] for machine in machines)
+        chapter.check("state machine", found, stage.stack.outputs["StateMachineArn"] in _arns(machines))
+        return stage
+
+
+def _arns(machines: list[dict[str, Any]]) -> set[str]:
+    return {machine["stateMachineArn"] for machine in machines}
+
+
+@contextmanager
+def aws_client_of(running: supervisor.Running) -> Iterator[None]:
+    """Make this process an AWS client of the running server: its variables, and none of the developer's own."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    for name in before:
+        del os.environ[name]
+    os.environ.update(running.environment())
+    try:
+        yield
+    finally:
+        for name in running.environment():
+            os.environ.pop(name, None)
+        os.environ.update(before)
