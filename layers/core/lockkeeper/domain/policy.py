@@ -191,7 +191,8 @@ def parse_policy(text: str, *, source: str) -> Policy:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError: what looks like a date or a number to YAML and is none, such as 2026-13-45.
         mark = getattr(error, "problem_mark", None)
         place = f"{source}:{mark.line + 1}" if mark else source
         problem = getattr(error, "problem", None) or str(error)
@@ -204,13 +205,20 @@ def parse_policy(text: str, *, source: str) -> Policy:
     try:
         return Policy.model_validate(document)
     except ValidationError as error:
-        lines = [_refusal(source, node, dict(mistake)) for mistake in error.errors(include_url=False)]
+        lines = [_refusal(source, node, mistake) for mistake in _mistakes(error)]
         raise PolicyInvalid("\n".join(lines)) from error
 
 
 def fingerprint(text: str) -> str:
     """SHA-256 (hex) of a policy's text: what a release is pinned to."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _mistakes(error: ValidationError) -> list[dict[str, Any]]:
+    """The mistakes, without those that others bring about: a list whose only item is wrong is not too short as well."""
+    found: list[dict[str, Any]] = [{**mistake} for mistake in error.errors(include_url=False)]
+    lists = {mistake["loc"][:-1] for mistake in found} | {mistake["loc"][:-2] for mistake in found}
+    return [mistake for mistake in found if mistake["type"] != "too_short" or mistake["loc"] not in lists]
 
 
 def _refusal(source: str, root: yaml.Node, mistake: dict[str, Any]) -> str:
@@ -247,16 +255,23 @@ def _line_of(node: yaml.Node, path: tuple[object, ...]) -> int:
     return line
 
 
-def _repeated_keys(node: yaml.Node) -> list[tuple[str, int]]:
+def _repeated_keys(root: yaml.Node) -> list[tuple[str, int]]:
+    """Keys that a mapping has twice, with their lines. Each node is looked at once: an alias may repeat or contain itself."""
     found: list[tuple[str, int]] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                found.append((key.value, key.start_mark.line + 1))
-            seen.add(key.value)
-            found += _repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            found += _repeated_keys(child)
-    return found
+    known: set[int] = set()
+    open_nodes = [root]
+    while open_nodes:
+        node = open_nodes.pop()
+        if id(node) in known:
+            continue
+        known.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    found.append((key.value, key.start_mark.line + 1))
+                seen.add(key.value)
+            open_nodes += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            open_nodes += node.value
+    return sorted(found, key=lambda one: one[1])
