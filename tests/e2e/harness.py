@@ -1,0 +1,164 @@
+"""What the end-to-end tests do to the laptop's AWS: always through the doors that a user has (AWS CLI, boto3, `lockkeeper`)."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from localcloud.supervisor import Running
+
+IMAGES = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
+SCIKIT_LEARN = f"{IMAGES}/sagemaker-scikit-learn:1.2-1-cpu-py3"
+XGBOOST = f"{IMAGES}/sagemaker-xgboost:1.7-1"
+ENDED = {"promoted", "rejected", "failed", "superseded", "expired", "rolled-back"}
+
+
+@dataclass
+class Cloud:
+    """A running laptop's AWS with Lockkeeper deployed."""
+
+    running: Running
+    outputs: dict[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **self.running.environment()}
+
+    def client(self, service: str) -> Any:
+        settings = self.running.environment()
+        return boto3.client(
+            service,
+            endpoint_url=self.running.endpoint_url,
+            region_name=settings["AWS_DEFAULT_REGION"],
+            aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+            config=boto3.session.Config(inject_host_prefix=False, retries={"total_max_attempts": 2}),
+        )
+
+    def aws(self, *arguments: str) -> Any:
+        """The plain AWS CLI; its JSON answer (None where it prints nothing)."""
+        command = [str(Path(sys.executable).parent / "aws"), *arguments, "--output", "json"]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"aws {' '.join(arguments)}: {done.stderr}"
+        return json.loads(done.stdout) if done.stdout.strip().startswith(("{", "[")) else None
+
+    def lockkeeper(self, *arguments: str, expect: int = 0) -> str:
+        """The `lockkeeper` command; what it prints on standard output."""
+        command = [str(Path(sys.executable).parent / "lockkeeper"), *arguments]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == expect, f"lockkeeper {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout if expect == 0 else done.stderr
+
+    def release(self, release_id: str) -> dict[str, Any]:
+        return json.loads(self.lockkeeper("show", release_id, "--json"))
+
+    def wait_for(self, release_id: str, *statuses: str, seconds: float = 60) -> dict[str, Any]:
+        """The release once it has one of these statuses (default: any in which it has ended)."""
+        wanted = set(statuses) or ENDED
+        table, until = self.client("dynamodb"), time.monotonic() + seconds
+        key = {"pk": {"S": f"RELEASE#{release_id}"}, "sk": {"S": "RELEASE"}}
+        status = "not opened"
+        while time.monotonic() < until:
+            item = table.get_item(TableName=self.outputs["TableName"], Key=key, ConsistentRead=True).get("Item")
+            status = item["status"]["S"] if item else status
+            if status in wanted:
+                return self.release(release_id)
+            if status in ENDED:
+                break
+            time.sleep(0.1)
+        shown = self.release(release_id) if status != "not opened" else {}
+        raise AssertionError(f"{release_id} is {status}, not one of {sorted(wanted)}: {json.dumps(shown, indent=1)}")
+
+    def ended_execution(self, release_id: str, seconds: float = 20) -> dict[str, Any]:
+        """The release's execution once it has ended, with its history under `events`."""
+        client, until = self.client("stepfunctions"), time.monotonic() + seconds
+        arn = f"{self.outputs['StateMachineArn'].replace(':stateMachine:', ':execution:')}:{release_id}"
+        while (execution := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            assert time.monotonic() < until, f"{release_id}'s execution is still running"
+            time.sleep(0.1)
+        pages = client.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return {**execution, "events": [event for page in pages for event in page["events"]]}
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every AWS call so far, in order."""
+        lines = (self.running.logs / "calls.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def mails(self, address: str) -> list[str]:
+        folder = self.running.mailbox / address
+        return [path.read_text() for path in sorted(folder.glob("*"))] if folder.is_dir() else []
+
+    def bucket(self, name: str) -> str:
+        self.client("s3").create_bucket(Bucket=name)
+        return name
+
+    def put(self, bucket: str, key: str, body: bytes | str) -> str:
+        self.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode() if isinstance(body, str) else body)
+        return f"s3://{bucket}/{key}"
+
+    def group(self, name: str) -> None:
+        self.client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
+
+    def apply(self, policy: str, folder: Path) -> None:
+        path = folder / "policy.yaml"
+        path.write_text(policy)
+        self.lockkeeper("policy", "apply", str(path))
+
+
+def model_archive(files: dict[str, bytes | str]) -> bytes:
+    """A model.tar.gz of these files."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in files.items():
+            body = content.encode() if isinstance(content, str) else content
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            archive.addfile(member, io.BytesIO(body))
+    return packed.getvalue()
+
+
+def package_request(group: str, image: str, artifact: str, report: str | None, **more: Any) -> dict[str, Any]:
+    """A CreateModelPackage request of one container."""
+    request: dict[str, Any] = {
+        "ModelPackageGroupName": group,
+        "ModelApprovalStatus": "PendingManualApproval",
+        "InferenceSpecification": {
+            "Containers": [{"Image": image, "ModelDataUrl": artifact}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv", "application/json"],
+        },
+        **more,
+    }
+    if report:
+        statistics = {"ContentType": "application/json", "S3Uri": report}
+        request["ModelMetrics"] = {"ModelQuality": {"Statistics": statistics}}
+    return request
+
+
+def policy_text(group: str, *, metric: str, bound: str, **more: str) -> str:
+    """A small policy: nobody is asked unless `approval` says so."""
+    approval = more.get("approval", "{before: []}")
+    staging = more.get("staging", "{}")
+    production = more.get("production", "")
+    return f"""\
+model_package_group: {group}
+gates:
+  quality:
+    - {{metric: {metric}, {bound}}}
+approval: {approval}
+staging: {staging}
+production:
+  endpoint_name: {group}
+  instance_type: ml.m5.large
+  strategy: {{bake: 1m}}
+{production}"""
