@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+UNDERWAY = frozenset({"CREATING", "UPDATING", "SYSTEMUPDATING", "ROLLINGBACK", "DELETING"})
+"""Endpoint statuses, without case and underscores, that no wait ends with; another event follows them."""
+
 ENDPOINT_CHANGES = frozenset({"SageMaker Endpoint State Change", "SageMaker Endpoint Deployment State Change"})
 
 
@@ -75,6 +78,9 @@ def _endpoint_hint(event: dict[str, Any], detail: dict[str, Any]) -> EndpointHin
         return Unusable("the event names no EndpointArn")
     if arn.split(":")[4] != event.get("account"):
         return Unusable(f"the event of {event.get('account')} is about another account: {arn}")
+    status = str(detail.get("EndpointStatus", ""))
+    if status.upper().replace("_", "") in UNDERWAY:
+        return Unusable(f"{arn} is still {status}")
     return EndpointHint(arn.lower())
 
 
