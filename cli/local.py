@@ -96,7 +96,7 @@ def wait(running: supervisor.Running, console: Console) -> None:
     try:
         while supervisor.is_alive(running.pid):
             time.sleep(POLL_SECONDS)
-        console.print(f"The server died.\n{supervisor.log_tail(running.logs)}", style="red", markup=False)
+        console.print(f"The server died.\n{supervisor.log_tail(running)}", style="red", markup=False)
         raise typer.Exit(1)
     except KeyboardInterrupt:
         console.print("Stopping.")

@@ -158,20 +158,20 @@ def wait_until_healthy(process: subprocess.Popen[bytes], running: Running) -> No
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise StartError(f"The server ended with status {process.returncode}.\n{log_tail(running.logs)}")
+            raise StartError(f"The server ended with status {process.returncode}.\n{log_tail(running)}")
         if is_healthy(running.endpoint_url):
             return
         time.sleep(0.05)
-    raise StartError(f"The server did not answer within {START_SECONDS:.0f} s.\n{log_tail(running.logs)}")
+    raise StartError(f"The server did not answer within {START_SECONDS:.0f} s.\n{log_tail(running)}")
 
 
-def log_tail(logs: Path, lines: int = 25) -> str:
-    """The last lines of the server's log."""
-    try:
-        text = (logs / "server.log").read_text(errors="replace")
-    except OSError:
-        return "It left no log."
-    return "\n".join(text.splitlines()[-lines:])
+def log_tail(running: Running, lines: int = 25) -> str:
+    """The last lines of the server's log, or of the copy that the janitor of a dead server kept."""
+    for folder in (running.logs, running.state_folder / LAST_RUN / "logs"):
+        with contextlib.suppress(OSError):
+            text = (folder / "server.log").read_text(errors="replace")
+            return "\n".join(text.splitlines()[-lines:])
+    return "It left no log."
 
 
 def give_up(process: subprocess.Popen[bytes], running: Running) -> None:

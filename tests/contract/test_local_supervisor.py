@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -146,27 +147,18 @@ def test_a_busy_port_is_replaced(running: supervisor.Running, tmp_path_factory: 
         supervisor.stop(other)
 
 
-def test_a_server_that_dies_at_once_is_reported_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    # An emulator that cannot be imported.
-    (tmp_path / "ministack").mkdir()
-    (tmp_path / "ministack" / "__init__.py").write_text("raise RuntimeError('this emulator is broken')")
+def test_a_server_that_dies_at_once_is_reported_with_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., bool]
+) -> None:
+    folders = {name: tmp_path / name for name in ("runs", "broken/ministack", "state")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    (folders["broken/ministack"] / "__init__.py").write_text("raise RuntimeError('this emulator is broken')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
+    monkeypatch.setattr(tempfile, "tempdir", str(folders["runs"]))
     with pytest.raises(supervisor.StartError, match="this emulator is broken"):
-        supervisor.start(0, state_folder=tmp_path / "state")
-    assert not any(Path(entry).exists() for entry in left_run_folders(tmp_path))
-
-
-def left_run_folders(state_folder: Path) -> list[str]:
-    """Run folders that a server of this state folder still uses."""
-    commands = [path.read_text().split("\0") for path in Path("/proc").glob("[0-9]*/cmdline") if readable(path)]
-    return [parts[parts.index("--run-folder") + 1] for parts in commands if str(state_folder) in " ".join(parts)]
-
-
-def readable(path: Path) -> bool:
-    try:
-        return str(os.getpid()) not in path.parts and bool(path.read_text())
-    except OSError:
-        return False
+        supervisor.start(0, state_folder=folders["state"])
+    eventually(lambda: not list(folders["runs"].iterdir()))
 
 
 def test_what_died_together_with_its_janitor_is_swept_at_the_next_start(
