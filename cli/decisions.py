@@ -16,8 +16,8 @@ from lockkeeper.domain.approval import Answer
 from cli.problems import CommandRefused
 from cli.stack import Stack
 
-TIMEOUT_SECONDS = (5, 35)
-"""To connect and to read; the API's own limit is 30."""
+TIMEOUT_SECONDS = 35
+"""The API's own limit is 30."""
 
 
 def decide(stack: Stack, release_id: str, answer: Answer, comment: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _sign(request: AWSRequest, stack: Stack) -> None:
     SigV4Auth(credentials.get_frozen_credentials(), "execute-api", stack.session.region_name).add_auth(request)
 
 
-def _trusted(stack: Stack) -> str | bool:
+def _trusted(stack: Stack) -> Any:
     """The certificates that AWS_CA_BUNDLE or the profile names, as for every other call."""
     return stack.session._session.get_config_variable("ca_bundle") or True
 

@@ -9,8 +9,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
-from typer.exceptions import TyperException
 from typer.main import get_command
+
+
+OWN_PACKAGES = frozenset({"cli", "examples", "localcloud", "lockkeeper"})
 
 
 class Later(NamedTuple):
@@ -26,24 +28,24 @@ class LockkeeperGroup(TyperGroup):
 
     later: dict[str, Later] = {}
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *self.later]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """For lists of commands: what loads later is described by its summary alone."""
         later = self.later.get(cmd_name)
         return TyperCommand(cmd_name, help=later.summary) if later else super().get_command(ctx, cmd_name)
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """For running one: now it loads."""
         name, command, rest = super().resolve_command(ctx, args)
         later = self.later.get(name or "")
         return name, load(name, later) if name and later else command, rest
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, TyperException):
+        except (typer.Exit, typer.Abort, typer.TyperException):
             raise
         except Exception as error:
             # Loaded only now: it knows botocore, and `--help` needs none of that.
@@ -63,6 +65,8 @@ def load(name: str, later: Later) -> Any:
     try:
         loaded = getattr(importlib.import_module(later.module), later.attribute)
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OWN_PACKAGES:
+            raise
         raise CommandRefused(
             f"`lockkeeper {name}` needs the package {error.name}",
             cure="install it with pip install 'lockkeeper[local]'",

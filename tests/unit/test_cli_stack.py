@@ -1,0 +1,130 @@
+"""How the command finds its stack, and how it says what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore import exceptions
+from botocore.stub import Stubber
+from lockkeeper.domain.errors import UnknownRelease
+from typer.testing import CliRunner
+
+from cli.groups import Later, load
+from cli.main import app
+from cli.problems import CommandRefused, explain
+from cli.stack import read_outputs
+from tests.unit.cli_stage import deployed
+
+runner = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"})
+
+
+@pytest.fixture
+def cloudformation() -> Any:
+    return boto3.client("cloudformation", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+
+
+def client_error(code: str, message: str = "no", operation: str = "DescribeStacks") -> exceptions.ClientError:
+    return exceptions.ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+def described(status: str, outputs: dict[str, str]) -> dict[str, Any]:
+    listed = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
+    return {"Stacks": [{"StackName": "x", "CreationTime": 0, "StackStatus": status, "Outputs": listed}]}
+
+
+def test_a_stack_is_known_by_its_outputs(cloudformation: Any) -> None:
+    with deployed() as stack:
+        outputs = stack.outputs
+    with Stubber(cloudformation) as answers:
+        answers.add_response("describe_stacks", described("CREATE_COMPLETE", outputs), {"StackName": "mine"})
+        assert read_outputs("mine", cloudformation) == outputs
+
+
+def test_a_stack_that_is_not_there_says_where_it_was_looked_for(cloudformation: Any) -> None:
+    with Stubber(cloudformation) as answers:
+        answers.add_client_error("describe_stacks", "ValidationError", "Stack with id mine does not exist")
+        with pytest.raises(CommandRefused, match="no stack 'mine' in eu-west-1") as refused:
+            read_outputs("mine", cloudformation)
+    assert "LOCKKEEPER_STACK" in refused.value.cure
+
+
+def test_another_stack_is_no_lockkeeper(cloudformation: Any) -> None:
+    with Stubber(cloudformation) as answers:
+        answers.add_response("describe_stacks", described("CREATE_IN_PROGRESS", {"BucketName": "b"}))
+        with pytest.raises(CommandRefused, match="CREATE_IN_PROGRESS and has no output BroadcastTopicArn"):
+            read_outputs("mine", cloudformation)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "cure"),
+    [
+        (exceptions.NoCredentialsError(), "no AWS credentials", "lockkeeper local up"),
+        (exceptions.PartialCredentialsError(provider="env", cred_var="x"), "no AWS credentials", "aws configure"),
+        (exceptions.NoRegionError(), "no AWS region", "AWS_DEFAULT_REGION"),
+        (exceptions.ProfileNotFound(profile="p"), "(p)", "AWS_PROFILE"),
+        (exceptions.SSOTokenLoadError(error_msg="old"), "single sign-on", "aws sso login"),
+        (exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:4566"), "4566", "lockkeeper local up"),
+        (exceptions.EndpointConnectionError(endpoint_url="https://x.example"), "x.example", "your network"),
+        (exceptions.ConnectTimeoutError(endpoint_url="https://x.example"), "nothing answers", "your network"),
+        (client_error("ExpiredToken"), "has expired", "aws sso login"),
+        (client_error("InvalidClientTokenId"), "does not know these credentials", "aws configure"),
+        (client_error("AccessDenied", "not you"), "AWS denied DescribeStacks: not you", "permission"),
+        (client_error("Throttling", "slow"), "AWS refused DescribeStacks (Throttling): slow", ""),
+        (exceptions.ParamValidationError(report="bad"), "bad", ""),
+        (UnknownRelease("none", cure="look"), "none", "look"),
+    ],
+)
+def test_what_a_person_can_act_on_has_a_message_and_a_cure(error: Exception, message: str, cure: str) -> None:
+    problem = explain(error)
+    assert problem is not None
+    assert message in problem.message
+    assert cure in problem.cure
+
+
+def test_a_defect_is_no_problem_of_the_person() -> None:
+    assert explain(KeyError("x")) is None
+
+
+@pytest.mark.parametrize("arguments", [["releases", "--json"], ["show", "x"], ["policy", "show", "g"]])
+def test_errors_go_to_standard_error_with_exit_code_1(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    def refuse(_name: str) -> None:
+        raise exceptions.NoCredentialsError
+
+    monkeypatch.setattr("cli.stack.find_stack", refuse)
+    result = runner.invoke(app, arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: no AWS credentials")
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["show"], ["releases", "--nothing"], ["policy", "nothing"]])
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    assert runner.invoke(app, arguments).exit_code == 2
+
+
+def test_the_stack_can_be_named_by_option_or_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+
+    def refuse(name: str) -> None:
+        names.append(name)
+        raise CommandRefused("seen")
+
+    monkeypatch.setattr("cli.stack.find_stack", refuse)
+    runner.invoke(app, ["releases"])
+    runner.invoke(app, ["releases"], env={"LOCKKEEPER_STACK": "from-environment"})
+    runner.invoke(app, ["releases", "--stack", "from-option"], env={"LOCKKEEPER_STACK": "from-environment"})
+    assert names == ["lockkeeper", "from-environment", "from-option"]
+
+
+def test_a_missing_package_of_the_laptops_aws_is_named() -> None:
+    with pytest.raises(CommandRefused, match="needs the package no_such_package") as refused:
+        load("local", Later("no_such_package", "app", ""))
+    assert "lockkeeper[local]" in refused.value.cure
+
+
+def test_help_names_every_command_without_loading_what_is_costly() -> None:
+    result = runner.invoke(app, ["--help"])
+    assert result.exit_code == 0
+    for name in ("policy", "releases", "show", "approve", "reject", "local", "demo"):
+        assert f" {name} " in result.stdout
