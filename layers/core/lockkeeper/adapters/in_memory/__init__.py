@@ -1,0 +1,29 @@
+"""Fakes of every port, for tests: they keep in memory what the real adapters keep in AWS, with the same conditions."""
+
+from lockkeeper.adapters.in_memory.endpoints import InMemoryEndpoints
+from lockkeeper.adapters.in_memory.ledger import InMemoryLedger
+from lockkeeper.adapters.in_memory.messages import (
+    InMemoryMail,
+    InMemoryPublisher,
+    InMemorySchedules,
+    InMemoryTasks,
+    Letter,
+    SettableClock,
+)
+from lockkeeper.adapters.in_memory.storage import InMemoryObjects, InMemoryPolicies, InMemoryRegistry
+from lockkeeper.adapters.in_memory.world import InMemoryWorld
+
+__all__ = [
+    "InMemoryEndpoints",
+    "InMemoryLedger",
+    "InMemoryMail",
+    "InMemoryObjects",
+    "InMemoryPolicies",
+    "InMemoryPublisher",
+    "InMemoryRegistry",
+    "InMemorySchedules",
+    "InMemoryTasks",
+    "InMemoryWorld",
+    "Letter",
+    "SettableClock",
+]

@@ -1,0 +1,100 @@
+"""Waits, approval requests and decisions, in memory."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from threading import RLock
+from typing import Any
+
+from lockkeeper.domain.approval import ApprovalRequest, PersonalLink, RequestStatus
+from lockkeeper.domain.release import Release
+from lockkeeper.ports import Wait
+
+
+class Decisions:
+    """A decision and the wait that it settles are written together or not at all."""
+
+    writing: RLock
+    by_id: dict[str, Release]
+
+    def __init__(self) -> None:
+        self._waits: dict[tuple[str, str], Wait] = {}
+        self._pointers: dict[str, set[tuple[str, str]]] = {}
+        self._requests: dict[tuple[str, str], ApprovalRequest] = {}
+        self._links: dict[str, PersonalLink] = {}
+
+    def store_wait(self, wait: Wait) -> None:
+        place = (wait.release_id, wait.state)
+        with self.writing:
+            self._waits[place] = deepcopy(wait)
+            for resource in wait.resources:
+                self._pointers.setdefault(resource.lower(), set()).add(place)
+
+    def wait_of(self, release_id: str, state: str) -> Wait | None:
+        with self.writing:
+            return deepcopy(self._waits.get((release_id, state)))
+
+    def waits_on(self, resource: str) -> list[Wait]:
+        with self.writing:
+            places = sorted(self._pointers.get(resource.lower(), set()))
+            return [deepcopy(self._waits[place]) for place in places]
+
+    def open_waits(self, release_id: str) -> list[Wait]:
+        with self.writing:
+            mine = [wait for wait in self._waits.values() if wait.release_id == release_id]
+            return [deepcopy(wait) for wait in sorted(mine, key=lambda wait: wait.state) if not wait.settled]
+
+    def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
+        place = (wait.release_id, wait.state)
+        with self.writing:
+            stored = self._waits.get(place)
+            if stored is None or stored.settled or stored.token != wait.token:
+                return False
+            self._waits[place] = replace(stored, settled=True, result=deepcopy(result))
+        return True
+
+    def wait_delivered(self, wait: Wait) -> None:
+        place = (wait.release_id, wait.state)
+        with self.writing:
+            stored = self._waits.get(place)
+            if stored is None or stored.token != wait.token:
+                return
+            self._waits[place] = replace(stored, delivered=True)
+            for resource in wait.resources:
+                self._pointers.get(resource.lower(), set()).discard(place)
+
+    def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> None:
+        with self.writing:
+            self._requests[request.release_id, request.before] = request
+            self._links.update({link.sha256: link for link in links})
+
+    def request_of(self, release_id: str, before: str) -> ApprovalRequest | None:
+        with self.writing:
+            return self._requests.get((release_id, before))
+
+    def link(self, sha256: str) -> PersonalLink | None:
+        with self.writing:
+            return self._links.get(sha256)
+
+    def decide(self, before: ApprovalRequest, after: ApprovalRequest, wait: Wait | None) -> bool:
+        place = (after.release_id, after.before)
+        with self.writing:
+            stored = self._requests.get(place)
+            pending = stored is not None and stored.status is RequestStatus.PENDING
+            if stored is None or not pending or len(stored.decisions) != len(before.decisions):
+                return False
+            if after.release_id not in self.by_id or (wait is not None and not self.settle_wait(wait, wait.result)):
+                return False
+            self._requests[place] = after
+            release = self.by_id[after.release_id]
+            others = tuple(one for one in release.approvals if one["before"] != after.before)
+            these = tuple({"before": after.before, **one.to_json()} for one in after.decisions)
+            self.by_id[after.release_id] = replace(release, approvals=(*others, *these))
+        return True
+
+    def close_requests(self, release_id: str) -> None:
+        with self.writing:
+            for place, request in self._requests.items():
+                if request.release_id == release_id and request.status is RequestStatus.PENDING:
+                    self._requests[place] = replace(request, status=RequestStatus.CLOSED)

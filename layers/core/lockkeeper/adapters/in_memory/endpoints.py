@@ -1,0 +1,156 @@
+"""SageMaker endpoints in memory: they take their time until a test lets it pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.domain.staging_tests import Answered
+from lockkeeper.ports import Clock
+
+Serving = Callable[[str, str], Answered]
+"""What a model answers: (body, content type) to an answer."""
+CHANGING = frozenset({"Creating", "Updating", "Deleting"})
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint as AWS sees it; `pending_config` is where an update leads to."""
+
+    state: EndpointState
+    pending_config: str = ""
+
+
+class InMemoryEndpoints:
+    """Implements `ports.Endpoints`. `advance` ends whatever an endpoint is doing well, `fail` ends it badly."""
+
+    def __init__(self, clock: Clock, account: str, region: str = "eu-central-1") -> None:
+        self._clock = clock
+        self._place = f"{region}:{account}"
+        self.models: dict[str, dict[str, Any]] = {}
+        self.configs: dict[str, dict[str, Any]] = {}
+        self.endpoints: dict[str, Endpoint] = {}
+        self.alarm_changes: dict[str, list[tuple[datetime, str]]] = {}
+        self.requests: list[tuple[datetime, str]] = []
+        self.serving: Serving = lambda body, _: Answered(200, "text/csv", "\n".join("0" for _ in body.splitlines()))
+
+    def advance(self, endpoint_name: str) -> bool:
+        """Creating and Updating become InService, Deleting becomes nothing; False when nothing was under way."""
+        endpoint = self.endpoints[endpoint_name]
+        if endpoint.state.status not in CHANGING:
+            return False
+        if endpoint.state.status == "Deleting":
+            del self.endpoints[endpoint_name]
+            return True
+        config = endpoint.pending_config or endpoint.state.config_name
+        self.endpoints[endpoint_name] = Endpoint(
+            replace(endpoint.state, status="InService", config_name=config, failure_reason="")
+        )
+        return True
+
+    def fail(self, endpoint_name: str, reason: str) -> None:
+        """A failed creation leaves a Failed endpoint; a failed update leaves what served before."""
+        state = self.endpoints[endpoint_name].state
+        status = "Failed" if state.status == "Creating" else "InService"
+        self.endpoints[endpoint_name] = Endpoint(replace(state, status=status, failure_reason=reason))
+
+    def change_alarm(self, name: str, state: str) -> None:
+        """An alarm goes into a state now."""
+        self.alarm_changes.setdefault(name, []).append((self._clock.now(), state))
+
+    def arn_of(self, endpoint_name: str) -> str:
+        return f"arn:aws:sagemaker:{self._place}:endpoint/{endpoint_name.lower()}"
+
+    def alarm_arn(self, name: str) -> str:
+        return f"arn:aws:cloudwatch:{self._place}:alarm:{name}"
+
+    def look(self, endpoint_name: str) -> EndpointState | None:
+        endpoint = self.endpoints.get(endpoint_name)
+        return endpoint.state if endpoint else None
+
+    def create_model(
+        self,
+        name: str,
+        *,
+        image: str,
+        artifact_uri: str,
+        environment: dict[str, str],
+        role_arn: str,
+        tags: dict[str, str],
+    ) -> None:
+        wanted: dict[str, Any] = {
+            "image": image,
+            "artifact_uri": artifact_uri,
+            "environment": environment,
+            "role_arn": role_arn,
+            "tags": tags,
+        }
+        self.models.setdefault(name, wanted)
+
+    def create_config(self, name: str, *, model: str, instance_type: str, instances: int, tags: dict[str, str]) -> None:
+        if model not in self.models:
+            raise DeploymentFailed(f"create_endpoint_config was refused: could not find model {model!r}")
+        wanted = {"model": model, "instance_type": instance_type, "instances": instances, "tags": tags}
+        self.configs.setdefault(name, wanted)
+
+    def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
+        del tags  # Nothing reads them back.
+        if endpoint_name in self.endpoints:
+            return False
+        self._require_config(config_name)
+        state = EndpointState(endpoint_name, self.arn_of(endpoint_name), "Creating", config_name)
+        self.endpoints[endpoint_name] = Endpoint(state)
+        return True
+
+    def update(self, endpoint_name: str, config_name: str) -> None:
+        self._require_config(config_name)
+        state = self._existing(endpoint_name)
+        if state.status != "InService":
+            raise TryAgain(f"endpoint {endpoint_name} cannot be updated: it is {state.status}")
+        self.endpoints[endpoint_name] = Endpoint(replace(state, status="Updating"), config_name)
+
+    def delete(self, endpoint_name: str) -> None:
+        endpoint = self.endpoints.get(endpoint_name)
+        if endpoint is None:
+            return
+        if endpoint.state.status in CHANGING:
+            raise TryAgain(f"endpoint {endpoint_name} cannot be deleted: it is {endpoint.state.status}")
+        self.endpoints[endpoint_name] = Endpoint(replace(endpoint.state, status="Deleting"))
+
+    def delete_config(self, name: str) -> None:
+        self.configs.pop(name, None)
+
+    def delete_model(self, name: str) -> None:
+        self.models.pop(name, None)
+
+    def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered:
+        del accept  # The model behind `serving` has one way to answer.
+        state = self._existing(endpoint_name)
+        if state.status not in {"InService", "Updating"}:
+            raise DeploymentFailed(f"endpoint {endpoint_name} cannot be invoked: it is {state.status}")
+        self.requests.append((self._clock.now(), endpoint_name))
+        return self.serving(body, content_type)
+
+    def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]:
+        looks = []
+        for name in names:
+            changes = self.alarm_changes.get(name, [])
+            alarmed = any(state == "ALARM" and at >= since for at, state in changes)
+            looks.append(AlarmLook(name, changes[-1][1] if changes else "missing", alarmed))
+        return tuple(looks)
+
+    def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int:
+        return sum(name == endpoint_name and since <= at <= until for at, name in self.requests)
+
+    def _existing(self, endpoint_name: str) -> EndpointState:
+        if endpoint_name not in self.endpoints:
+            raise DeploymentFailed(f"could not find endpoint {endpoint_name!r}")
+        return self.endpoints[endpoint_name].state
+
+    def _require_config(self, name: str) -> None:
+        if name not in self.configs:
+            raise DeploymentFailed(f"could not find endpoint configuration {name!r}")

@@ -1,0 +1,17 @@
+"""The ledger in memory."""
+
+from __future__ import annotations
+
+from lockkeeper.adapters.in_memory.decisions import Decisions
+from lockkeeper.adapters.in_memory.locks import Locks
+from lockkeeper.adapters.in_memory.releases import Releases
+from lockkeeper.ports import Clock
+
+
+class InMemoryLedger(Releases, Locks, Decisions):
+    """Implements `ports.Ledger`. Thread-safe: what two threads write at once, one of them is refused."""
+
+    def __init__(self, clock: Clock) -> None:
+        Releases.__init__(self, clock)
+        Locks.__init__(self)
+        Decisions.__init__(self)

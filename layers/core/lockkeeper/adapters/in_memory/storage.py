@@ -1,0 +1,114 @@
+"""Objects, policies and the registry, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from lockkeeper.domain.errors import EvidenceMissing, PolicyMissing
+from lockkeeper.ports import Clock, StoredPolicy, Stream
+
+CHUNK = 1 << 16
+
+
+class InMemoryObjects:
+    """Implements `ports.Objects`. `stored` is every object of every bucket by its `s3://` address."""
+
+    def __init__(self, bucket: str = "lockkeeper-bucket") -> None:
+        self.bucket = bucket
+        self.stored: dict[str, bytes] = {}
+        self.forbidden: set[str] = set()
+
+    def read(self, uri: str, *, max_bytes: int) -> bytes:
+        body = self._body(uri)
+        if len(body) > max_bytes:
+            raise EvidenceMissing(
+                f"{uri} has {len(body)} bytes, more than the {max_bytes} that are read", cure="write a smaller file"
+            )
+        return body
+
+    def stream(self, uri: str) -> Stream:
+        body = self._body(uri)
+        chunks = (body[start : start + CHUNK] for start in range(0, len(body), CHUNK))
+        return Stream(chunks, len(body))
+
+    def keep(self, source: Iterator[bytes], temporary_key: str) -> None:
+        # Joined first: an upload whose source raises leaves nothing behind.
+        self.stored[self._own(temporary_key)] = b"".join(source)
+
+    def seal_as(self, temporary_key: str, final_key: str) -> str:
+        final = self._own(final_key)
+        self.stored.setdefault(final, self.stored[self._own(temporary_key)])
+        del self.stored[self._own(temporary_key)]
+        return final
+
+    def write(self, key: str, body: bytes, content_type: str) -> str:
+        del content_type  # Nothing reads it back.
+        self.stored[self._own(key)] = body
+        return self._own(key)
+
+    def read_own(self, key: str) -> bytes | None:
+        return self.stored.get(self._own(key))
+
+    def _own(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
+
+    def _body(self, uri: str) -> bytes:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        if not uri.startswith("s3://") or not bucket or not key:
+            raise EvidenceMissing(f"{uri!r} is no S3 address", cure="write it as s3://bucket/key")
+        if uri in self.forbidden:
+            raise EvidenceMissing(f"{uri} may not be read (AccessDenied)", cure="let the bucket's policy allow it")
+        if uri not in self.stored:
+            raise EvidenceMissing(f"{uri} is not there (NoSuchKey)", cure="upload it")
+        return self.stored[uri]
+
+
+class InMemoryPolicies:
+    """Implements `ports.Policies`: every saved text is a version."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._versions: dict[str, list[StoredPolicy]] = {}
+
+    def load(self, group: str, version_id: str | None = None) -> StoredPolicy:
+        versions = self._versions.get(group, [])
+        wanted = [one for one in versions if version_id in (None, one.version_id)]
+        if not wanted:
+            raise PolicyMissing(
+                f"model package group {group} has no policy", cure="write one and run `lockkeeper policy apply FILE`"
+            )
+        return wanted[-1]
+
+    def save(self, group: str, text: str, changed_by: str) -> StoredPolicy:
+        versions = self._versions.setdefault(group, [])
+        at = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        stored = StoredPolicy(text, f"{group}-{len(versions) + 1}", changed_by, at)
+        versions.append(stored)
+        return stored
+
+
+class InMemoryRegistry:
+    """Implements `ports.Registry`: DescribeModelPackage's answers by ARN; `stamps` is every stamp in order."""
+
+    def __init__(self) -> None:
+        self.packages: dict[str, dict[str, Any]] = {}
+        self.stamps: list[tuple[str, str | None]] = []
+
+    def describe(self, arn: str) -> dict[str, Any] | None:
+        return deepcopy(self.packages.get(arn))
+
+    def stamp(
+        self, arn: str, *, status: str | None, description: str, metadata: dict[str, str], life_cycle: str
+    ) -> None:
+        package = self.packages.get(arn)
+        if package is None:
+            return
+        self.stamps.append((arn, status))
+        package["ApprovalDescription"] = description
+        package.setdefault("CustomerMetadataProperties", {}).update(metadata)
+        if status:
+            package["ModelApprovalStatus"] = status
+        if life_cycle:
+            package["ModelLifeCycle"] = {"Stage": life_cycle, "StageStatus": "Promoted"}

@@ -1,0 +1,44 @@
+"""The whole outside, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lockkeeper.adapters.in_memory.endpoints import InMemoryEndpoints
+from lockkeeper.adapters.in_memory.ledger import InMemoryLedger
+from lockkeeper.adapters.in_memory.messages import (
+    InMemoryMail,
+    InMemoryPublisher,
+    InMemorySchedules,
+    InMemoryTasks,
+    SettableClock,
+)
+from lockkeeper.adapters.in_memory.storage import InMemoryObjects, InMemoryPolicies, InMemoryRegistry
+from lockkeeper.settings import Settings
+
+HUB = "111111111111"
+STAGING = "222222222222"
+PRODUCTION = "333333333333"
+
+
+@dataclass
+class InMemoryWorld:
+    """Implements `ports.World` with three accounts: the hub with the registry, staging and production."""
+
+    clock: SettableClock = field(default_factory=SettableClock)
+    registry: InMemoryRegistry = field(default_factory=InMemoryRegistry)
+    objects: InMemoryObjects = field(default_factory=InMemoryObjects)
+    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
+    schedules: InMemorySchedules = field(default_factory=InMemorySchedules)
+    publisher: InMemoryPublisher = field(default_factory=InMemoryPublisher)
+    mail: InMemoryMail = field(default_factory=InMemoryMail)
+    settings: Settings = field(default_factory=lambda: Settings({}))
+    trusted_accounts: frozenset[str] = frozenset({HUB, STAGING, PRODUCTION})
+    endpoint_execution_role_arn: str = f"arn:aws:iam::{PRODUCTION}:role/endpoint-execution"
+    web_url: str = "https://lockkeeper.example.com"
+
+    def __post_init__(self) -> None:
+        self.ledger = InMemoryLedger(self.clock)
+        self.policies = InMemoryPolicies(self.clock)
+        self.staging = InMemoryEndpoints(self.clock, STAGING)
+        self.production = InMemoryEndpoints(self.clock, PRODUCTION)
