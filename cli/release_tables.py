@@ -118,7 +118,8 @@ def _draw_approvals(release: Release) -> Table:
 def _draw_timeline(release: Release) -> Table:
     drawn = table("at (UTC)", "what, and why", title="Timeline")
     for entry in release.timeline:
-        drawn.add_row(moment(entry.at), Text.assemble(plain(entry.what, "bold"), "\n", plain(entry.why, "dim")))
+        lines = [plain(entry.what, "bold"), *([plain(entry.why, "dim")] if entry.why else [])]
+        drawn.add_row(moment(entry.at), Text("\n").join(lines))
     return drawn
 
 
