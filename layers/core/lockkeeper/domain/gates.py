@@ -23,7 +23,7 @@ def judge_quality(
 
 
 def _judge_rule(rule: QualityRule, report: Any, champion_report: Any | None, champion_version: int | None) -> Verdict:
-    gate = f"quality: {rule.metric}"
+    gate = f"quality: {rule.metric}" + (" against the champion" if rule.no_worse_than_champion_by is not None else "")
     measured = number_at(report, rule.metric)
     if isinstance(measured, str):
         return Verdict(

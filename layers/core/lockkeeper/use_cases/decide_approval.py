@@ -20,7 +20,7 @@ from lockkeeper.domain.approval import (
 from lockkeeper.domain.errors import AlreadyDecided, LinkUnknown, ReleaseRejected, RequestClosed
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Release
-from lockkeeper.ports import World
+from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.pinned import facts_of, iso
 from lockkeeper.use_cases.request_approval import STATES
 from lockkeeper.use_cases.settle_wait import deliver, failure
@@ -33,6 +33,7 @@ class Question:
     release: Release
     request: ApprovalRequest
     approver: Approver
+    champion: Champion | None
 
 
 def open_link(name: str, world: World) -> Question:
@@ -46,7 +47,8 @@ def open_link(name: str, world: World) -> Question:
     approver = approver_named(request.approvers, link.approver)
     if approver is None:
         raise LinkUnknown("this link's approver is not part of the request any more")
-    return Question(world.ledger.get(link.release_id), request, approver)
+    release = world.ledger.get(link.release_id)
+    return Question(release, request, approver, world.ledger.champion(release.model_package_group))
 
 
 def decide_by_link(name: str, answer: Answer, comment: str, world: World) -> ApprovalRequest:
@@ -71,10 +73,13 @@ def _decide(
     request: ApprovalRequest, approver: Approver | None, answer: Answer, comment: str, channel: str, world: World
 ) -> ApprovalRequest:
     now = iso(world.clock.now())
+    wait = world.ledger.wait_of(request.release_id, STATES[request.before])
+    if wait and wait.settled and not wait.delivered:
+        # Whoever decided crashed before the release heard of it; whoever comes next tells it.
+        deliver(wait, wait.result, world)
     permitted = permit(request, approver)
     decision = Decision(permitted.name, answer, clean_comment(comment), channel, now)
     decided = grant(request, decision, now)
-    wait = world.ledger.wait_of(request.release_id, STATES[request.before])
     ended = decided.status is not RequestStatus.PENDING
     if ended and (wait is None or wait.settled):
         raise RequestClosed(f"{request.release_id} waits for no decision any more")
