@@ -39,7 +39,7 @@ def _resume(wait: Wait, hint: EndpointHint | AlarmHint | DeadlineHint, world: Wo
         deliver(wait, wait.result, world)
         return f"{who}: delivered what was decided before"
     if wait.state == WATCH:
-        look_at_bake(wait, hint.what, world)
+        look_at_bake(wait, hint.what, world, over=isinstance(hint, DeadlineHint))
         return f"{who}: looked because of {hint.what}"
     if isinstance(hint, EndpointHint):
         return f"{who}: {_look_at_endpoint(wait, world)}"

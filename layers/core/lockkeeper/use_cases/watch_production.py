@@ -38,15 +38,18 @@ def watch_production(release_id: str, token: str, world: World) -> None:
     world.ledger.store_wait(wait)
     world.ledger.record(release_id, "watching production", f"until {iso(deadline)}", stage=STATE, status=Status.BAKING)
     if policy.production.strategy.bake == 0:
-        look_at_bake(wait, "the policy asks for no bake", world)
+        look_at_bake(wait, "the policy asks for no bake", world, over=True)
         return
     world.schedules.once(
         resource_name(release_id, "bake"), deadline, {"deadline": {"release_id": release_id, "state": STATE}}
     )
 
 
-def look_at_bake(wait: Wait, why: str, world: World) -> None:
-    """Look at alarms, their history, what serves and how often it was asked; then end the wait either way."""
+def look_at_bake(wait: Wait, why: str, world: World, *, over: bool) -> None:
+    """Look at alarms, their history, what serves and how often it was asked. A bake that is over ends either way.
+
+    Before its end only a failure ends it: an old alarm's event is no reason to stop watching, nor is traffic still thin.
+    """
     release = world.ledger.get(wait.release_id)
     policy = pinned_policy(release, world)
     since = datetime.fromisoformat(wait.details["since"])
@@ -59,6 +62,10 @@ def look_at_bake(wait: Wait, why: str, world: World) -> None:
         wait.details["config_name"],
         world.production.invocations(endpoint_name, since - timedelta(minutes=1), world.clock.now()),
     )
+    outcome = worst(verdicts)
+    if not over and outcome is not Outcome.FAILED:
+        world.ledger.record(wait.release_id, "looked at production", f"{why}; nothing failed, the bake goes on")
+        return
     world.ledger.record(
         wait.release_id,
         "looked at production",
@@ -70,7 +77,7 @@ def look_at_bake(wait: Wait, why: str, world: World) -> None:
             "Gate Judged",
             {**facts_of(release), "gate": verdict.gate, "verdict": str(verdict.verdict), "reason": verdict.reason},
         )
-    if worst(verdicts) is Outcome.PASSED:
+    if outcome is Outcome.PASSED:
         complete_wait(wait, {}, world)
     else:
         fail_wait(wait, BakeFailed(explain(verdicts), cure="production goes back to what served before"), world)
