@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -67,12 +68,13 @@ def _champion_report(release_id: str, world: World) -> Any:
 
 
 def _parse(raw: bytes, uri: str) -> Any:
-    def no_constant(name: str) -> str:
-        # NaN and Infinity are no JSON; as text they become "inconclusive" where a gate needs them.
-        return name
+    def finite(text: str) -> float | str:
+        # NaN, Infinity and 1e999 are no numbers of JSON; as text they become "inconclusive" where a gate needs them.
+        number = float(text)
+        return number if math.isfinite(number) else text
 
     try:
-        return json.loads(raw, parse_constant=no_constant)
+        return json.loads(raw, parse_constant=finite, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise EvidenceMissing(
             f"the model-quality report {uri} is no JSON: {error}",
