@@ -18,6 +18,7 @@ from lockkeeper.use_cases.pinned import current_candidate, facts_of, pinned_poli
 
 MEGABYTE = 1_000_000
 MAX_MEMBERS = 100_000
+BLOCK = 1 << 20
 
 
 def scan_artifact(release_id: str, world: World) -> None:
@@ -83,13 +84,17 @@ class TarWatcher:
                 for number, member in enumerate(archive):
                     self._check(number, member)
                     yield from self._take()
+                    # Read here: to leave it to tarfile to skip a member would hold all of its bytes at once.
+                    content = archive.extractfile(member)
+                    while content and content.read(BLOCK):
+                        yield from self._take()
         except ReleaseStopped:
             raise
         except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
             raise ArtifactRefused(
                 f"{self._source} is no readable .tar.gz: {error}", cure="pack the model again: tar czf model.tar.gz ..."
             ) from error
-        while self.read(1 << 20):
+        while self.read(BLOCK):
             yield from self._take()
         yield from self._take()
 
