@@ -90,12 +90,13 @@ def approver_named(approvers: tuple[Approver, ...], name: str) -> Approver | Non
 
 def approver_of_principal(approvers: tuple[Approver, ...], principal_arn: str) -> Approver | None:
     """Whom an AWS identity stands for. `arn:...:role/Ada*` patterns are shell patterns; assumed-role sessions match their role."""
-    identities = {principal_arn, _role_arn_of_session(principal_arn)}
-    for approver in approvers:
-        pattern = approver.aws_principal
-        if pattern and any(fnmatch.fnmatchcase(identity, pattern) for identity in identities):
-            return approver
-    return None
+    return next((approver for approver in approvers if _stands_for(principal_arn, approver)), None)
+
+
+def _stands_for(principal_arn: str, approver: Approver) -> bool:
+    pattern = approver.aws_principal
+    identities = (principal_arn, _role_arn_of_session(principal_arn))
+    return bool(pattern) and any(fnmatch.fnmatchcase(identity, str(pattern)) for identity in identities)
 
 
 def _role_arn_of_session(arn: str) -> str:
@@ -126,8 +127,8 @@ def is_author(approver: Approver, author: str) -> bool:
     wanted = author.strip().casefold()
     if not wanted:
         return False
-    known = {value.strip().casefold() for value in (approver.name, approver.email, approver.aws_principal) if value}
-    return wanted in known
+    known = {value.strip().casefold() for value in (approver.name, approver.email) if value}
+    return wanted in known or _stands_for(author.strip(), approver)
 
 
 def grant(request: ApprovalRequest, decision: Decision, now: str) -> ApprovalRequest:
