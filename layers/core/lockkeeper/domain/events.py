@@ -60,10 +60,10 @@ def wait_hint(
     if isinstance(deadline, dict) and "source" not in event:
         return DeadlineHint(str(deadline.get("release_id", "")), str(deadline.get("state", "")))
     detail = event.get("detail")
-    kind = event.get("detail-type")
+    kind = str(event.get("detail-type"))
     if not isinstance(detail, dict):
         return Unusable("the event has no detail")
-    if event.get("account") not in trusted_accounts:
+    if str(event.get("account")) not in trusted_accounts:
         return Unusable(f"account {event.get('account')!r} is not one Lockkeeper listens to")
     if event.get("source") == "aws.sagemaker" and kind in ENDPOINT_CHANGES:
         return _endpoint_hint(event, detail)
