@@ -38,9 +38,10 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
         complete_wait(wait, wait.details["output"], world)
         return
     world.ledger.record(release_id, "rolling back", why, stage=STATE)
-    _restore(release, wait, world.production.look(endpoint_name), world)
     if ending.state == WATCH:
+        # Before the way back: once the wait ended, nobody would try this state again for the sake of a lost hold.
         world.ledger.hold(release.model_package_group, release.version, f"rolled back by {release_id}: {why}")
+    _restore(release, wait, world.production.look(endpoint_name), world)
 
 
 def _restore(release: Release, wait: Wait, current: EndpointState | None, world: World) -> None:
