@@ -37,13 +37,11 @@ def hand_on_lock(release: Release, world: World) -> None:
     group, release_id = release.model_package_group, release.release_id
     world.ledger.leave_queue(group, release_id, release.version)
     waiting = world.ledger.queue(group)
-    if waiting:
-        version, heir = waiting[0]
-        world.ledger.pass_lock(group, release_id, heir, version)
-    elif world.ledger.pass_lock(group, release_id, None):
-        # Somebody may have queued between the look and the release of the lock.
-        for version, heir in world.ledger.queue(group)[:1]:
-            world.ledger.take_lock(group, heir, version)
+    version, heir = waiting[0] if waiting else (0, None)
+    world.ledger.pass_lock(group, release_id, heir, version)
+    # Somebody may have queued between the look and the release of the lock, here or in an earlier try of this state.
+    for version, heir in world.ledger.queue(group)[:1]:
+        world.ledger.take_lock(group, heir, version)
     lock = world.ledger.lock_of(group)
     if lock and lock.owner != release_id:
         _wake(group, lock.owner, lock.owner_version, world)
@@ -62,6 +60,9 @@ def _wake(group: str, heir: str, version: int, world: World) -> None:
 
 
 def _crown(release: Release, world: World) -> None:
+    champion = world.ledger.champion(release.model_package_group)
+    if champion and champion.release_id == release.release_id:
+        return  # An earlier try of this state did it; what serves since then must not change.
     production = release.endpoints["production"]
     now = _now(world)
     world.ledger.crown(
