@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockkeeper.domain.errors import DeploymentFailed, LockLost, ReleaseSuperseded
+from lockkeeper.domain.errors import DeploymentFailed, LockLost, ReleaseSuperseded, TryAgain
 from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
@@ -60,7 +60,9 @@ def _begin(release: Release, world: World) -> None:
 def _record(release: Release, endpoint: str, config: str, current: EndpointState | None, world: World) -> None:
     """Keep the way back before anything changes; a second try must not take its own work for the way back."""
     known = release.endpoints.get("production")
-    if known is None and current is not None and current.status not in {"InService"}:
+    if known is None and current is not None and current.status == "Deleting":
+        raise TryAgain(f"production endpoint {endpoint} is still being deleted")
+    if known is None and current is not None and current.status != "InService":
         raise DeploymentFailed(
             f"production endpoint {endpoint} is {current.status}; nothing was changed",
             cure="bring the endpoint to InService or delete it, then release the version again",
