@@ -31,19 +31,20 @@ def release_state(name: str) -> Callable[[Callable[[Event, AwsWorld], Any]], Cal
             metrics.add_metric(name="StateEntered", unit=MetricUnit.Count, value=1)
             logger.info(f"{name} begins")
             outside = world()
-            with metered(release_id, outside, outside.settings.memory_gb):
-                try:
+            try:
+                # Metering is inside: when it fails, that says nothing about the model either.
+                with metered(release_id, outside, outside.settings.memory_gb):
                     result = function(event, outside)
-                except ReleaseStopped as stopped:
-                    metrics.add_metric(name="ReleaseStopped", unit=MetricUnit.Count, value=1)
-                    logger.warning(f"{type(stopped).__name__}: {stopped}")
-                    raise
-                except LockkeeperError:
-                    raise
-                except Exception as unforeseen:
-                    # Whatever it is, it says nothing about the model: the state machine tries again, a bounded number of times.
-                    logger.exception("unforeseen error")
-                    raise TryAgain(f"{type(unforeseen).__name__}: {unforeseen}") from unforeseen
+            except ReleaseStopped as stopped:
+                metrics.add_metric(name="ReleaseStopped", unit=MetricUnit.Count, value=1)
+                logger.warning(f"{type(stopped).__name__}: {stopped}")
+                raise
+            except LockkeeperError:
+                raise
+            except Exception as unforeseen:
+                # Whatever it is, it says nothing about the model: the state machine tries again, a bounded number of times.
+                logger.exception("unforeseen error")
+                raise TryAgain(f"{type(unforeseen).__name__}: {unforeseen}") from unforeseen
             logger.info(f"{name} ends")
             return result
 
