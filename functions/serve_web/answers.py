@@ -81,6 +81,25 @@ def submitted(event: APIGatewayProxyEventV2) -> dict[str, str]:
     return {name: values[-1] for name, values in fields.items()}
 
 
+def submitted_json(event: APIGatewayProxyEventV2) -> dict[str, Any]:
+    """The body's JSON object."""
+    try:
+        document = json.loads(event.decoded_body or "{}")
+    except ValueError as error:
+        raise FormRefused("the body is no JSON", cure='send {"answer": "approve", "comment": "..."}') from error
+    if not isinstance(document, dict):
+        raise FormRefused("the body is no JSON object", cure='send {"answer": "approve", "comment": "..."}')
+    return document
+
+
+def caller_arn(event: APIGatewayProxyEventV2) -> str:
+    """The AWS identity that API Gateway authenticated."""
+    authorizer = event.request_context.authorizer
+    if not authorizer or not authorizer.iam or not authorizer.iam.user_arn:
+        raise NotPermitted("the caller was not authenticated", cure="sign the request with AWS credentials")
+    return authorizer.iam.user_arn
+
+
 def asked(answer: str) -> Answer:
     if answer not in set(Answer):
         raise FormRefused(f"the answer was {answer[:20]!r}", cure="answer `approve` or `reject`")

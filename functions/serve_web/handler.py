@@ -9,7 +9,16 @@ from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.entry import Event, logger, metrics
 from lockkeeper.use_cases.decide_approval import decide_by_link, decide_by_principal, open_link
 
-from functions.serve_web.answers import as_json, asked, page, problem, problem_page, submitted
+from functions.serve_web.answers import (
+    as_json,
+    asked,
+    caller_arn,
+    page,
+    problem,
+    problem_page,
+    submitted,
+    submitted_json,
+)
 
 app = APIGatewayHttpResolver()
 
@@ -34,10 +43,10 @@ def decide_on_approval(link: str) -> Response[str]:
 @app.post("/api/releases/<release_id>/decision")
 def decide_by_caller(release_id: str) -> Response[str]:
     logger.append_keys(release_id=release_id)
-    body = app.current_event.json_body or {}
-    caller = app.current_event.request_context.authorizer.iam
+    body = submitted_json(app.current_event)
     answer: Answer = asked(str(body.get("answer", "")))
-    decided = decide_by_principal(release_id, caller.user_arn or "", answer, str(body.get("comment", "")), world())
+    principal = caller_arn(app.current_event)
+    decided = decide_by_principal(release_id, principal, answer, str(body.get("comment", "")), world())
     logger.info("decided by caller", answer=str(answer), approver=decided.decisions[-1].approver)
     return as_json(200, {"release_id": release_id, "status": str(decided.status), **decided.decisions[-1].to_json()})
 
