@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from ministack.core import lambda_runtime
-from ministack.core.responses import get_region
+from ministack.core.responses import get_region, request_scope
 from ministack.services import lambda_svc
 
+from localcloud.conformance.embedded_metrics import publish_embedded_metrics
 from localcloud.conformance.patching import wraps
 from localcloud.settings import LOST_WITHOUT_RUNTIME_CLIENT
 
@@ -166,15 +167,21 @@ def compile_sources(folder: Path) -> None:
 
 
 class CopyingStream:
-    """A worker's output that is also written to the function's log file, line by line."""
+    """A worker's output, also written to the function's log file and searched for metrics, line by line.
 
-    def __init__(self, stream: io.BufferedReader, log_file: Path) -> None:
+    The emulator keeps Embedded Metric Format lines as text; on AWS they become CloudWatch metrics.
+    """
+
+    def __init__(self, stream: io.BufferedReader, log_file: Path, account_id: str, region: str) -> None:
         self._stream = stream
         self._copy = log_file.open("ab", buffering=0)
+        self._scope = (account_id, region)
 
     def readline(self) -> bytes:
         line = self._stream.readline()
         self._copy.write(line)
+        with request_scope(*self._scope):
+            publish_embedded_metrics(line.decode(errors="replace"))
         return line
 
     def close(self) -> None:
@@ -218,7 +225,8 @@ class RuntimeInterfaceWorker(lambda_runtime.ProvidedWorker):
 
     def _pump_output(self, stream: Any, log_queue: Any) -> None:
         name = str(self.config.get("FunctionName", "unknown"))
-        super()._pump_output(CopyingStream(stream, self.sandboxes.log_folder / f"{name}.log"), log_queue)
+        scope = lambda_runtime._account_region_from_function_config(self.config)
+        super()._pump_output(CopyingStream(stream, self.sandboxes.log_folder / f"{name}.log", *scope), log_queue)
 
 
 def is_python(config: Mapping[str, Any]) -> bool:

@@ -23,7 +23,7 @@ PAYLOAD_LIMIT_BYTES = 262_144
 
 LOST_WITHOUT_RUNTIME_CLIENT = (
     "awslambdaric is not available on this system: Python Lambdas run in the emulator's own worker, whose "
-    "error types, environment variables and sys.path differ from Lambda's."
+    "error types, environment variables and sys.path differ from Lambda's, and their metrics stay log lines."
 )
 """Said at start on systems other than Linux."""
 

@@ -29,12 +29,14 @@ def install(web_port: int) -> None:
         lambda_service,
         s3,
         scheduler,
+        service_roles,
         step_functions,
         transport,
     )
 
     transport.install()
     step_functions.install()
+    service_roles.install()
     events.install()
     scheduler.install()
     lambda_service.install()

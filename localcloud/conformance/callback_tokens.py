@@ -13,6 +13,7 @@ from typing import Any
 from ministack.core.responses import error_response_json, get_account_id, json_response
 from ministack.services import stepfunctions
 
+from localcloud.conformance.patching import replaces
 from localcloud.settings import PAYLOAD_LIMIT_BYTES
 
 Response = tuple[int, dict[str, str], bytes]
@@ -140,8 +141,6 @@ def _answer(token: Any, settle: Callable[[], bool]) -> Response:
 
 def install() -> None:
     """Route the three operations through the office."""
-    from localcloud.conformance.patching import replaces
-
     replaces(stepfunctions, "_send_task_success", send_task_success)
     replaces(stepfunctions, "_send_task_failure", send_task_failure)
     replaces(stepfunctions, "_send_task_heartbeat", send_task_heartbeat)

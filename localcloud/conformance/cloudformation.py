@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 from ministack import app as gateway
-from ministack.services import dynamodb, lambda_svc
+from ministack.services import dynamodb, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 from localcloud.conformance.patching import wraps
@@ -17,8 +17,11 @@ Properties = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 
-def read_yaml_definitions() -> None:
-    """A YAML state machine deploys and never runs in the emulator; CloudFormation turns it into JSON."""
+def read_definitions() -> None:
+    """A YAML state machine deploys and never runs in the emulator, and a wrong one deploys as well.
+
+    CloudFormation turns YAML into JSON, and Step Functions refuses what it would refuse in its API.
+    """
 
     @wraps(provisioners, "_sfn_definition")
     def define(original: Any, properties: Properties) -> str:
@@ -26,7 +29,10 @@ def read_yaml_definitions() -> None:
         try:
             json.loads(text)
         except ValueError:
-            return json.dumps(yaml.safe_load(text))
+            text = json.dumps(yaml.safe_load(text))
+        refusal = stepfunctions._validate_definition_jsonata(text)
+        if refusal:
+            raise provisioners._sfn_handler_error(refusal)
         return text
 
 
@@ -118,8 +124,11 @@ def delete_model_package_group(physical_id: str, _properties: Properties) -> Non
 def pipeline_definition(properties: Properties) -> Properties:
     """The definition fields of CreatePipeline from the template's, which may hold the JSON or its place in S3."""
     definition = properties["PipelineDefinition"]
-    if "PipelineDefinitionS3Location" in definition:
-        return {"PipelineDefinitionS3Location": definition["PipelineDefinitionS3Location"]}
+    place = definition.get("PipelineDefinitionS3Location")
+    if place:
+        # CloudFormation and the API name the same fields differently.
+        version = {"VersionId": place["Version"]} if place.get("Version") else {}
+        return {"PipelineDefinitionS3Location": {"Bucket": place["Bucket"], "ObjectKey": place["Key"], **version}}
     body = definition["PipelineDefinitionBody"]
     return {"PipelineDefinition": body if isinstance(body, str) else json.dumps(body)}
 
@@ -169,7 +178,7 @@ def register_sagemaker_types() -> None:
 
 def install() -> None:
     """Apply every patch of this service."""
-    read_yaml_definitions()
+    read_definitions()
     keep_function_properties()
     keep_time_to_live()
     register_sagemaker_types()

@@ -34,7 +34,7 @@ def datapoints(alarm: Alarm, now: float) -> list[float | None]:
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
     dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
     key = (alarm["Namespace"], alarm["MetricName"], dimensions)
-    points: list[Point] = [point for stored, found in cloudwatch._metrics.items() if stored == key for point in found]
+    points: list[Point] = list(cloudwatch._metrics.get(key) or [])
     values: list[float | None] = []
     for index in range(int(alarm.get("EvaluationPeriods") or 1)):
         ends, starts = now - index * period, now - (index + 1) * period
@@ -172,7 +172,7 @@ def evaluate_everywhere() -> None:
         with request_scope(account_id, region):
             try:
                 cloudwatch._evaluate_alarm(alarm)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, RuntimeError):
                 logger.exception("The alarm %s cannot be evaluated.", alarm.get("AlarmName"))
 
 

@@ -13,6 +13,7 @@ from ministack.core.responses import error_response_json, get_account_id, reques
 from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
 
 from localcloud.clock import CLOCK
+from localcloud.conformance import service_roles
 from localcloud.conformance.patching import replaces, wraps
 from localcloud.settings import PAYLOAD_LIMIT_BYTES
 
@@ -22,6 +23,18 @@ DEFAULT_RETRIES = 185
 DEFAULT_AGE_SECONDS = 86_400
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 600.0
+
+ACTIONS = {
+    "lambda": "lambda:InvokeFunction",
+    "states": "states:StartExecution",
+    "events": "events:PutEvents",
+    "sqs": "sqs:SendMessage",
+    "sns": "sns:Publish",
+}
+"""What a schedule's role must allow for a target of each service."""
+
+CALLED_WITH_A_ROLE = {"states", "events"}
+"""Services that a rule calls with the target's role; the others have policies of their own."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +92,7 @@ def deliver_with_retries() -> None:
 def attempt(original: Any, target: Target, event: dict[str, Any], rule: dict[str, Any], view: Any) -> None:
     """Deliver once. Raises DeliveryError; the emulator's own function would only log."""
     arn = str(target.get("Arn", ""))
-    check_target(arn, rule)
+    check_target(target, rule)
     _failure.set(None)
     if ":event-bus/" in arn:
         forward(original, target, event, rule, view)
@@ -90,8 +103,9 @@ def attempt(original: Any, target: Target, event: dict[str, Any], rule: dict[str
         raise failure
 
 
-def check_target(arn: str, rule: dict[str, Any]) -> None:
-    """Raise DeliveryError when the target does not exist or does not let EventBridge in."""
+def check_target(target: Target, rule: dict[str, Any]) -> None:
+    """Raise DeliveryError when the target does not exist or the rule or schedule may not call it."""
+    arn, source = str(target.get("Arn", "")), str(rule.get("Arn", ""))
     try:
         spec = parse_arn(arn)
     except ArnParseError as error:
@@ -100,7 +114,13 @@ def check_target(arn: str, rule: dict[str, Any]) -> None:
         exists = target_exists(spec.service, spec.resource, arn)
     if not exists:
         raise DeliveryError("NO_RESOURCE", f"The target {arn} does not exist.", retried=False)
-    if spec.service == "lambda" and not may_invoke(arn, str(rule.get("Arn", ""))):
+    action = ACTIONS.get(spec.service)
+    if action is not None and (":schedule/" in source or spec.service in CALLED_WITH_A_ROLE):
+        service = "scheduler.amazonaws.com" if ":schedule/" in source else "events.amazonaws.com"
+        why = service_roles.refusal(str(target.get("RoleArn", "")), service, action, arn)
+        if why is not None:
+            raise DeliveryError("NO_PERMISSIONS", why, retried=False)
+    elif spec.service == "lambda" and not may_invoke(arn, source):
         message = f"{arn} has no permission for events.amazonaws.com."
         raise DeliveryError("NO_PERMISSIONS", message, retried=False)
 
@@ -122,9 +142,7 @@ def target_exists(service: str, resource: str, arn: str) -> bool:
 
 
 def may_invoke(function_arn: str, rule_arn: str) -> bool:
-    """Whether the function's policy lets EventBridge invoke it for this rule. Schedules use a role instead."""
-    if ":schedule/" in rule_arn:
-        return True
+    """Whether the function's policy lets EventBridge invoke it for this rule."""
     function = lambda_svc._get_func_record_for_ref(function_arn)[0] or {}
     policy = function.get("policy") or {}
     return any(_allows(statement, rule_arn) for statement in policy.get("Statement", []))

@@ -1,4 +1,4 @@
-"""Lambda: asynchronous invocations, payload limits and what a function's logs become."""
+"""Lambda: asynchronous invocations and payload limits."""
 
 import json
 import logging
@@ -8,7 +8,6 @@ from ministack.core.responses import error_response_json
 from ministack.services import lambda_svc
 
 from localcloud.clock import CLOCK
-from localcloud.conformance.embedded_metrics import publish_embedded_metrics
 from localcloud.conformance.events import send_to_queue
 from localcloud.conformance.patching import replaces, wraps
 from localcloud.settings import PAYLOAD_LIMIT_BYTES
@@ -64,19 +63,8 @@ def refuse_oversized_invocations() -> None:
         return await original(name, event, headers, *rest, **keywords)
 
 
-def extract_embedded_metrics() -> None:
-    """The emulator keeps Embedded Metric Format lines as text; AWS turns them into CloudWatch metrics."""
-
-    @wraps(lambda_svc, "_emit_lambda_logs")
-    def emit(original: Any, function: dict[str, Any], request_id: str, text: str, *rest: Any, **keywords: Any) -> None:
-        original(function, request_id, text, *rest, **keywords)
-        for line in (text or "").splitlines():
-            publish_embedded_metrics(line)
-
-
 def install() -> None:
     """Apply every patch of this service."""
     scale_retry_pauses()
     send_dead_letters_as_they_came()
     refuse_oversized_invocations()
-    extract_embedded_metrics()

@@ -66,7 +66,7 @@ def tick() -> None:
     for key, schedule in list(scheduler._schedules._data.items()):
         try:
             consider(key, schedule, now)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RuntimeError):
             logger.exception("The schedule %s cannot be evaluated.", schedule.get("Name"))
 
 

@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 
 Eventually = Callable[..., Any]
 
+JOINED_ACCOUNT = "999988887777"
+
 
 @pytest.fixture
 def rule(cloud: Any, unique: str) -> Iterator[Callable[..., None]]:
@@ -46,18 +48,30 @@ def test_the_default_bus_forwards_to_another_bus(
     assert eventually(lambda: cloud.remembered(unique))
 
 
+def forwarding_role(cloud: Any, account_id: str, name: str) -> str:
+    """A role with which EventBridge may put events onto the probe bus."""
+    iam = cloud.client("iam", account_id)
+    trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    allowed = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": cloud.outputs["BusArn"]}
+    document = {"Version": "2012-10-17"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document | {"Statement": [trust]}))
+    policy = json.dumps(document | {"Statement": [allowed]})
+    iam.put_role_policy(RoleName=name, PolicyName="forward", PolicyDocument=policy)
+    return str(role["Role"]["Arn"])
+
+
 def test_another_account_forwards_its_events_under_its_own_account_number(cloud: Any, unique: str) -> None:
-    joined = cloud.client("events", "999988887777")
+    joined, role = cloud.client("events", JOINED_ACCOUNT), forwarding_role(cloud, JOINED_ACCOUNT, unique[:40])
     joined.put_rule(Name=unique, EventPattern='{"source": ["joined"]}')
-    target = {"Id": "hub", "Arn": cloud.outputs["BusArn"], "RoleArn": "arn:aws:iam::999988887777:role/forward"}
+    target = {"Id": "hub", "Arn": cloud.outputs["BusArn"], "RoleArn": role}
     joined.put_targets(Rule=unique, Targets=[target])
     hub = cloud.client("events")
-    hub.put_rule(Name=unique, EventBusName="probe", EventPattern='{"account": ["999988887777"]}')
+    hub.put_rule(Name=unique, EventBusName="probe", EventPattern='{"account": ["999988887777"], "source": ["joined"]}')
     hub.put_targets(Rule=unique, EventBusName="probe", Targets=[{"Id": "q", "Arn": cloud.outputs["QueueArn"]}])
     joined.put_events(Entries=[{"Source": "joined", "DetailType": "Any", "Detail": json.dumps({"key": unique})}])
     event = json.loads(cloud.dead_letters(unique)["Body"])
     hub.remove_targets(Rule=unique, EventBusName="probe", Ids=["q"])
-    assert event["account"] == "999988887777"
+    assert event["account"] == JOINED_ACCOUNT
 
 
 def test_a_function_that_fails_on_an_event_is_retried_and_buried(cloud: Any, unique: str) -> None:
@@ -141,6 +155,14 @@ def test_a_rate_fires_again_and_again(cloud: Any, unique: str, eventually: Event
     schedule(cloud, unique, "rate(1 minutes)", {"action": "remember", "key": unique})
     assert eventually(lambda: len(cloud.remembered(unique)) >= 2)
     cloud.client("scheduler").delete_schedule(Name=unique)
+
+
+def test_a_schedule_whose_role_allows_nothing_is_buried(cloud: Any, unique: str) -> None:
+    role = forwarding_role(cloud, "111122223333", unique[:40])
+    target = {"RoleArn": role, "DeadLetterConfig": {"Arn": cloud.outputs["QueueArn"]}}
+    schedule(cloud, unique, at(timedelta()), {"key": unique}, Target=target)
+    letter = cloud.dead_letters(unique)
+    assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
 
 
 def test_a_schedule_without_its_target_is_buried(cloud: Any, unique: str) -> None:

@@ -63,6 +63,20 @@ def test_a_function_error_fails_a_task_that_waits_for_a_callback(cloud: Any) -> 
     assert (ended["status"], ended["error"]) == ("FAILED", "RefusedOnPurposeError")
 
 
+def test_a_state_machine_may_invoke_only_what_its_role_allows(cloud: Any, unique: str) -> None:
+    iam = cloud.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName=unique[:40], AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    functions = cloud.client("stepfunctions")
+    machine = cloud.machine({"Try": call(cloud, {"action": "echo"})})
+    functions.update_state_machine(stateMachineArn=machine, roleArn=role)
+    started = functions.start_execution(stateMachineArn=machine)
+    ended = cloud.ended(started["executionArn"])
+    assert ended["error"] == "Lambda.AWSLambdaException"
+    assert "is not authorized to perform: lambda:InvokeFunction" in ended["cause"]
+
+
 def test_a_function_may_complete_its_own_token(cloud: Any) -> None:
     ended = cloud.run({"Ask": call(cloud, {"action": "succeed", "output": {"done": True}}, token=True)})
     assert json.loads(ended["output"]) == {"done": True}

@@ -1,0 +1,81 @@
+"""The roles that services assume to call other services: Step Functions, EventBridge and Scheduler.
+
+The emulator enforces IAM for every API call of a client and of a function, but calls its own services without looking
+at the state machine's, rule's or schedule's role. A missing permission would be found in AWS only.
+"""
+
+import hashlib
+import json
+from contextvars import ContextVar
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.core.arn import parse_arn
+from ministack.core.responses import request_scope
+from ministack.services import iam, lambda_svc, stepfunctions, sts
+
+from localcloud.conformance.patching import wraps
+
+_role_of_this_execution: ContextVar[str] = ContextVar("role_of_this_execution", default="")
+
+
+def refusal(role_arn: str, service: str, action: str, resource_arn: str) -> str | None:
+    """Why `service` may not do `action` with this role, in AWS's words, or None when it may.
+
+    The role must exist and trust the service; conditions of the trust are not evaluated, those of its policies are.
+    """
+    if not role_arn:
+        return f"{service} needs a role to call {resource_arn}, and none is named."
+    spec = parse_arn(role_arn)
+    name = spec.resource.rpartition("/")[2]
+    role = iam._roles.get_scoped(spec.account_id, None, name)
+    if role is None or not trusts(role, service):
+        return f"{service} is not authorized to assume the provided role {role_arn}."
+    assumed = f"arn:aws:sts::{spec.account_id}:assumed-role/{name}/{service.partition('.')[0]}"
+    digest = hashlib.sha256(f"{role_arn} {service}".encode()).hexdigest().upper()
+    session = {"Arn": assumed, "UserId": f"{name}:{service}", "SecretAccessKey": digest, "SessionToken": digest}
+    key = f"ASIA{digest[:16]}"
+    sts.register_session(key, session)
+    region = parse_arn(resource_arn).region or "us-east-1"
+    with request_scope(spec.account_id, region):
+        denied = iam_evaluator.enforce(key, action, action.partition(":")[0], region, resource_arn=resource_arn)
+    return f"{assumed} is not authorized to perform: {action} on resource: {resource_arn}" if denied else None
+
+
+def trusts(role: dict[str, Any], service: str) -> bool:
+    """Whether a role's trust policy names the service."""
+    policy = role.get("AssumeRolePolicyDocument") or {}
+    document = json.loads(policy) if isinstance(policy, str) else policy
+    statements = document.get("Statement") or []
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal")
+        services = principal.get("Service", []) if isinstance(principal, dict) else []
+        if statement.get("Effect") == "Allow" and service in ([services] if isinstance(services, str) else services):
+            return True
+    return False
+
+
+def enforce_state_machine_roles() -> None:
+    """A state machine invokes functions with its own role; the emulator invokes them with none."""
+
+    @wraps(stepfunctions, "_run_execution")
+    def run(original: Any, execution_arn: str) -> None:
+        execution = stepfunctions._executions.get(execution_arn) or {}
+        machine = stepfunctions._state_machines.get(execution.get("stateMachineArn", "")) or {}
+        _role_of_this_execution.set(machine.get("roleArn", ""))
+        original(execution_arn)
+
+    @wraps(stepfunctions, "_call_lambda")
+    def call(original: Any, function: str, event: Any) -> Any:
+        _, config, _ = lambda_svc._get_func_record_for_ref(function)
+        role_arn = _role_of_this_execution.get()
+        if config and role_arn:
+            why = refusal(role_arn, "states.amazonaws.com", "lambda:InvokeFunction", config["FunctionArn"])
+            if why:
+                raise stepfunctions._ExecutionError("Lambda.AWSLambdaException", why)
+        return original(function, event)
+
+
+def install() -> None:
+    """Apply every patch of this concern; `events` asks for the roles of rules and schedules."""
+    enforce_state_machine_roles()
