@@ -72,8 +72,8 @@ def _refusal(status: int, document: dict[str, Any], stack: Stack) -> CommandRefu
         return CommandRefused(message, cure=str(document.get("cure", "")))
     if status == 403:
         return CommandRefused(
-            f"the API let {stack.caller()} not in: {message}",
-            cure="the identity needs execute-api:Invoke on Lockkeeper's web API",
+            f"the API did not let {stack.caller()} in: {message}",
+            cure="look at your credentials; the identity needs execute-api:Invoke on Lockkeeper's web API",
         )
     return CommandRefused(
         f"the API at {stack.outputs['WebUrl']} answered {status}: {message}",

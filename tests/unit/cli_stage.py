@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import boto3
@@ -16,11 +17,17 @@ REGION = "eu-west-1"
 WEB_URL = "https://abc123.execute-api.eu-west-1.amazonaws.com"
 
 
+@cache
+def shared_session() -> boto3.Session:
+    """One for all tests: a session reads the service models once."""
+    return boto3.Session("AKIDEXAMPLE", "secret", region_name=REGION)
+
+
 @contextmanager
 def deployed() -> Iterator[Stack]:
     """A stack with an empty table, a versioned bucket and two topics."""
     with mock_aws():
-        session = boto3.Session("AKIDEXAMPLE", "secret", region_name=REGION)
+        session = shared_session()
         s3 = session.client("s3")
         s3.create_bucket(Bucket="ledger-files", CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_bucket_versioning(Bucket="ledger-files", VersioningConfiguration={"Status": "Enabled"})

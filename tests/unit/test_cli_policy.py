@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 from lockkeeper.domain.errors import PolicyInvalid
@@ -19,7 +18,7 @@ from cli.policies import apply_policy
 from cli.policy_table import in_words, rules
 from cli.stack import Stack
 from cli.subscriptions import subscribe
-from tests.unit.cli_stage import deployed
+from tests.unit.cli_stage import deployed, shared_session
 
 runner = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"})
 
@@ -157,7 +156,7 @@ def test_an_own_subscription_without_a_filter_gets_one(file: Path, stack: Stack)
 
 
 def test_a_subscription_that_was_never_confirmed_is_asked_again() -> None:
-    sns, topic, arn = boto3.client("sns", region_name="eu-west-1"), "arn:aws:sns:eu-west-1:1:p", "arn:aws:sns:x:1:p:s"
+    sns, topic, arn = shared_session().client("sns"), "arn:aws:sns:eu-west-1:1:p", "arn:aws:sns:eu-west-1:1:p:s"
     pending = {"SubscriptionArn": "PendingConfirmation", "Protocol": "email", "Endpoint": "ada@example.com"}
     with Stubber(sns) as answers:
         answers.add_response("list_subscriptions_by_topic", {"Subscriptions": [pending]})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 from botocore import exceptions
 from botocore.stub import Stubber
@@ -15,14 +14,14 @@ from cli.groups import Later, load
 from cli.main import app
 from cli.problems import CommandRefused, explain
 from cli.stack import read_outputs
-from tests.unit.cli_stage import deployed
+from tests.unit.cli_stage import deployed, shared_session
 
 runner = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"})
 
 
 @pytest.fixture
 def cloudformation() -> Any:
-    return boto3.client("cloudformation", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    return shared_session().client("cloudformation")
 
 
 def client_error(code: str, message: str = "no", operation: str = "DescribeStacks") -> exceptions.ClientError:
