@@ -193,10 +193,18 @@ def retry(
             error = later
             if not error.retried:
                 break
-    bury(target, rule, view, error, attempts=done + 1)
+    condition = "MaximumRetryAttempts" if done >= retries else "MaximumEventAgeInSeconds"
+    bury(target, rule, view, error, attempts=done + 1, exhausted=condition if error.retried else None)
 
 
-def bury(target: Target, rule: dict[str, Any], view: Any, error: DeliveryError, attempts: int) -> None:
+def bury(
+    target: Target,
+    rule: dict[str, Any],
+    view: Any,
+    error: DeliveryError,
+    attempts: int,
+    exhausted: str | None = None,
+) -> None:
     """Write the event to the target's dead-letter queue with AWS's attributes, or drop it as AWS does without one."""
     logger.warning("EventBridge gave up on %s: %s", target.get("Arn"), error)
     queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
@@ -209,8 +217,8 @@ def bury(target: Target, rule: dict[str, Any], view: Any, error: DeliveryError, 
         "ERROR_MESSAGE": str(error),
         "RETRY_ATTEMPTS": str(attempts - 1),
     }
-    if error.retried:
-        attributes["EXHAUSTED_RETRY_CONDITION"] = "MaximumRetryAttempts"
+    if exhausted:
+        attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
     send_to_queue(queue_arn, target.get("Input") or json.dumps(view.event_with_detail()), attributes)
 
 
@@ -221,7 +229,10 @@ def send_to_queue(queue_arn: str, body: str, attributes: dict[str, str]) -> None
         logger.error("The dead-letter queue %s does not exist; the message is lost.", queue_arn)
         return
     typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value}
-    sqs._act_send_message({"MessageBody": body, "MessageAttributes": typed}, queue["url"])
+    try:
+        sqs._act_send_message({"MessageBody": body, "MessageAttributes": typed}, queue["url"])
+    except sqs._Err:
+        logger.exception("The dead-letter queue %s refused a message.", queue_arn)
 
 
 def dispatch_to_lambda(arn: str, payload: str) -> None:

@@ -26,8 +26,8 @@ def wraps(module: ModuleType, name: str) -> Callable[[Wrapper], Wrapper]:
     return decorate
 
 
-def replaces(module: ModuleType, name: str, replacement: Wrapper) -> None:
-    """Put `replacement` in the place of `module.name`, which must exist."""
+def replaces(module: ModuleType, name: str, replacement: object) -> None:
+    """Put a function or constant in the place of `module.name`, which must exist."""
     if not hasattr(module, name):
         raise AttributeError(f"{module.__name__} has no {name} to replace")
     setattr(module, name, replacement)

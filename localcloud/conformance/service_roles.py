@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ministack.core import iam_evaluator
-from ministack.core.arn import parse_arn
+from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import request_scope
 from ministack.services import iam, lambda_svc, stepfunctions, sts
 
@@ -26,7 +26,10 @@ def refusal(role_arn: str, service: str, action: str, resource_arn: str) -> str 
     """
     if not role_arn:
         return f"{service} needs a role to call {resource_arn}, and none is named."
-    spec = parse_arn(role_arn)
+    try:
+        spec = parse_arn(role_arn)
+    except ArnParseError as error:
+        return f"{role_arn} is no role: {error}"
     name = spec.resource.rpartition("/")[2]
     role = iam._roles.get_scoped(spec.account_id, None, name)
     if role is None or not trusts(role, service):

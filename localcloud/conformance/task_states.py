@@ -11,7 +11,6 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +108,7 @@ def finish(state: State, raw_input: Any, context: Context, result: Any) -> tuple
     return output, stepfunctions._next_or_end(state)
 
 
-def catch(state: State, raw_input: Any, context: Context, error: Exception) -> tuple[Any, str | None]:
+def catch(state: State, raw_input: Any, context: Context, error: ExecutionError) -> tuple[Any, str | None]:
     """Follow the first catcher that matches, or raise the error again."""
     catcher = stepfunctions._find_matching_catcher(state.get("Catch", []), error.error)
     if catcher is None:
@@ -234,6 +233,5 @@ def error_matches(error_equals: list[str], error: str) -> bool:
 
 def install() -> None:
     """Put this executor in the place of the emulator's."""
-    replacements: dict[str, Callable[..., Any]] = {"_execute_task": execute_task, "_error_matches": error_matches}
-    for name, replacement in replacements.items():
-        replaces(stepfunctions, name, replacement)
+    replaces(stepfunctions, "_execute_task", execute_task)
+    replaces(stepfunctions, "_error_matches", error_matches)
