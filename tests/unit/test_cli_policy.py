@@ -86,6 +86,14 @@ def test_what_is_no_policy_is_refused_without_a_traceback(file: Path, body: byte
     assert f"{file}:" in result.stderr
 
 
+@pytest.mark.parametrize("timeout", ["0s", "59s", "25h", "soon"])
+def test_a_startup_timeout_that_the_state_machine_cannot_keep_is_refused(file: Path, timeout: str) -> None:
+    file.write_text(f"{POLICY}  startup_timeout: {timeout}\n", encoding="utf-8")
+    result = runner.invoke(app, ["policy", "validate", str(file)])
+    assert result.exit_code == 1
+    assert f"{file}:12: production.startup_timeout:" in result.stderr
+
+
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     assert runner.invoke(app, ["policy", "validate", str(tmp_path / "none.yaml")]).exit_code == 2
 

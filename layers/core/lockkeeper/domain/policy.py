@@ -7,7 +7,16 @@ import re
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from lockkeeper.domain.errors import PolicyInvalid
 
@@ -25,6 +34,17 @@ def seconds_of(duration: object) -> int:
 
 Duration = Annotated[int, BeforeValidator(seconds_of)]
 """Seconds; written as `10m` in the file."""
+
+
+def _bearable(seconds: int) -> int:
+    """Step Functions takes no timeout of zero, and a creation that hangs for a day will not end."""
+    if not 60 <= seconds <= 86400:
+        raise ValueError("startup_timeout must be between 1m and 24h")
+    return seconds
+
+
+StartupTimeout = Annotated[int, BeforeValidator(seconds_of), AfterValidator(_bearable)]
+"""Seconds that creating or updating an endpoint may take."""
 
 S3Uri = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+$")]
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
@@ -138,7 +158,7 @@ class Staging(Section):
     target: Literal["real-time"] = "real-time"
     instance_type: InstanceType | None = None
     initial_instances: Annotated[int, Field(ge=1, le=100)] = 1
-    startup_timeout: Duration = 3600
+    startup_timeout: StartupTimeout = 3600
     tests: StagingTests = StagingTests()
 
 
@@ -164,7 +184,7 @@ class Production(Section):
     initial_instances: Annotated[int, Field(ge=1, le=100)] = 1
     execution_role_arn: Annotated[str, StringConstraints(pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$")] | None = None
     environment: dict[str, str] = {}
-    startup_timeout: Duration = 3600
+    startup_timeout: StartupTimeout = 3600
     strategy: Strategy = Strategy()
     alarms: tuple[Annotated[str, StringConstraints(min_length=1, max_length=255)], ...] = Field(
         default=(), max_length=10, strict=False
