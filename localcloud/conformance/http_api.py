@@ -129,9 +129,21 @@ def answer_at(web_port: int) -> None:
     path prefix would break links that begin with a slash.
     """
 
+    def for_the_web(host: str) -> bool:
+        return host.rpartition(":")[2] == str(web_port)
+
+    @wraps(gateway, "_handle_pre_body_request")
+    async def before_body(original: Any, method: str, path: str, headers: dict[str, str], *rest: Any) -> Any:
+        # Paths such as /health or /login belong to the emulator on its own port only.
+        return None if for_the_web(headers.get("host", "")) else await original(method, path, headers, *rest)
+
+    @wraps(gateway, "_handle_post_body_shortcuts")
+    async def after_body(original: Any, method: str, path: str, headers: dict[str, str], *rest: Any) -> Any:
+        return None if for_the_web(headers.get("host", "")) else await original(method, path, headers, *rest)
+
     @wraps(gateway, "_parse_execute_api_url")
     def parse(original: Any, host: str, path: str) -> tuple[str, str, str] | None:
-        if host.rpartition(":")[2] != str(web_port):
+        if not for_the_web(host):
             return original(host, path)
         api_id = newest_api()
         if api_id is None:

@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -58,8 +59,9 @@ def test_the_api_answers_under_its_own_host_name_too(cloud: Any) -> None:
     assert (status, event["pathParameters"]) == (200, {"name": "here"})
 
 
-def test_an_unknown_route_is_not_found(cloud: Any) -> None:
-    assert request("GET", f"{cloud.running.web_url}/nowhere") == (404, {"message": "Not Found"})
+@pytest.mark.parametrize("path", ["/nowhere", "/", "/health", "/login", "/_ministack/health"])
+def test_an_unknown_route_is_not_found(cloud: Any, path: str) -> None:
+    assert request("GET", f"{cloud.running.web_url}{path}") == (404, {"message": "Not Found"})
 
 
 def test_an_unsigned_request_to_a_signed_route_is_forbidden(cloud: Any) -> None:
