@@ -97,7 +97,9 @@ class Ledger(Protocol):
         """The waits that an event about this resource may end."""
         ...
 
-    def open_waits(self, release_id: str) -> list[Wait]: ...
+    def open_waits(self, release_id: str) -> list[Wait]:
+        """The waits whose end the state machine was not told yet, decided or not."""
+        ...
 
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         """Mark a wait as decided, with the result still to be delivered; False when it was decided before or has a new token."""

@@ -51,11 +51,12 @@ def hand_on_lock(release: Release, world: World) -> None:
 
 def _wake(group: str, heir: str, version: int, world: World) -> None:
     wait = world.ledger.wait_of(heir, "OpenRelease")
-    if wait is None or (wait.settled and wait.delivered):
+    if wait is None or wait.delivered:
         return
     heir_release = world.ledger.get(heir)
     world.ledger.leave_queue(group, heir, version)
-    world.ledger.record(heir, "lock taken", "handed on by the release before", status=Status.OPEN)
+    if not wait.settled:  # Once it is, the heir may be on its way already.
+        world.ledger.record(heir, "lock taken", "handed on by the release before", status=Status.OPEN)
     complete_wait(wait, lock_output(pinned_policy(heir_release, world)), world)
 
 

@@ -40,7 +40,7 @@ class Waits:
 
     def open_waits(self, release_id: str) -> list[Wait]:
         return [
-            wait for item in self.table.query(f"RELEASE#{release_id}", "WAIT#") if not (wait := _wait(item)).settled
+            wait for item in self.table.query(f"RELEASE#{release_id}", "WAIT#") if not (wait := _wait(item)).delivered
         ]
 
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:

@@ -43,7 +43,7 @@ class Decisions:
     def open_waits(self, release_id: str) -> list[Wait]:
         with self.writing:
             mine = [wait for wait in self._waits.values() if wait.release_id == release_id]
-            return [deepcopy(wait) for wait in sorted(mine, key=lambda wait: wait.state) if not wait.settled]
+            return [deepcopy(wait) for wait in sorted(mine, key=lambda wait: wait.state) if not wait.delivered]
 
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         place = (wait.release_id, wait.state)
