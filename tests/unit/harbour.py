@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -59,12 +60,12 @@ def policy_document() -> dict[str, Any]:
 
 def archive(content: bytes = b"weights", name: str = "model.joblib") -> bytes:
     """A model.tar.gz with one file."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as tar:
         member = tarfile.TarInfo(name)
         member.size = len(content)
         tar.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
+    return gzip.compress(plain.getvalue(), mtime=0)
 
 
 def quality_report(accuracy: Any) -> bytes:
@@ -91,6 +92,7 @@ class Harbour:
         self.apply(policy_document())
 
     def apply(self, document: dict[str, Any]) -> None:
+        """Somebody applies a policy."""
         self.world.policies.save(GROUP, yaml.safe_dump(document), "arn:aws:iam::111111111111:user/test")
 
     def register(
@@ -136,7 +138,7 @@ class Harbour:
                     if endpoints.advance(name):
                         moved = True
                         self.tell(endpoint_event(endpoints.arn_of(name)))
-            if not moved and not any(one.tries for one in self.machine.executions.values() if not one.ended):
+            if not moved and not any(one.tries and not one.token for one in self.machine.executions.values()):
                 return
         raise AssertionError("it never came to rest")
 

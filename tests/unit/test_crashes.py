@@ -1,0 +1,128 @@
+"""Crashing between any two calls and trying again gives what an undisturbed journey gives: one deployment, no orphan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import pytest
+from lockkeeper.domain.policy import parse_policy
+from lockkeeper.use_cases import open_release, pinned
+
+from tests.unit.breaking import BreakingHarbour
+from tests.unit.harbour import ALARM, GROUP, Harbour, alarm_event
+
+Journey = Callable[[BreakingHarbour], None]
+
+
+def nothing_yet(harbour: BreakingHarbour) -> None:
+    del harbour
+
+
+def a_champion_serves(harbour: BreakingHarbour) -> None:
+    harbour.promote(1)
+
+
+def an_older_version_bakes(harbour: BreakingHarbour) -> None:
+    harbour.register(1)
+    harbour.approve()
+
+
+def an_older_version_waits_for_people(harbour: BreakingHarbour) -> None:
+    harbour.register(1)
+
+
+def first_version_is_promoted(harbour: BreakingHarbour) -> None:
+    harbour.promote(1)
+
+
+def second_version_is_promoted(harbour: BreakingHarbour) -> None:
+    harbour.promote(2)
+
+
+def second_version_is_rolled_back(harbour: BreakingHarbour) -> None:
+    harbour.register(2)
+    harbour.approve()
+    harbour.world.production.change_alarm(ALARM, "ALARM")
+    harbour.tell(alarm_event(harbour.world.production.alarm_arn(ALARM)))
+    harbour.settle()
+
+
+def first_version_is_rolled_back(harbour: BreakingHarbour) -> None:
+    harbour.register(1)
+    harbour.approve()
+    harbour.pass_time(minutes=11)
+
+
+def newer_version_waits_for_its_turn(harbour: BreakingHarbour) -> None:
+    harbour.register(2)
+    harbour.traffic()
+    harbour.pass_time(minutes=11)
+
+
+def newer_version_supersedes(harbour: BreakingHarbour) -> None:
+    harbour.register(2)
+
+
+def outcome(harbour: Harbour) -> dict[str, Any]:
+    """Everything that must be the same, however often something broke on the way."""
+    world = harbour.world
+    ledger = world.ledger
+    return {
+        "releases": {one.release_id: (one.status, one.reason, one.pins, one.verdicts) for one in ledger.releases()},
+        "decisions": {one.release_id: one.approvals for one in ledger.releases()},
+        "states": {name: one.visited for name, one in harbour.machine.executions.items()},
+        "served": [one.version for one in ledger.served],
+        "lock": (lock.owner, lock.owner_version, lock.production_begun) if (lock := ledger.lock_of(GROUP)) else None,
+        "queue": ledger.queue(GROUP),
+        "held": [ledger.held(GROUP, version) for version in (1, 2)],
+        "undecided": [
+            wait.state for one in ledger.releases() for wait in ledger.open_waits(one.release_id) if not wait.settled
+        ],
+        "staging": [set(world.staging.models), set(world.staging.configs), set(world.staging.endpoints)],
+        "production": [set(world.production.models), set(world.production.configs), harbour.serving()],
+        "registry": [one["ModelApprovalStatus"] for one in world.registry.packages.values()],
+        "objects": {uri for uri in world.objects.stored if "/incoming/" in uri},
+        "schedules": set(world.schedules.planned),
+        "errors": {name: {**one.ending, "cause": ""} for name, one in harbour.machine.executions.items()},
+    }
+
+
+@pytest.fixture(autouse=True)
+def _read_each_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a policy is a pure function of its text, and most of the time of a journey."""
+    once = lru_cache(parse_policy)
+    monkeypatch.setattr(pinned, "parse_policy", once)
+    monkeypatch.setattr(open_release, "parse_policy", once)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("beginning", "journey"),
+    [
+        (nothing_yet, first_version_is_promoted),
+        (a_champion_serves, second_version_is_promoted),
+        (a_champion_serves, second_version_is_rolled_back),
+        (nothing_yet, first_version_is_rolled_back),
+        (an_older_version_bakes, newer_version_waits_for_its_turn),
+        (an_older_version_waits_for_people, newer_version_supersedes),
+    ],
+)
+def test_a_crash_at_any_call_changes_no_outcome(beginning: Journey, journey: Journey, after: bool) -> None:
+    undisturbed = played(beginning, journey, BreakingHarbour())
+    wanted = outcome(undisturbed)
+    differences = []
+    for at in range(1, len(undisturbed.breaking.calls) + 1):
+        found = outcome(played(beginning, journey, BreakingHarbour(at, after=after)))
+        wrong = {name: found[name] for name in wanted if found[name] != wanted[name]}
+        if wrong:
+            differences.append(f"call {at}, {undisturbed.breaking.calls[at - 1]}: {wrong}")
+    assert differences == []
+
+
+def played(beginning: Journey, journey: Journey, harbour: BreakingHarbour) -> BreakingHarbour:
+    beginning(harbour)
+    harbour.breaking.begin()
+    journey(harbour)
+    return harbour
