@@ -1,0 +1,248 @@
+"""Bringing endpoints up, from one configuration to the next, and down: what happens after the call is answered."""
+
+import copy
+from dataclasses import dataclass, field
+
+from localcloud.sagemaker import rollout
+from localcloud.sagemaker.background import Background
+from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
+from localcloud.sagemaker.errors import WorkFailedError
+from localcloud.sagemaker.events import EventPublisher
+from localcloud.sagemaker.serving import Generation, Launcher, Traffic
+from localcloud.sagemaker.store import Store
+
+
+@dataclass
+class Faults:
+    """What tests make fail that does not fail by itself: names of endpoints whose rollback fails."""
+
+    failing_rollbacks: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Deployments:
+    """The changes under way. Traffic is kept by place and endpoint name in lower case."""
+
+    store: Store
+    cloud: Cloud
+    events: EventPublisher
+    background: Background
+    launcher: Launcher
+    faults: Faults
+    traffic: dict[tuple[Place, str], Traffic] = field(default_factory=dict)
+
+    def start_create(self, place: Place, endpoint: JsonObject, config: JsonObject) -> None:
+        """Bring a new endpoint up in the background."""
+        self._announce(place, endpoint)
+        name = endpoint["EndpointName"]
+        self.background.start(f"create endpoint {name}", lambda: self._create(place, endpoint, config))
+
+    def _create(self, place: Place, endpoint: JsonObject, config: JsonObject) -> None:
+        try:
+            generation = self._launch(place, endpoint, config)
+        except WorkFailedError as error:
+            self._enter(place, endpoint, "Failed", FailureReason=str(error))
+            return
+        self._serve(place, endpoint, Traffic.all_to(generation))
+        self._enter(place, endpoint, "InService", ProductionVariants=variants_of(config, generation))
+
+    def start_update(
+        self, place: Place, endpoint: JsonObject, config: JsonObject, deployment: JsonObject | None, *, keep: bool
+    ) -> None:
+        """Replace what serves, in the background. `keep` retains the variants' present weights and counts."""
+        self._announce(place, endpoint)
+        name = endpoint["EndpointName"]
+        work = _Update(self, place, endpoint, config, deployment, keep)
+        self.background.start(f"update endpoint {name}", work.run)
+
+    def start_resize(self, place: Place, endpoint: JsonObject, desired: list[JsonObject]) -> None:
+        """Give variants other weights or instance counts, in the background."""
+        self._announce(place, endpoint)
+        name = endpoint["EndpointName"]
+        self.background.start(f"resize endpoint {name}", lambda: self._resize(place, endpoint, desired))
+
+    def _resize(self, place: Place, endpoint: JsonObject, desired: list[JsonObject]) -> None:
+        variants = copy.deepcopy(endpoint["ProductionVariants"])
+        for wanted in desired:
+            variant = next(one for one in variants if one["VariantName"] == wanted["VariantName"])
+            for kind, given in (("Weight", "DesiredWeight"), ("InstanceCount", "DesiredInstanceCount")):
+                if given in wanted:
+                    variant |= dict.fromkeys((f"Current{kind}", f"Desired{kind}"), wanted[given])
+        self._enter(place, endpoint, "InService", ProductionVariants=variants)
+
+    def start_delete(self, place: Place, endpoint: JsonObject) -> None:
+        """Take an endpoint down in the background; its name is free when that is done."""
+        self._announce(place, endpoint)
+        name = endpoint["EndpointName"]
+        self.background.start(f"delete endpoint {name}", lambda: self._delete(place, endpoint))
+
+    def _delete(self, place: Place, endpoint: JsonObject) -> None:
+        name = endpoint["EndpointName"].lower()
+        for generation, _ in self.traffic.pop((place, name), Traffic(())).shares:
+            generation.retire()
+        with self.store.lock:
+            world = self.store.world(place)
+            world.endpoints.pop(name, None)
+            tags = world.tags.pop(endpoint["EndpointArn"], {})
+            endpoint |= {"EndpointStatus": "Deleted", "LastModifiedTime": self.cloud.now()}
+        self.events.endpoint_changed(place, endpoint, tags)
+
+    def stop_all(self) -> None:
+        """End every serving process at once."""
+        for traffic in list(self.traffic.values()):
+            for generation, _ in traffic.shares:
+                for fleet in generation.fleets.values():
+                    fleet.stop()
+        self.traffic.clear()
+
+    def _launch(self, place: Place, endpoint: JsonObject, config: JsonObject) -> Generation:
+        generation = self.launcher.launch(place, endpoint["EndpointName"], config)
+        if self.background.closing.is_set():
+            generation.retire()
+            raise WorkFailedError("InternalServerError: the laptop's AWS is being stopped.")
+        return generation
+
+    def _serve(self, place: Place, endpoint: JsonObject, traffic: Traffic) -> None:
+        self.traffic[place, endpoint["EndpointName"].lower()] = traffic
+
+    def _enter(self, place: Place, endpoint: JsonObject, status: str, **changes: object) -> None:
+        """Set the status and further members, forget the last failure unless it is among them, and tell the bus."""
+        with self.store.lock:
+            endpoint.pop("FailureReason", None)
+            endpoint |= {"EndpointStatus": status, "LastModifiedTime": self.cloud.now(), **changes}
+        self._announce(place, endpoint)
+
+    def _announce(self, place: Place, endpoint: JsonObject) -> None:
+        self.events.endpoint_changed(place, endpoint, self._tags(place, endpoint))
+
+    def _announce_deployment(self, place: Place, endpoint: JsonObject) -> None:
+        self.events.deployment_changed(place, endpoint, self._tags(place, endpoint))
+
+    def _tags(self, place: Place, endpoint: JsonObject) -> dict[str, str]:
+        return dict(self.store.world(place).tags.get(endpoint["EndpointArn"], {}))
+
+
+@dataclass
+class _Update:
+    """One update of one endpoint: the new fleet starts beside the old one, takes over in stages, or is taken back."""
+
+    deployments: Deployments
+    place: Place
+    endpoint: JsonObject
+    config: JsonObject
+    deployment: JsonObject | None
+    keep: bool
+
+    def run(self) -> None:
+        key = (self.place, self.endpoint["EndpointName"].lower())
+        present = self.deployments.traffic.get(key)
+        old = present.shares[0][0] if present else None
+        self._show_stage("Creating", "Creating the new fleet.")
+        try:
+            new = self.deployments._launch(self.place, self.endpoint, self.config)
+        except WorkFailedError as error:
+            self._roll_back(old, None, str(error))
+            return
+        for step in rollout.stages(self.deployment, self._instances()):
+            self.deployments._serve(self.place, self.endpoint, Traffic.split(old, new, step.share))
+            self._show_stage("Baking", self._baking_message(step))
+            alarming = self._watch(step)
+            if alarming:
+                self._roll_back(old, new, f"One or more configured alarms are in alarm: [{', '.join(alarming)}].")
+                return
+        if old is not None:
+            self._show_stage("Deleting", "Deleting the old fleet.")
+            old.retire()
+        self._finish(new)
+
+    def _watch(self, step: rollout.Stage) -> list[str]:
+        """Let a stage's time pass; returns the alarms that ended it early. They are looked at once at least."""
+        names = rollout.alarm_names(self.deployment)
+        alarming: list[str] = []
+
+        def look() -> bool:
+            alarming[:] = self.deployments.cloud.alarms_in_alarm(self.place, names) if names else []
+            return bool(alarming)
+
+        self.deployments.background.wait(step.wait_seconds, look)
+        return alarming
+
+    def _finish(self, new: Generation) -> None:
+        variants = variants_of(self.config, new)
+        if self.keep:
+            present = {variant["VariantName"]: variant for variant in self.endpoint.get("ProductionVariants", [])}
+            for variant in variants:
+                kept = present.get(variant["VariantName"], {})
+                names = ("CurrentWeight", "DesiredWeight", "CurrentInstanceCount", "DesiredInstanceCount")
+                variant |= {name: kept[name] for name in names if name in kept}
+        changes: JsonObject = {"EndpointConfigName": new.config_name, "ProductionVariants": variants}
+        if self.deployment:
+            changes["LastDeploymentConfig"] = self.deployment
+        self.endpoint.pop("PendingDeploymentSummary", None)
+        self.deployments._enter(self.place, self.endpoint, "InService", **changes)
+
+    def _roll_back(self, old: Generation | None, new: Generation | None, reason: str) -> None:
+        """The old fleet serves everything again. Without an old one the endpoint is as failed as it was."""
+        enter = self.deployments._enter
+        name = self.endpoint["EndpointName"]
+        if name in self.deployments.faults.failing_rollbacks:
+            enter(self.place, self.endpoint, "UpdateRollbackFailed", FailureReason=reason)
+            return
+        if old is not None:
+            enter(self.place, self.endpoint, "RollingBack", FailureReason=reason)
+            self.deployments._serve(self.place, self.endpoint, Traffic.all_to(old))
+        if new is not None:
+            new.retire()
+        self.endpoint.pop("PendingDeploymentSummary", None)
+        enter(self.place, self.endpoint, "InService" if old is not None else "Failed", FailureReason=reason)
+
+    def _show_stage(self, status: str, message: str) -> None:
+        """Put the state of the deployment where DescribeEndpoint and the deployment event show it."""
+        now = self.deployments.cloud.now()
+        pending = [
+            {
+                "VariantName": variant["VariantName"],
+                "CurrentWeight": variant["InitialVariantWeight"],
+                "DesiredWeight": variant["InitialVariantWeight"],
+                "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
+                "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
+                "VariantStatus": [{"Status": status, "StatusMessage": message, "StartTime": now}],
+            }
+            for variant in self.config["ProductionVariants"]
+        ]
+        with self.deployments.store.lock:
+            earlier = self.endpoint.get("PendingDeploymentSummary", {})
+            self.endpoint["PendingDeploymentSummary"] = {
+                "EndpointConfigName": self.config["EndpointConfigName"],
+                "ProductionVariants": pending,
+                "StartTime": earlier.get("StartTime", now),
+            }
+        self.deployments._announce_deployment(self.place, self.endpoint)
+
+    def _baking_message(self, step: rollout.Stage) -> str:
+        seconds, percent = step.wait_seconds, 100 * step.share
+        if step.share >= 1.0:
+            return f"Baking for {seconds:g} seconds (TerminationWaitInSeconds) with all traffic on the new fleet."
+        return (
+            f"Baking for {seconds:g} seconds (WaitIntervalInSeconds) with {percent:g}% of the traffic on the new fleet."
+        )
+
+    def _instances(self) -> int:
+        return min(int(variant.get("InitialInstanceCount", 1)) for variant in self.config["ProductionVariants"])
+
+
+def variants_of(config: JsonObject, generation: Generation | None) -> list[JsonObject]:
+    """The variants as DescribeEndpoint shows them."""
+    shown = []
+    for variant in config["ProductionVariants"]:
+        weight, name = variant.get("InitialVariantWeight", 1.0), variant["VariantName"]
+        summary: JsonObject = {"VariantName": name, "CurrentWeight": weight, "DesiredWeight": weight}
+        if generation is not None:
+            specified, resolved = generation.images[name]
+            summary["DeployedImages"] = [{"SpecifiedImage": specified, "ResolvedImage": resolved}]
+        if variant.get("ServerlessConfig"):
+            summary["CurrentServerlessConfig"] = variant["ServerlessConfig"]
+        else:
+            summary |= dict.fromkeys(("CurrentInstanceCount", "DesiredInstanceCount"), variant["InitialInstanceCount"])
+        shown.append(summary)
+    return shown

@@ -1,0 +1,134 @@
+"""Endpoint operations: what is answered at once, and what is handed to a deployment."""
+
+import copy
+
+from localcloud.sagemaker import rollout
+from localcloud.sagemaker.call import Call, Operation
+from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
+from localcloud.sagemaker.deployments import Deployments
+from localcloud.sagemaker.errors import already_existing, could_not_find, invalid
+from localcloud.sagemaker.listing import select
+from localcloud.sagemaker.models import CONFIG_KIND
+from localcloud.sagemaker.store import Store, tag_map
+
+SETTLED = ("InService", "Failed", "OutOfService", "UpdateRollbackFailed")
+SUMMARY = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
+
+
+class Endpoints:
+    """CreateEndpoint and its kin. Endpoint names differ by more than their case."""
+
+    def __init__(self, store: Store, cloud: Cloud, deployments: Deployments) -> None:
+        self._store = store
+        self._cloud = cloud
+        self._deployments = deployments
+
+    def operations(self) -> dict[str, Operation]:
+        return {
+            "CreateEndpoint": self.create,
+            "UpdateEndpoint": self.update,
+            "UpdateEndpointWeightsAndCapacities": self.update_weights,
+            "DescribeEndpoint": self.describe,
+            "ListEndpoints": self.list,
+            "DeleteEndpoint": self.delete,
+        }
+
+    def create(self, call: Call) -> JsonObject:
+        world, name = self._store.world(call.place), call["EndpointName"]
+        arn = call.place.arn(f"endpoint/{name.lower()}")
+        if name.lower() in world.endpoints:
+            raise already_existing("endpoint", arn)
+        config = self._config(call)
+        now = self._cloud.now()
+        endpoint: JsonObject = {
+            "EndpointName": name,
+            "EndpointArn": arn,
+            "EndpointConfigName": config["EndpointConfigName"],
+            "EndpointStatus": "Creating",
+            "CreationTime": now,
+            "LastModifiedTime": now,
+        }
+        if config.get("DataCaptureConfig"):
+            endpoint["DataCaptureConfig"] = {**config["DataCaptureConfig"], "CaptureStatus": "Stopped"}
+        world.endpoints[name.lower()] = endpoint
+        world.tags[arn] = tag_map(call.get("Tags"))
+        self._deployments.start_create(call.place, endpoint, config)
+        return {"EndpointArn": arn}
+
+    def update(self, call: Call) -> JsonObject:
+        endpoint = self._settled(call)
+        config, deployment = self._config(call), call.get("DeploymentConfig")
+        present = [variant["VariantName"] for variant in endpoint.get("ProductionVariants", [])]
+        variants = config["ProductionVariants"]
+        if deployment:
+            instances = min(variant.get("InitialInstanceCount", 1) for variant in variants)
+            rollout.check(deployment, instances)
+            if present and sorted(present) != sorted(variant["VariantName"] for variant in variants):
+                raise invalid("The variant names must stay the same in an update with a DeploymentConfig.")
+        elif call.get("RetainDeploymentConfig"):
+            deployment = endpoint.get("LastDeploymentConfig")
+        self._begin(endpoint, "Updating")
+        keep = bool(call.get("RetainAllVariantProperties"))
+        self._deployments.start_update(call.place, endpoint, config, copy.deepcopy(deployment), keep=keep)
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def update_weights(self, call: Call) -> JsonObject:
+        endpoint = self._settled(call)
+        known = {variant["VariantName"]: variant for variant in endpoint.get("ProductionVariants", [])}
+        for desired in call["DesiredWeightsAndCapacities"]:
+            if desired["VariantName"] not in known:
+                raise invalid(f"The variant {desired['VariantName']} is not one of {endpoint['EndpointArn']}.")
+        self._begin(endpoint, "Updating")
+        self._deployments.start_resize(call.place, endpoint, copy.deepcopy(call["DesiredWeightsAndCapacities"]))
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def describe(self, call: Call) -> JsonObject:
+        described = copy.deepcopy(self._find(call))
+        if described["EndpointStatus"] == "Creating":
+            described.pop("ProductionVariants", None)
+        return described
+
+    def list(self, call: Call) -> JsonObject:
+        return select(
+            call,
+            self._store.world(call.place).endpoints.values(),
+            name="EndpointName",
+            status="EndpointStatus",
+            summary=lambda endpoint: {key: endpoint[key] for key in SUMMARY},
+            answer="Endpoints",
+        )
+
+    def delete(self, call: Call) -> JsonObject:
+        endpoint = self._settled(call)
+        self._begin(endpoint, "Deleting")
+        self._deployments.start_delete(call.place, endpoint)
+        return {}
+
+    def _begin(self, endpoint: JsonObject, status: str) -> None:
+        endpoint |= {"EndpointStatus": status, "LastModifiedTime": self._cloud.now()}
+        endpoint.pop("FailureReason", None)
+
+    def _config(self, call: Call) -> JsonObject:
+        name = call["EndpointConfigName"]
+        config = self._store.world(call.place).configs.get(name)
+        if config is None:
+            raise could_not_find(CONFIG_KIND, call.place.arn(f"endpoint-config/{name.lower()}"))
+        return copy.deepcopy(config)
+
+    def _settled(self, call: Call) -> JsonObject:
+        """The endpoint, unless a change to it is under way."""
+        endpoint = self._find(call)
+        if endpoint["EndpointStatus"] not in SETTLED:
+            raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+        return endpoint
+
+    def _find(self, call: Call) -> JsonObject:
+        return find_endpoint(self._store, call.place, call["EndpointName"])
+
+
+def find_endpoint(store: Store, place: Place, name: str) -> JsonObject:
+    """An endpoint's document. Raises ApiError when there is none of that name."""
+    endpoint = store.world(place).endpoints.get(name.lower())
+    if endpoint is None:
+        raise could_not_find("endpoint", place.arn(f"endpoint/{name.lower()}"))
+    return endpoint

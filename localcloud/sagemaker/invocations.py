@@ -1,0 +1,122 @@
+"""InvokeEndpoint: a request's way to a model and back, and the metrics it leaves."""
+
+import http.client
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
+from localcloud.sagemaker.deployments import Deployments
+from localcloud.sagemaker.errors import ApiError
+from localcloud.sagemaker.fleet import Answer, FleetStoppedError
+from localcloud.sagemaker.serving import Generation
+from localcloud.sagemaker.store import Store
+
+CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
+FORWARDED = ("x-amzn-sagemaker-custom-attributes", "x-amzn-sagemaker-inference-id")
+LARGEST_BODY_BYTES = 25 * 1024 * 1024
+GONE = Answer(503, "text/plain", {}, b"The container is not running.", 0.0)
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A model's answer as InvokeEndpoint gives it: the body as it is, the rest in headers."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Invocations:
+    """The runtime side of endpoints."""
+
+    def __init__(self, store: Store, cloud: Cloud, deployments: Deployments) -> None:
+        self._store = store
+        self._cloud = cloud
+        self._deployments = deployments
+
+    def invoke(self, place: Place, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Invocation:
+        """Send a request to a variant of an endpoint. Header names are in lower case.
+
+        Raises ApiError: ValidationError for an unknown endpoint or variant, ModelError (424) for an answer of the
+        container that is not a success.
+        """
+        began = time.perf_counter()
+        if len(body) > LARGEST_BODY_BYTES:
+            raise ApiError("ValidationError", f"The request body exceeds {LARGEST_BODY_BYTES} bytes.", 413)
+        while True:
+            generation, variant = self._route(place, endpoint_name, headers.get(TARGET_VARIANT))
+            try:
+                answer = generation.fleets[variant].invoke(body, _to_container(headers))
+                break
+            except FleetStoppedError:
+                # The traffic moved on between the choice and the request; its successor serves already.
+                continue
+            except (OSError, http.client.HTTPException):
+                answer = GONE
+                break
+        self._measure(place, endpoint_name, generation, variant, answer, time.perf_counter() - began)
+        if answer.status >= 400:
+            raise _model_error(place, endpoint_name, answer)
+        returned = {"Content-Type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant}
+        if CUSTOM_ATTRIBUTES in answer.headers:
+            returned["X-Amzn-SageMaker-Custom-Attributes"] = answer.headers[CUSTOM_ATTRIBUTES]
+        return Invocation(answer.body, returned)
+
+    def _route(self, place: Place, name: str, target: str | None) -> tuple[Generation, str]:
+        endpoint: JsonObject = self._store.world(place).endpoints.get(name.lower(), {})
+        traffic = self._deployments.traffic.get((place, name.lower()))
+        # The control plane does not mind the case of a name, the runtime does.
+        if endpoint.get("EndpointName") != name or traffic is None or endpoint["EndpointStatus"] == "Deleting":
+            raise ApiError("ValidationError", f"Endpoint {name} of account {place.account} not found.")
+        generation = traffic.choose()
+        if target is not None:
+            if target not in generation.fleets:
+                raise ApiError("ValidationError", f"Variant {target} not found for endpoint {name}.")
+            return generation, target
+        weights = {one["VariantName"]: one["CurrentWeight"] for one in endpoint.get("ProductionVariants", [])}
+        names = list(generation.fleets)
+        shares = [weights.get(variant, 1.0) for variant in names]
+        if not any(shares):
+            raise ApiError("ValidationError", f"No variant of endpoint {name} has a weight.")
+        return generation, random.choices(names, shares)[0]  # noqa: S311 - a share, not a secret
+
+    def _measure(
+        self, place: Place, name: str, generation: Generation, variant: str, answer: Answer, seconds: float
+    ) -> None:
+        values = (
+            ("Invocations", 1.0, "Count"),
+            ("Invocation4XXErrors", float(400 <= answer.status < 500), "Count"),
+            ("Invocation5XXErrors", float(answer.status >= 500), "Count"),
+            ("ModelLatency", answer.seconds * 1e6, "Microseconds"),
+            ("OverheadLatency", max(0.0, seconds - answer.seconds) * 1e6, "Microseconds"),
+        )
+        dimensions = {"EndpointName": name, "VariantName": variant}
+        for metric, value, unit in values:
+            self._cloud.put_metric(place, metric, value, unit, dimensions)
+            with_config = {**dimensions, "EndpointConfigName": generation.config_name}
+            self._cloud.put_metric(place, metric, value, unit, with_config)
+
+
+def _to_container(headers: Mapping[str, str]) -> dict[str, str]:
+    sent = {"Content-Type": headers.get("content-type") or "application/json", "Accept": headers.get("accept") or "*/*"}
+    return sent | {name: headers[name] for name in FORWARDED if name in headers}
+
+
+def _model_error(place: Place, endpoint_name: str, answer: Answer) -> ApiError:
+    text = answer.body.decode("utf-8", errors="replace")
+    side = "client" if answer.status < 500 else "server"
+    group = f"/aws/sagemaker/Endpoints/{endpoint_name}"
+    message = (
+        f'Received {side} error ({answer.status}) from primary with message "{text}". See '
+        f"https://{place.region}.console.aws.amazon.com/cloudwatch/home?region={place.region}#logEventViewer:group={group} "
+        f"in account {place.account} for more information."
+    )
+    details: dict[str, object] = {
+        "OriginalStatusCode": answer.status,
+        "OriginalMessage": text,
+        "LogStreamArn": f"arn:aws:logs:{place.region}:{place.account}:log-group:{group}",
+        "ErrorCode": "CLIENT_ERROR_FROM_MODEL" if answer.status < 500 else "INTERNAL_SERVER_ERROR_FROM_MODEL",
+    }
+    return ApiError("ModelError", message, 424, details)

@@ -1,0 +1,96 @@
+"""The local SageMaker: every request is validated, dispatched and answered here."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from localcloud.sagemaker import validation
+from localcloud.sagemaker.background import Background
+from localcloud.sagemaker.call import Call, Operation
+from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
+from localcloud.sagemaker.deployments import Deployments, Faults
+from localcloud.sagemaker.endpoints import Endpoints
+from localcloud.sagemaker.environments import Environments
+from localcloud.sagemaker.errors import ApiError
+from localcloud.sagemaker.events import EventPublisher
+from localcloud.sagemaker.groups import ModelPackageGroups
+from localcloud.sagemaker.invocations import Invocation, Invocations
+from localcloud.sagemaker.models import EndpointConfigs, Models
+from localcloud.sagemaker.packages import ModelPackages
+from localcloud.sagemaker.serving import Launcher
+from localcloud.sagemaker.store import Store
+from localcloud.sagemaker.tags import Tags
+from localcloud.settings import BUILD_FOLDER
+
+logger = logging.getLogger(__name__)
+
+
+class LocalSageMaker:
+    """SageMaker for any number of accounts and regions, each a world of its own.
+
+    `work_folder` holds what containers work on and, below `logs/sagemaker`, what they print. Environments that pip
+    fills are kept in `cache_folder` from run to run. `clock_scale` shortens waits (a bake, a canary's interval), not
+    work.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        work_folder: Path,
+        clock_scale: float,
+        cache_folder: Path = BUILD_FOLDER / "cache" / "environments",
+    ) -> None:
+        self.store = Store()
+        self.background = Background(clock_scale)
+        self.faults = Faults()
+        work, logs = work_folder / "sagemaker", work_folder / "logs" / "sagemaker"
+        events = EventPublisher(cloud)
+        environments = Environments(cache_folder)
+        launcher = Launcher(self.store, cloud, environments, work / "endpoints", logs / "endpoints")
+        self.deployments = Deployments(self.store, cloud, events, self.background, launcher, self.faults)
+        groups = ModelPackageGroups(self.store, cloud)
+        packages = ModelPackages(self.store, cloud, events, groups)
+        self._invocations = Invocations(self.store, cloud, self.deployments)
+        self._operations: dict[str, Operation] = {
+            **groups.operations(),
+            **packages.operations(),
+            **Models(self.store, cloud, packages).operations(),
+            **EndpointConfigs(self.store, cloud).operations(),
+            **Endpoints(self.store, cloud, self.deployments).operations(),
+            **Tags(self.store).operations(),
+        }
+
+    @property
+    def operation_names(self) -> list[str]:
+        """The operations that are there, in alphabetical order."""
+        return sorted(self._operations)
+
+    def handle(self, account: str, region: str, operation: str, parameters: JsonObject, caller_arn: str) -> JsonObject:
+        """Answer a call of the control plane. Times are seconds since the epoch.
+
+        Raises ApiError for every refusal, among them an operation that SageMaker has and this does not.
+        """
+        checked = validation.check(operation, parameters)
+        answer = self._operations.get(operation)
+        if answer is None:
+            raise ApiError(
+                "UnsupportedOperationException",
+                f"The laptop's AWS does not have SageMaker's {operation}; docs/local-sagemaker.md lists what it has.",
+                501,
+            )
+        with self.store.lock:
+            return answer(Call(Place(account, region), operation, checked, caller_arn))
+
+    def invoke(
+        self, account: str, region: str, endpoint_name: str, headers: Mapping[str, str], body: bytes
+    ) -> Invocation:
+        """Answer InvokeEndpoint. Raises ApiError (ValidationError, ModelError)."""
+        lowered = {name.lower(): value for name, value in headers.items()}
+        return self._invocations.invoke(Place(account, region), endpoint_name, lowered, body)
+
+    def close(self) -> None:
+        """End all work and every process that was started."""
+        self.background.closing.set()
+        self.deployments.stop_all()
+        self.background.close()
+        self.deployments.stop_all()
