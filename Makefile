@@ -1,0 +1,96 @@
+# `make` alone lists what there is. Everything runs in environments of its own under this folder; nothing else is touched.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+VENV := .venv
+CHECK := .venv-check
+NODE := build/npm
+PIP := -m pip --disable-pip-version-check --quiet
+# An environment is made again when what it is made of changed.
+STAMP = $(shell { $(PYTHON) --version; cat $(1); } 2>&1 | cksum | cut -d' ' -f1)
+READY := $(VENV)/ready-$(call STAMP,pyproject.toml constraints.txt)
+CHECK_READY := $(CHECK)/ready-$(call STAMP,checks/requirements.txt checks/constraints.txt)
+NODE_READY := $(NODE)/ready-$(call STAMP,checks/package.json checks/package-lock.json)
+
+# The layers are built for the machine that checks them, so that it can import what it built.
+RUNTIME := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+MACHINE := $(subst arm64,aarch64,$(shell uname -m))
+ARCHITECTURE := $(subst aarch64,arm64,$(MACHINE))
+PARAMETERS := PythonRuntime=python$(RUNTIME) Architecture=$(ARCHITECTURE)
+BUILD := build/check/sam
+CODE := layers/core functions cli localcloud examples checks tests
+
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= us-east-1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types template state-machine build local hooks lock clean
+
+help:  ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Make .venv with the `lockkeeper` command (the other targets do this when they need it)
+
+demo: $(READY)  ## Play the wages story on an emulated AWS; the report is build/demo/report.html
+	$(VENV)/bin/lockkeeper demo
+
+test: $(READY)  ## Run every test
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+check: lint types template state-machine build  ## Lint, types, template, state machine and archives (needs npm)
+
+lint: $(READY)  ## ruff: rules and format
+	$(VENV)/bin/ruff check $(CODE)
+	$(VENV)/bin/ruff format --check $(CODE)
+
+types: $(READY)  ## mypy: strict on the core
+	$(VENV)/bin/mypy
+
+template: $(CHECK_READY)  ## sam validate and cfn-lint on the template; cfn-lint and checkov on what it is translated to
+	$(CHECK)/bin/sam validate --lint
+	$(CHECK)/bin/python checks/translate.py build/check
+	$(CHECK)/bin/cfn-lint build/check/template.json
+	LOG_LEVEL=ERROR $(CHECK)/bin/checkov --file build/check/template.json --config-file .checkov.yaml
+
+state-machine: $(CHECK_READY) $(NODE_READY)  ## asl-validator on the rendered state machine
+	$(CHECK)/bin/python checks/translate.py build/check
+	$(NODE)/node_modules/.bin/asl-validator --json-path build/check/release.asl.json
+
+build: $(CHECK_READY)  ## sam build for this machine's Python and processor; sizes, and every handler imports
+	PATH="$(CURDIR)/$(CHECK)/bin:$$PATH" LOCKKEEPER_PYTHON=$(RUNTIME) LOCKKEEPER_MACHINE=$(MACHINE) \
+		sam build --no-cached --build-dir $(BUILD) --parameter-overrides $(PARAMETERS) > build/check/sam-build.log 2>&1 \
+		|| { cat build/check/sam-build.log; exit 1; }
+	$(CHECK)/bin/python checks/built.py $(BUILD)
+
+local: $(READY)  ## Start an emulated AWS with Lockkeeper in it, until Ctrl-C
+	$(VENV)/bin/lockkeeper local up
+
+hooks: $(READY)  ## Run ruff and mypy before every commit
+	$(VENV)/bin/pre-commit install
+
+lock:  ## Write constraints.txt and checks/constraints.txt anew (needs uv on PATH)
+	./checks/lock
+
+clean:  ## Remove the environments and everything built
+	rm -rf $(VENV) $(CHECK) build .aws-sam *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.exit("Lockkeeper needs Python 3.11 or newer; try make PYTHON=python3.11" * (sys.version_info < (3, 11)))'
+	@echo "Setting up $(VENV); this takes about a minute."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python $(PIP) install --constraint constraints.txt --editable '.[local,dev]'
+	@touch $@
+
+$(CHECK_READY):
+	@echo "Setting up $(CHECK); this takes about a minute."
+	@$(PYTHON) -m venv --clear $(CHECK)
+	@$(CHECK)/bin/python $(PIP) install --constraint checks/constraints.txt --requirement checks/requirements.txt
+	@mkdir -p build/check
+	@touch $@
+
+$(NODE_READY):
+	@command -v npm >/dev/null || { echo "make check needs npm"; exit 1; }
+	@mkdir -p $(NODE)
+	@cp checks/package.json checks/package-lock.json $(NODE)/
+	@npm ci --silent --prefix $(NODE)
+	@touch $@
