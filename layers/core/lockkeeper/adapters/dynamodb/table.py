@@ -38,12 +38,15 @@ class Table:
     def delete(self, pk: str, sk: str) -> None:
         self.client.delete_item(TableName=self.name, Key=key(pk, sk))
 
-    def query(self, pk: str, prefix: str) -> list[Item]:
-        """All items of a partition whose sort key starts with `prefix`, in key order (strongly consistent)."""
+    def query(self, pk: str, prefix: str = "") -> list[Item]:
+        """All items of a partition (whose sort key starts with `prefix`), in key order (strongly consistent)."""
+        condition, values = "pk = :pk", {":pk": {"S": pk}}
+        if prefix:  # DynamoDB refuses an empty string as the value of a key.
+            condition, values = f"{condition} AND begins_with(sk, :prefix)", {**values, ":prefix": {"S": prefix}}
         pages = self.client.get_paginator("query").paginate(
             TableName=self.name,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
             ConsistentRead=True,
         )
         return [unmarshal(item) for page in pages for item in page["Items"]]

@@ -34,7 +34,7 @@ class Waits:
         return _wait(item) if item else None
 
     def waits_on(self, resource: str) -> list[Wait]:
-        pointers = self.table.query(f"RESOURCE#{resource.lower()}", "")
+        pointers = self.table.query(f"RESOURCE#{resource.lower()}")
         found = [self.wait_of(pointer["release_id"], pointer["state"]) for pointer in pointers]
         return [wait for wait in found if wait is not None]
 
