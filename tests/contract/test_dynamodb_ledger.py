@@ -1,0 +1,42 @@
+"""The ledger in DynamoDB keeps what every ledger keeps. Races are not tried here: moto's conditional writes are not atomic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from lockkeeper.adapters.dynamodb import DynamoDBLedger
+from lockkeeper.adapters.dynamodb.table import Table
+from lockkeeper.adapters.in_memory import SettableClock
+from lockkeeper.ports import Ledger
+from moto import mock_aws
+
+from tests.unit.ledger_suite import *  # noqa: F403
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    with mock_aws():
+        client = boto3.client(
+            "dynamodb", region_name="eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+        client.create_table(
+            TableName="lockkeeper",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "by_time", "opened_at")
+            ],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "by_time",
+                    "KeySchema": [
+                        {"AttributeName": "by_time", "KeyType": "HASH"},
+                        {"AttributeName": "opened_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+            ],
+        )
+        yield DynamoDBLedger(Table(client, "lockkeeper"), SettableClock())
