@@ -75,7 +75,7 @@ clean:  ## Remove the environments and everything built
 	rm -rf $(VENV) $(CHECK) build .aws-sam *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY):
-	@$(PYTHON) -c 'import sys; sys.exit("Lockkeeper needs Python 3.11 or newer; try make PYTHON=python3.11" * (sys.version_info < (3, 11)))'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Lockkeeper needs Python 3.11 or newer: make PYTHON=python3.12")'
 	@echo "Setting up $(VENV); this takes about a minute."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(VENV)/bin/python $(PIP) install --constraint constraints.txt --editable '.[local,dev]'
