@@ -82,7 +82,9 @@ class Book:
     def _tell(self, chapter: Chapter) -> None:
         for check in chapter.checks:
             mark = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
-            self.console.print(f"   {mark} {escape(check.what)}: [cyan]{escape(check.found)}[/cyan]", highlight=False)
+            self.console.print(
+                f"   {mark} {escape(check.what)}: [cyan]{escape(check.found)}[/cyan]", highlight=False, soft_wrap=True
+            )
         if chapter.problem:
-            self.console.print(f"   [red]✗ {escape(chapter.problem)}[/red]", highlight=False)
-        self.console.print(f"   [dim]{chapter.seconds:.1f} s[/dim]", highlight=False)
+            self.console.print(f"   [red]✗ {escape(chapter.problem)}[/red]", highlight=False, soft_wrap=True)
+        self.console.print(f"   [dim]{chapter.seconds:.1f} s[/dim]", highlight=False, soft_wrap=True)
