@@ -92,10 +92,22 @@ class MinistackCloud:
         return bool(iam_evaluator.combine_resource_policy(identity, context, policy, owner).decision == "Allow")
 
     def may_assume(self, role_arn: str) -> bool:
-        role = iam._roles.get_scoped(role_arn.split(":")[4], None, role_arn.rpartition("/")[2])
-        return role is not None and bool(
-            iam_evaluator.evaluate_trust_policy(role.get("AssumeRolePolicyDocument", "{}"), SERVICE_PRINCIPAL)
+        account = role_arn.split(":")[4]
+        role = iam._roles.get_scoped(account, None, role_arn.rpartition("/")[2])
+        if role is None:
+            return False
+        context = iam_evaluator.EvalContext(
+            principal_arn=SERVICE_PRINCIPAL,
+            principal_type="Service",
+            principal_account="",
+            action="sts:AssumeRole",
+            resource_arn=role_arn,
+            region="",
+            service_context={"aws:sourceaccount": account},
         )
+        trust = role.get("AssumeRolePolicyDocument", "{}")
+        decided = iam_evaluator.evaluate_resource_policy(trust, context, service=SERVICE_PRINCIPAL)
+        return bool(decided.decision == "Allow")
 
     def policy_allows(self, policy: str, caller_arn: str, action: str, arn: str) -> bool:
         context = iam_evaluator.EvalContext(

@@ -37,7 +37,10 @@ class RefusedError(Exception):
 
 
 def decode(body: str | bytes, content_type: str) -> Any:
-    """The toolkit's default input_fn: CSV, JSON and npy become an array; text becomes float32."""
+    """The toolkit's default input_fn: CSV, JSON and npy become an array; text becomes float32.
+
+    A CSV body of one row becomes one dimension, as in the toolkit.
+    """
     import numpy
 
     kind = media_type(content_type)
