@@ -39,18 +39,32 @@ def release_state(name: str) -> Callable[[Callable[[Event, AwsWorld], Any]], Cal
                 metrics.add_metric(name="ReleaseStopped", unit=MetricUnit.Count, value=1)
                 logger.warning(f"{type(stopped).__name__}: {stopped}")
                 raise
+            except TryAgain as passing:
+                _say_why_again(release_id, name, passing, outside)
+                raise
             except LockkeeperError:
                 raise
             except Exception as unforeseen:
                 # Whatever it is, it says nothing about the model: the state machine tries again, a bounded number of times.
                 logger.exception("unforeseen error")
-                raise TryAgain(f"{type(unforeseen).__name__}: {unforeseen}") from unforeseen
+                again = TryAgain(f"{type(unforeseen).__name__}: {unforeseen}")
+                _say_why_again(release_id, name, again, outside)
+                raise again from unforeseen
             logger.info(f"{name} ends")
             return result
 
         return handler
 
     return decorate
+
+
+def _say_why_again(release_id: str, name: str, error: TryAgain, outside: AwsWorld) -> None:
+    """A release that seems to hang says what it hangs on; where even the ledger cannot be written, the log does."""
+    logger.warning(f"{name} is tried again: {error}")
+    try:
+        outside.ledger.record(release_id, f"{name} is tried again", str(error)[:500])
+    except Exception:
+        logger.exception("the ledger could not be told")
 
 
 def reaction(name: str) -> Callable[[Callable[[Event, AwsWorld], Any]], Callable[[Event, Any], Any]]:
