@@ -26,6 +26,7 @@ def install(web_port: int) -> None:
         cloudwatch,
         events,
         http_api,
+        identity,
         lambda_service,
         s3,
         scheduler,
@@ -44,3 +45,4 @@ def install(web_port: int) -> None:
     s3.install()
     cloudformation.install()
     http_api.install(web_port)
+    identity.install()
