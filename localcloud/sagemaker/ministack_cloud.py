@@ -86,6 +86,8 @@ class MinistackCloud:
             action=action,
             resource_arn=f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}",
             region=place.region,
+            # As everywhere on the laptop, the loopback interface stands in for TLS.
+            secure_transport=True,
         )
         identity = iam_evaluator.evaluate(context, iam_evaluator._gather_role_policies(role_name, account))
         policy = s3._bucket_policies.get_scoped(owner, None, bucket) if owner else None
