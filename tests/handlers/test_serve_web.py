@@ -1,0 +1,260 @@
+"""Approval pages and the decision route, as API Gateway calls them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.release import Status
+
+from tests.handlers.conftest import Logged, handler_of
+from tests.unit.harbour import GROUP, Harbour, policy_document, release_id
+
+ADA = "arn:aws:sts::111111111111:assumed-role/Ada/session"
+MARKUP = "<script>alert('x')</script>"
+
+
+def request(
+    method: str, path: str, body: str | None = None, *, encoded: bool = False, caller: str = ""
+) -> dict[str, Any]:
+    """An HTTP API event, payload format 2.0."""
+    if body is not None and encoded:
+        body = base64.b64encode(body.encode()).decode()
+    context: dict[str, Any] = {"http": {"method": method, "path": path}, "stage": "$default", "requestId": "1"}
+    if caller:
+        context["authorizer"] = {"iam": {"userArn": caller, "accountId": caller.split(":")[4]}}
+    return {
+        "version": "2.0",
+        "routeKey": f"{method} /approvals/{{link}}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/x-www-form-urlencoded"},
+        "requestContext": context,
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+def serve(*parts: Any, **named: Any) -> dict[str, Any]:
+    return handler_of("serve_web")(request(*parts, **named), None)  # type: ignore[no-any-return]
+
+
+def post(harbour: Harbour, body: str = "answer=approve", approver: str = "Ada", **named: Any) -> dict[str, Any]:
+    return serve("POST", f"/approvals/{harbour.link(approver)}", body, **named)
+
+
+def decide(body: Any, caller: str = ADA) -> dict[str, Any]:
+    text = body if isinstance(body, str) else json.dumps(body)
+    return serve("POST", f"/api/releases/{release_id(1)}/decision", text, caller=caller)
+
+
+@pytest.fixture
+def asked(harbour: Harbour) -> Harbour:
+    harbour.register(1)
+    return harbour
+
+
+def test_the_page_shows_the_evidence_and_asks(asked: Harbour) -> None:
+    answer = serve("GET", f"/approvals/{asked.link()}")
+    assert answer["statusCode"] == 200
+    assert answer["headers"]["Content-Type"] == "text/html; charset=utf-8"
+    release = asked.release(1)
+    for part in (
+        "wages version 1",
+        "0.8 meets &gt;= 0.7",
+        release.pins.artifacts[0].sha256,
+        release.pins.seals["judged"],
+    ):
+        assert part in answer["body"]
+    assert '<form method="post">' in answer["body"]
+
+
+def test_reading_a_hundred_times_changes_nothing(asked: Harbour) -> None:
+    before = deepcopy(asked.world.ledger.__dict__ | {"writing": None})
+    for method in ("GET", "HEAD"):
+        for _ in range(50):
+            serve(method, f"/approvals/{asked.link()}")
+    after = deepcopy(asked.world.ledger.__dict__ | {"writing": None})
+    for kept in (before, after):
+        del kept["clock"]
+    assert after == before
+    assert asked.world.tasks.results.keys() & {asked.machine.executions[release_id(1)].token} == set()
+
+
+def test_a_post_approves_and_the_release_goes_on(asked: Harbour) -> None:
+    answer = post(asked, "answer=approve&comment=good+work")
+    assert answer["statusCode"] == 200
+    assert "You approved it" in answer["body"]
+    asked.settle()
+    release = asked.release(1)
+    assert release.status is Status.BAKING
+    assert [(one["approver"], one["comment"], one["channel"]) for one in release.approvals] == [
+        ("Ada", "good work", "link")
+    ]
+
+
+def test_a_post_rejects(asked: Harbour) -> None:
+    assert "It will not be released" in post(asked, "answer=reject")["body"]
+    asked.settle()
+    assert asked.release(1).status is Status.REJECTED
+
+
+def test_a_base64_body_is_read(asked: Harbour) -> None:
+    assert post(asked, "answer=approve&comment=gr%C3%BC%C3%9Fe", encoded=True)["statusCode"] == 200
+    assert asked.release(1).approvals[0]["comment"] == "grüße"
+
+
+@pytest.mark.parametrize(
+    "body", ["", "answer=maybe", "comment=x", "answer=APPROVE", "&".join(["a=1"] * 50), "\udcff%ff"]
+)
+def test_a_form_that_is_not_ours_is_400_and_changes_nothing(asked: Harbour, body: str) -> None:
+    event = request("POST", f"/approvals/{asked.link()}", body)
+    assert handler_of("serve_web")(event, None)["statusCode"] == 400
+    assert asked.release(1).approvals == ()
+
+
+def test_a_body_that_is_no_text_is_400(asked: Harbour) -> None:
+    event = request("POST", f"/approvals/{asked.link()}") | {
+        "body": base64.b64encode(b"\xff\xfe\x00").decode(),
+        "isBase64Encoded": True,
+    }
+    assert handler_of("serve_web")(event, None)["statusCode"] == 400
+
+
+def test_an_unknown_link_is_404(asked: Harbour) -> None:
+    for method in ("GET", "POST"):
+        assert serve(method, "/approvals/nobody-was-sent-this", "answer=approve")["statusCode"] == 404
+
+
+def test_a_second_decision_is_409(asked: Harbour) -> None:
+    assert post(asked)["statusCode"] == 200
+    assert post(asked)["statusCode"] == 409
+    assert post(asked, "answer=reject", "Grace")["statusCode"] == 409
+    assert len(asked.release(1).approvals) == 1
+
+
+def test_a_closed_question_is_410(asked: Harbour) -> None:
+    asked.pass_time(hours=73)
+    answer = post(asked)
+    assert answer["statusCode"] == 410
+    assert "Nothing was changed" in answer["body"]
+
+
+def test_an_expired_link_shows_that_nothing_is_asked_any_more(asked: Harbour) -> None:
+    asked.pass_time(hours=73)
+    page = serve("GET", f"/approvals/{asked.link()}")
+    assert page["statusCode"] == 200
+    assert "<form" not in page["body"]
+
+
+def test_pages_and_refusals_load_frame_cache_and_refer_nothing(asked: Harbour) -> None:
+    answers = [
+        serve("GET", f"/approvals/{asked.link()}"),
+        serve("GET", "/approvals/unknown"),
+        post(asked, "answer=maybe"),
+        post(asked),
+        decide({"answer": "approve"}),
+    ]
+    for answer in answers:
+        headers = answer["headers"]
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "form-action 'self'" in policy
+
+
+def test_hostile_names_and_comments_are_shown_as_text(harbour: Harbour) -> None:
+    document = policy_document()
+    document["approval"]["quorum"] = 2
+    document["approval"]["approvers"][0]["name"] = MARKUP
+    harbour.apply(document)
+    harbour.register(1, author="<SCRIPT>lin</SCRIPT>")
+    harbour.decide(Answer.APPROVE, MARKUP, comment=MARKUP)
+    page = serve("GET", f"/approvals/{harbour.link('Grace')}")["body"]
+    assert "<script" not in page.lower()
+
+
+def test_a_hostile_comment_is_shown_as_text(asked: Harbour) -> None:
+    body = "answer=reject&comment=%3Cscript%3Ealert%281%29%3C%2Fscript%3E%00"
+    assert "<script" not in post(asked, body)["body"]
+    page = serve("GET", f"/approvals/{asked.link('Grace')}")["body"]
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert asked.release(1).approvals[0]["comment"] == "<script>alert(1)</script>"
+
+
+def test_links_are_never_logged(asked: Harbour, log: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+    link = asked.link()
+    serve("GET", f"/approvals/{link}")
+    post(asked, "answer=maybe")
+    post(asked)
+    post(asked)
+    serve("GET", f"/approvals/{link}x")
+    written = capsys.readouterr()
+    assert release_id(1) in log.getvalue()
+    assert link not in log.getvalue() + written.out + written.err
+
+
+def test_every_log_line_of_a_decision_names_the_release(asked: Harbour, logged: Logged) -> None:
+    post(asked)
+    assert {line["release_id"] for line in logged()} == {release_id(1)}
+
+
+def test_a_caller_decides_under_their_own_identity(asked: Harbour) -> None:
+    answer = decide({"answer": "approve", "comment": "from the command line"})
+    assert answer["statusCode"] == 200
+    document = json.loads(answer["body"])
+    assert (document["status"], document["approver"], document["channel"]) == ("approved", "Ada", "cli")
+    asked.settle()
+    assert asked.release(1).status is Status.BAKING
+
+
+def test_a_caller_who_is_no_approver_is_403(asked: Harbour) -> None:
+    for stranger in ("arn:aws:iam::111111111111:user/mallory", "arn:aws:sts::999999999999:assumed-role/Ada/x"):
+        answer = decide({"answer": "approve"}, caller=stranger)
+        assert answer["statusCode"] == 403
+        assert json.loads(answer["body"])["error"] == "NotPermitted"
+    assert asked.release(1).approvals == ()
+
+
+def test_a_caller_whom_nobody_authenticated_is_403(asked: Harbour) -> None:
+    assert decide({"answer": "approve"}, caller="")["statusCode"] == 403
+
+
+@pytest.mark.parametrize("body", ["no json", "[1]", '"approve"', "null", "{}", '{"answer": ["approve"]}'])
+def test_a_body_that_is_no_decision_is_400(asked: Harbour, body: str) -> None:
+    assert decide(body)["statusCode"] == 400
+    assert asked.release(1).approvals == ()
+
+
+def test_a_decision_on_an_unknown_release_is_404(harbour: Harbour) -> None:
+    assert decide({"answer": "approve"})["statusCode"] == 404
+
+
+def test_a_decision_where_nobody_asks_is_410(harbour: Harbour) -> None:
+    harbour.register(1, accuracy=0.1)
+    assert harbour.world.ledger.releases(GROUP)
+    assert decide({"answer": "approve"})["statusCode"] == 410
+
+
+def test_the_author_may_not_decide_through_their_role(harbour: Harbour) -> None:
+    document = policy_document()
+    del document["approval"]["author_from"]
+    harbour.apply(document)
+    harbour.tell_registry = lambda version: None  # type: ignore[method-assign, assignment]
+    harbour.register(1)
+    for package in harbour.world.registry.packages.values():
+        package["CreatedBy"] = {"IamIdentity": {"Arn": ADA}}
+    del harbour.tell_registry
+    harbour.tell_registry(1)
+    harbour.settle()
+    assert [letter.approver for letter in harbour.world.mail.letters] == ["Grace"]
+    assert decide({"answer": "approve"})["statusCode"] == 403
