@@ -62,6 +62,12 @@ def as_json(status: int, document: dict[str, Any]) -> Response[str]:
     )
 
 
+def refusal(error: LockkeeperError, path: str) -> Response[str]:
+    """What an error becomes: JSON on the API's routes, a page on the others; the status goes by the error's type."""
+    # Behind a stage or a domain of one's own the path may begin with more than /api.
+    return problem(error) if "/api/releases/" in path or path.startswith("/api/") else problem_page(error)
+
+
 def problem(error: LockkeeperError) -> Response[str]:
     document = {"error": type(error).__name__, "message": error.message, "cure": error.cure}
     return as_json(HTTP_STATUS.get(type(error), 400), document)

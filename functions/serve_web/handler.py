@@ -9,16 +9,7 @@ from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.entry import Event, logger, metrics
 from lockkeeper.use_cases.decide_approval import decide_by_link, decide_by_principal, open_link
 
-from functions.serve_web.answers import (
-    as_json,
-    asked,
-    caller_arn,
-    page,
-    problem,
-    problem_page,
-    submitted,
-    submitted_json,
-)
+from functions.serve_web.answers import as_json, asked, caller_arn, page, refusal, submitted, submitted_json
 
 app = APIGatewayHttpResolver()
 
@@ -55,9 +46,7 @@ def decide_by_caller(release_id: str) -> Response[str]:
 def refuse(error: LockkeeperError) -> Response[str]:
     """One place where errors become HTTP, by type."""
     logger.warning(f"refused: {type(error).__name__}: {error}")
-    if app.current_event.path.startswith("/api/") or "/api/releases/" in app.current_event.path:
-        return problem(error)
-    return problem_page(error)
+    return refusal(error, app.current_event.path)
 
 
 @metrics.log_metrics

@@ -1,0 +1,131 @@
+"""The samples in `events/`: what comes in is understood, what goes out has a schema and keeps to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.events import AlarmHint, DeadlineHint, EndpointHint, Unusable, wait_hint
+from lockkeeper.domain.registration import PackageHint, name_of, package_hint
+
+from tests.template.project import PROJECT, functions, published_detail_types
+from tests.unit.harbour import ALARM, Harbour, alarm_event
+
+EVENTS = PROJECT / "events"
+ACCOUNTS = frozenset({"111122223333"})
+HINTS = {
+    "endpoint-in-service": EndpointHint(
+        "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/lockkeeper-wages-v3-a1-staging"
+    ),
+    "endpoint-failed": EndpointHint(
+        "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/lockkeeper-wages-v3-a1-staging"
+    ),
+    "endpoint-deployment": Unusable("arn:aws:sagemaker:eu-central-1:111122223333:endpoint/wages is still UPDATING"),
+    "alarm": AlarmHint("arn:aws:cloudwatch:eu-central-1:111122223333:alarm:wages-errors"),
+    "deadline": DeadlineHint("wages-v3-a1", "WatchProduction"),
+}
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "model-package-created": (),
+    "model-package-updated": ("ModelApprovalStatus", "ApprovalDescription"),
+}
+
+
+def kebab(detail_type: str) -> str:
+    return detail_type.lower().replace(" ", "-")
+
+
+def read(folder: str, name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((EVENTS / folder / f"{name}.json").read_text())
+    return document
+
+
+def names(folder: str) -> set[str]:
+    return {path.stem for path in (EVENTS / folder).glob("*.json")}
+
+
+@pytest.mark.parametrize("name", sorted(HINTS))
+def test_a_sample_that_may_end_a_wait_is_understood(name: str) -> None:
+    assert wait_hint(read("in", name), ACCOUNTS) == HINTS[name]
+
+
+@pytest.mark.parametrize("name", sorted(PACKAGES))
+def test_a_sample_of_a_registration_is_understood(name: str) -> None:
+    hint = package_hint(read("in", name))
+    assert isinstance(hint, PackageHint)
+    assert hint.updated_fields == PACKAGES[name]
+    package = name_of(hint, ACCOUNTS)
+    assert (package.group, package.version) == ("wages", 3)  # type: ignore[union-attr]
+
+
+def test_every_sample_is_tested_and_every_listened_event_has_one() -> None:
+    assert names("in") == set(HINTS) | set(PACKAGES)
+    listened = {
+        kind
+        for properties in functions().values()
+        for event in (properties.get("Events") or {}).values()
+        for kind in event["Properties"].get("Pattern", {}).get("detail-type", [])
+    }
+    sampled = {read("in", name).get("detail-type") for name in names("in")}
+    assert {kind for kind in listened if not kind.startswith("Release ")} == sampled - {None}
+
+
+def test_every_published_event_has_a_sample_and_a_schema() -> None:
+    wanted = {kebab(kind) for kind in published_detail_types()}
+    assert (names("out"), names("schemas")) == (wanted, wanted)
+
+
+@pytest.mark.parametrize("detail_type", sorted(published_detail_types()))
+def test_a_sample_keeps_to_its_schema_and_shows_every_field(detail_type: str) -> None:
+    schema = read("schemas", kebab(detail_type))
+    sample = read("out", kebab(detail_type))
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(sample)
+    assert sample["detail-type"] == schema["title"] == detail_type
+    assert set(sample["detail"]) == set(schema["properties"]["detail"]["properties"])
+
+
+@pytest.mark.parametrize("detail_type", sorted(published_detail_types()))
+def test_a_schema_refuses_an_event_without_one_of_its_fields(detail_type: str) -> None:
+    schema = read("schemas", kebab(detail_type))
+    for field in schema["properties"]["detail"]["required"]:
+        sample = read("out", kebab(detail_type))
+        del sample["detail"][field]
+        assert not Draft202012Validator(schema).is_valid(sample), field
+
+
+def journeys() -> Harbour:
+    """Journeys to six different ends: promoted, rejected, superseded, failed, expired and rolled back."""
+    harbour = Harbour()
+    harbour.promote(1)
+    harbour.register(2)
+    harbour.decide(Answer.REJECT, comment="not before the audit")
+    harbour.register(3)
+    harbour.register(4, accuracy=0.1)
+    harbour.register(5)
+    harbour.pass_time(hours=73)
+    harbour.register(6)
+    harbour.approve()
+    arn = harbour.world.production.alarm_arn(ALARM)
+    harbour.world.production.change_alarm(ALARM, "ALARM")
+    harbour.tell(alarm_event(arn))
+    harbour.settle()
+    return harbour
+
+
+def test_what_is_really_published_keeps_to_the_schemas() -> None:
+    published = journeys().world.publisher.published
+    for detail_type, detail in published:
+        schema = read("schemas", kebab(detail_type))
+        event = {"source": "lockkeeper", "detail-type": detail_type, "detail": detail}
+        Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(event)
+        assert set(detail) - set(schema["properties"]["detail"]["properties"]) == set(), detail_type
+    assert {detail_type for detail_type, _ in published} == published_detail_types()
+
+
+def test_the_folder_holds_nothing_else() -> None:
+    known = {EVENTS / "README.md", *(EVENTS / folder for folder in ("in", "out", "schemas"))}
+    assert set(Path(EVENTS).iterdir()) == known
