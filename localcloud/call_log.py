@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator
-from ministack.core.iam_actions import extract_iam_action, extract_resource_arn
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id
 
 
@@ -39,10 +38,10 @@ def install(path: Path) -> None:
 def _entry(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> dict[str, Any]:
     parameters = app._routing_params(method, path, headers, body, query)
     service = app.detect_service(method, path, headers, parameters)
-    action = extract_iam_action(service, method, path, headers, body, parameters)
+    action = iam_actions.extract_iam_action(service, method, path, headers, body, parameters)
     return {
         "action": action or f"{service}:{method}",
-        "resource": extract_resource_arn(
+        "resource": iam_actions.extract_resource_arn(
             service, method, path, headers, body, parameters, app.extract_region(headers), get_account_id()
         ),
         "caller": iam_evaluator.request_caller_arn(headers, query),

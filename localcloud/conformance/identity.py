@@ -1,8 +1,9 @@
-"""IAM: who a caller is, as conditions see it."""
+"""IAM: who a caller is, and what a call is about, as policies see it."""
 
+import json
 from typing import Any
 
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.services import iam
 
 from localcloud.conformance.patching import wraps
@@ -24,6 +25,24 @@ def name_roles_by_their_own_arn() -> None:
         return role["Arn"] if role else f"arn:{value.split(':')[1]}:iam::{account}:role/{name}"
 
 
+def name_schedules_by_their_group() -> None:
+    """The emulator puts every schedule into group `default` when it asks IAM; AWS's ARN has the schedule's own group."""
+
+    @wraps(iam_actions, "extract_resource_arn")
+    def extract(
+        original: Any, service: str, method: str, path: str, headers: Any, body: bytes, query: Any, *rest: Any
+    ) -> Any:
+        arn = original(service, method, path, headers, body, query, *rest)
+        if service != "scheduler" or ":schedule/default/" not in str(arn):
+            return arn
+        asked = query.get("groupName") or [""]
+        group = asked[0] if isinstance(asked, list) else asked
+        if not group and body:
+            group = json.loads(body).get("GroupName", "")
+        return arn.replace(":schedule/default/", f":schedule/{group or 'default'}/")
+
+
 def install() -> None:
     """Apply the patches of this module."""
     name_roles_by_their_own_arn()
+    name_schedules_by_their_group()
