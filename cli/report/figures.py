@@ -39,11 +39,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class Boat:
-    """A release, floating where it got to; `index` (from 1) gives its colour."""
+    """A release, floating where it got to."""
 
     x: float
     y: float
-    index: int
+    promoted: bool
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,9 @@ def staircase(releases: Sequence[dict[str, Any]]) -> Staircase:
         ),
         boats=tuple(
             # Boats that share a chamber lie side by side.
-            Boat(CHAMBER_WIDTH * level + 90 + 50 * levels[:order].count(level), _surface(level), order + 1)
+            Boat(
+                CHAMBER_WIDTH * level + 90 + 50 * levels[:order].count(level), _surface(level), level == len(LEVELS) - 1
+            )
             for order, level in enumerate(levels)
         ),
     )
@@ -229,9 +231,10 @@ def level_reached(release: dict[str, Any]) -> int:
     """How many chambers a release has risen (0 to 3), read from the evidence it carries."""
     if release["status"] == "promoted":
         return 3
-    if any(verdict["verdict"] != "passed" for verdict in release["verdicts"]):
-        return 2 if release["pins"]["seals"].get("tested") else 0
-    return 1 if release["pins"]["seals"].get("judged") else 0
+    seals = release["pins"]["seals"]
+    if "tested" in seals:
+        return 2
+    return int("judged" in seals and all(verdict["verdict"] == "passed" for verdict in release["verdicts"]))
 
 
 def _surface(level: int) -> float:

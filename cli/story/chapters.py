@@ -85,6 +85,6 @@ class Book:
             self.console.print(
                 f"   {mark} {escape(check.what)}: [cyan]{escape(check.found)}[/cyan]", highlight=False, soft_wrap=True
             )
-        if chapter.problem:
+        if chapter.problem and all(check.ok for check in chapter.checks):
             self.console.print(f"   [red]✗ {escape(chapter.problem)}[/red]", highlight=False, soft_wrap=True)
         self.console.print(f"   [dim]{chapter.seconds:.1f} s[/dim]", highlight=False, soft_wrap=True)

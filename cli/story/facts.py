@@ -96,8 +96,8 @@ def _quality(story: WagesStory) -> dict[str, Any]:
     return {
         "required": required,
         "bars": [[label, value, value >= required] for label, value in bars],
-        "note": f"Accuracy on {rows} rows of people that neither version was trained on. Version 2 reads weeks worked "
-        "and region only: it learned to give everybody the same answer.",
+        "note": f"Accuracy on {rows} rows of people whom no version was trained on. Version 1 reads eight columns, version "
+        "2 weeks worked and region only: that is no better than to give everybody the same answer.",
     }
 
 

@@ -82,7 +82,7 @@ def test_facts_are_no_templates() -> None:
 def test_a_failed_chapter_is_named_at_the_top() -> None:
     facts = story_facts()
     facts["ok"] = False
-    facts["chapters"][0] |= {"ok": False, "problem": "the pipeline execution ended as Failed"}
+    facts["chapters"][0] |= {"ok": False, "problem": "the pipeline execution ended as Failed", "checks": []}
     page = render(facts)
     assert "“A pipeline trains, evaluates and registers version 1” did not end as it should" in page
     assert "the pipeline execution ended as Failed" in page
