@@ -17,12 +17,12 @@ from lockkeeper.domain.approval import (
     link_digest,
     permit,
 )
-from lockkeeper.domain.errors import AlreadyDecided, LinkUnknown, ReleaseRejected, RequestClosed
+from lockkeeper.domain.errors import AlreadyDecided, LinkUnknown, RequestClosed
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.pinned import facts_of, iso
-from lockkeeper.use_cases.request_approval import STATES
+from lockkeeper.use_cases.request_approval import STATES, rejected_by
 from lockkeeper.use_cases.settle_wait import deliver, failure
 
 
@@ -96,5 +96,4 @@ def _decide(
 def _result(decided: ApprovalRequest, decision: Decision) -> dict[str, Any]:
     if decided.status is RequestStatus.APPROVED:
         return {"output": {}}
-    comment = f": {decision.comment}" if decision.comment else ""
-    return failure(ReleaseRejected(f"rejected by {decision.approver}{comment}"))
+    return failure(rejected_by(decision))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from lockkeeper.domain.approval import (
     ApprovalRequest,
+    Decision,
     PersonalLink,
+    RequestStatus,
     is_author,
     link_digest,
     needs_people,
     new_link_name,
 )
-from lockkeeper.domain.errors import CandidateInvalid
+from lockkeeper.domain.errors import CandidateInvalid, ReleaseRejected, RequestClosed
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.ports import Wait, World
@@ -34,13 +37,16 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         )
         complete_wait(wait, {}, world)
         return
-    request = _request(release, policy, before, world)
+    request = _with_earlier_answers(_request(release, policy, before, world), world)
     secrets = {approver.name: new_link_name() for approver in request.approvers if approver.email}
     links = [
         PersonalLink(link_digest(secret), release_id, before, approver, request.expires_at)
         for approver, secret in secrets.items()
     ]
     world.ledger.store_wait(wait)
+    if request.status is not RequestStatus.PENDING:
+        _answered_before(request, wait, world)
+        return
     world.ledger.ask(request, links)
     still_ours(release, world)
     names = ", ".join(approver.name for approver in request.approvers)
@@ -78,6 +84,28 @@ def _request(release: Release, policy: Policy, before: str, world: World) -> App
         requested_at=iso(now),
         expires_at=iso(now + timedelta(seconds=approval.expires_after)),
     )
+
+
+def _with_earlier_answers(request: ApprovalRequest, world: World) -> ApprovalRequest:
+    """What people answered to an earlier try of this state, before it broke, about the same evidence: nobody is asked twice."""
+    earlier = world.ledger.request_of(request.release_id, request.before)
+    if earlier is None or earlier.seal != request.seal:
+        return request
+    return replace(request, status=earlier.status, decisions=earlier.decisions)
+
+
+def _answered_before(request: ApprovalRequest, wait: Wait, world: World) -> None:
+    if request.status is RequestStatus.REJECTED:
+        raise rejected_by(request.decisions[-1])
+    if request.status is RequestStatus.CLOSED:
+        raise RequestClosed(f"the question about {request.release_id} was closed")
+    complete_wait(wait, {}, world)
+
+
+def rejected_by(decision: Decision) -> ReleaseRejected:
+    """How a rejection ends a release."""
+    comment = f": {decision.comment}" if decision.comment else ""
+    return ReleaseRejected(f"rejected by {decision.approver}{comment}")
 
 
 def _subject(release: Release, before: str) -> str:
