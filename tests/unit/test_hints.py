@@ -1,0 +1,153 @@
+"""Events are hints of any shape; what is not understood is ignored with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lockkeeper.domain.events import AlarmHint, DeadlineHint, EndpointHint, Unusable, wait_hint
+from lockkeeper.domain.model_package import PackageName
+from lockkeeper.domain.registration import (
+    STAMP,
+    Ignore,
+    PackageHint,
+    Start,
+    decide_on_package,
+    name_of,
+    package_hint,
+)
+
+from tests.unit.harbour import alarm_event, endpoint_event, package_arn, package_event
+
+ACCOUNT = "111111111111"
+TRUSTED = frozenset({ACCOUNT})
+ENDPOINT_ARN = f"arn:aws:sagemaker:eu-central-1:{ACCOUNT}:endpoint/Wages"
+ALARM_ARN = f"arn:aws:cloudwatch:eu-central-1:{ACCOUNT}:alarm:errors"
+ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from([ACCOUNT, ENDPOINT_ARN, ALARM_ARN]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KINDS = st.sampled_from(
+    [
+        "SageMaker Endpoint State Change",
+        "SageMaker Endpoint Deployment State Change",
+        "SageMaker Model Package State Change",
+        "CloudWatch Alarm State Change",
+    ]
+)
+DETAILS = ANY | st.fixed_dictionaries(
+    {},
+    optional={
+        "EndpointArn": ANY,
+        "EndpointStatus": ANY,
+        "state": ANY | st.fixed_dictionaries({"value": ANY}),
+        "ModelPackageArn": ANY,
+        "UpdatedModelPackageFields": ANY,
+    },
+)
+EVENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "source": ANY | st.sampled_from(["aws.sagemaker", "aws.cloudwatch"]),
+        "detail-type": ANY | KINDS,
+        "account": ANY | st.just(ACCOUNT),
+        "region": ANY,
+        "resources": ANY,
+        "detail": DETAILS,
+        "deadline": ANY,
+    },
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(EVENTS | st.dictionaries(st.text(max_size=8), ANY, max_size=4))
+def test_no_event_raises(event: dict[str, Any]) -> None:
+    assert isinstance(wait_hint(event, TRUSTED), EndpointHint | AlarmHint | DeadlineHint | Unusable)
+    hint = package_hint(event)
+    if isinstance(hint, PackageHint):
+        assert isinstance(name_of(hint, TRUSTED), PackageName | Ignore)
+
+
+def test_an_endpoint_event_hints_at_its_endpoint_in_lower_case() -> None:
+    assert wait_hint(endpoint_event(ENDPOINT_ARN), TRUSTED) == EndpointHint(ENDPOINT_ARN.lower())
+
+
+def test_an_alarm_hints_only_when_it_is_in_alarm() -> None:
+    assert wait_hint(alarm_event(ALARM_ARN), TRUSTED) == AlarmHint(ALARM_ARN)
+    assert wait_hint(alarm_event(ALARM_ARN, "OK"), TRUSTED) == Unusable("the alarm is OK")
+
+
+@pytest.mark.parametrize("event", [endpoint_event(ENDPOINT_ARN), alarm_event(ALARM_ARN)])
+def test_events_from_elsewhere_or_about_elsewhere_are_unusable(event: dict[str, Any]) -> None:
+    assert "not one Lockkeeper listens to" in wait_hint(event, frozenset({"222222222222"})).reason  # type: ignore[union-attr]
+    forged = {**event, "account": "222222222222"}
+    assert "about another account" in wait_hint(forged, TRUSTED | {"222222222222"}).reason  # type: ignore[union-attr]
+
+
+def test_a_deadline_is_ours_only_without_a_source() -> None:
+    deadline = {"deadline": {"release_id": "wages-v1-a1", "state": "WatchProduction"}}
+    assert wait_hint(deadline, TRUSTED) == DeadlineHint("wages-v1-a1", "WatchProduction")
+    assert isinstance(wait_hint({**deadline, "source": "somebody"}, TRUSTED), Unusable)
+
+
+def hinted() -> tuple[PackageHint, PackageName]:
+    hint = package_hint(package_event(3))
+    assert isinstance(hint, PackageHint)
+    name = name_of(hint, TRUSTED)
+    assert isinstance(name, PackageName)
+    return hint, name
+
+
+def decision(existing: str | None = None, champion: int | None = None, **described: Any) -> Start | Ignore:
+    description = {"ModelPackageStatus": "Completed", "ModelApprovalStatus": "PendingManualApproval", **described}
+    return decide_on_package(*hinted(), description, existing, champion)
+
+
+@pytest.mark.parametrize("status", ["PendingManualApproval", "Approved"])
+def test_a_completed_version_starts_a_release_whatever_its_creator_says(status: str) -> None:
+    assert decision(ModelApprovalStatus=status) == Start("wages-v3-a1", hinted()[1])
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"existing": "wages-v3-a1"}, "already has release wages-v3-a1"),
+        ({"CustomerMetadataProperties": {STAMP: "gone"}}, "was stamped by a release"),
+        ({"ModelPackageStatus": "Pending"}, "is Pending"),
+        ({"ModelPackageStatus": "Failed"}, "is Failed"),
+        ({"ModelApprovalStatus": "Rejected"}, "Rejected in the registry"),
+        ({"champion": 4}, "older than version 4"),
+    ],
+)
+def test_a_version_is_ignored_with_the_reason(facts: dict[str, Any], said: str) -> None:
+    ignored = decision(**facts)
+    assert isinstance(ignored, Ignore)
+    assert said in ignored.reason
+
+
+def test_a_version_that_is_gone_is_ignored() -> None:
+    assert decide_on_package(*hinted(), None, None, None) == Ignore(f"{package_arn(3)} is not in the registry")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"account": "222222222222"}, "not one Lockkeeper listens to"),
+        ({"region": "us-east-1"}, "about another place"),
+        ({"detail": {"ModelPackageArn": package_arn(3).rsplit("/", 1)[0]}}, "not a versioned model package"),
+        ({"detail": {"ModelPackageArn": 3}}, "names no ModelPackageArn"),
+        ({"source": "somebody"}, "not a model package event"),
+    ],
+)
+def test_a_registration_from_elsewhere_is_ignored(changes: dict[str, Any], said: str) -> None:
+    hint = package_hint({**package_event(3), **changes})
+    found = hint if isinstance(hint, Ignore) else name_of(hint, TRUSTED)
+    assert isinstance(found, Ignore)
+    assert said in found.reason
