@@ -1,8 +1,10 @@
 """CloudFormation: properties that the emulator drops and resource types that it does not know."""
 
+import asyncio
+import contextvars
 import json
-import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import yaml
@@ -13,8 +15,6 @@ from ministack.services.cloudformation import provisioners
 from localcloud.conformance.patching import wraps
 
 Properties = dict[str, Any]
-
-logger = logging.getLogger(__name__)
 
 
 def read_definitions() -> None:
@@ -91,8 +91,10 @@ def call_sagemaker(operation: str, request: Properties) -> Properties:
     """Call the local SageMaker as a client would. Raises ValueError with its message when it refuses."""
     headers = {"x-amz-target": f"SageMaker.{operation}", "content-type": "application/x-amz-json-1.1"}
     handler = gateway.SERVICE_HANDLERS["sagemaker"]
-    body = json.dumps(request).encode()
-    status, _, body = gateway.call_service_handler_sync(handler, "POST", "/", headers, body, {})
+    call = handler("POST", "/", headers, json.dumps(request).encode(), {})
+    # Stacks are worked on by the server's own event loop, so the call gets a loop of its own on another thread.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        status, _, body = pool.submit(contextvars.copy_context().run, asyncio.run, call).result()
     answer: Properties = json.loads(body or b"{}")
     if status >= 400:
         raise ValueError(f"{operation}: {answer.get('message') or answer.get('Message') or answer}")
