@@ -10,7 +10,7 @@ from cli.story import letter, training
 from cli.story.chapters import Book
 from cli.story.stage import Stage
 from cli.story.traffic import Traffic, send_rows
-from cli.story.watch import Watch
+from cli.story.watch import Watch, has_ended
 from examples.wages import prepare as example
 from examples.wages.data import read_wages
 
@@ -23,6 +23,8 @@ COMMENT = "Evaluation and tests look right to me"
 YEAR_AFTER_TRAINING = 1979
 PIPELINE_SECONDS = 240
 STATE_SECONDS = 120
+MOST_TRANSITIONS = 12
+"""Ten of a promotion without faults, however long its waits last, and two for a retry."""
 
 
 class WagesStory:
@@ -166,20 +168,22 @@ class WagesStory:
     def close(self) -> None:
         """The bake ended, staging is gone, the registry says what happened."""
         with self.book.chapter("The watch ends well: version 1 is promoted") as chapter:
-            release = self.watch.until(self.release_id(1), has_ended, STATE_SECONDS)
+            release, execution = self.watch.until_ended(self.release_id(1), STATE_SECONDS)
+            chapter.check("state machine execution", execution, execution == "SUCCEEDED")
             chapter.check("release", told(release), release["status"] == "promoted")
             status, description = self.registry_entry(1)
             chapter.check("registry", f"{status}: {description}", status == "Approved")
             endpoints = self.endpoint_names()
             chapter.check("endpoints left", ", ".join(endpoints), endpoints == [training.GROUP])
             transitions = release["cost"]["transitions"]
-            chapter.check("billed transitions", transitions, transitions <= 12)
+            chapter.check("billed transitions", transitions, transitions <= MOST_TRANSITIONS)
 
     def turn_back(self) -> None:
         """The quality gate stops the second version; production does not notice."""
         with self.book.chapter("The quality gate turns version 2 back") as chapter:
             before = self.serving()
-            release = self.watch.until(self.release_id(2), has_ended, STATE_SECONDS)
+            release, execution = self.watch.until_ended(self.release_id(2), STATE_SECONDS)
+            chapter.check("state machine execution", execution, execution == "SUCCEEDED")
             chapter.check("release", told(release), release["status"] == "failed")
             failed = [verdict for verdict in release["verdicts"] if verdict["verdict"] == "failed"]
             for verdict in failed:
@@ -227,8 +231,3 @@ def has_seal(kind: str) -> Any:
 def told(release: dict[str, Any]) -> str:
     """A release's status, with the reason where it has one."""
     return f"{release['status']}: {release['reason']}" if release["reason"] else str(release["status"])
-
-
-def has_ended(release: dict[str, Any]) -> bool:
-    """A release that will not change any more."""
-    return release["status"] in {"promoted", "rejected", "failed", "superseded", "expired", "rolled-back"}

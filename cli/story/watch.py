@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from lockkeeper.domain.release import ENDED, Status
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -89,9 +90,32 @@ class Watch:
         place = f"in {release['stage']} ({release['status']}: {release['reason']})" if release else "not opened yet"
         raise TimeoutError(f"{release_id} is {place} after {timeout_seconds:.0f} s")
 
+    def until_ended(self, release_id: str, timeout_seconds: float) -> tuple[dict[str, Any], str]:
+        """Show the release's way to its end, and wait for its execution to end as well.
+
+        Returns:
+            The release in its JSON form, all of its states metered, and the status of its execution.
+
+        Raises:
+            TimeoutError: one of the two had not ended in time.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        release = self.until(release_id, has_ended, timeout_seconds)
+        while time.monotonic() < deadline:
+            execution = self._step_functions.describe_execution(executionArn=release["execution_arn"])
+            if execution["status"] != "RUNNING":
+                return self._read_release(release_id) or release, str(execution["status"])
+            time.sleep(PERIOD_SECONDS)
+        raise TimeoutError(f"the execution of {release_id} still runs after {timeout_seconds:.0f} s")
+
     def states(self, release: dict[str, Any]) -> list[StateSpan]:
         """The states a release (in its JSON form) went through so far."""
         return read_states(self._step_functions, release["execution_arn"]) if release["execution_arn"] else []
+
+
+def has_ended(release: dict[str, Any]) -> bool:
+    """A release that will not change any more."""
+    return bool(Status(release["status"]) in ENDED)
 
 
 def draw(release: dict[str, Any], states: list[StateSpan], now: datetime) -> Table:
