@@ -29,7 +29,7 @@ class Endpoints:
             "UpdateEndpoint": self.update,
             "UpdateEndpointWeightsAndCapacities": self.update_weights,
             "DescribeEndpoint": self.describe,
-            "ListEndpoints": self.list,
+            "ListEndpoints": self.list_page,
             "DeleteEndpoint": self.delete,
         }
 
@@ -88,7 +88,7 @@ class Endpoints:
             described.pop("ProductionVariants", None)
         return described
 
-    def list(self, call: Call) -> JsonObject:
+    def list_page(self, call: Call) -> JsonObject:
         return select(
             call,
             self._store.world(call.place).endpoints.values(),

@@ -25,7 +25,7 @@ class ModelPackageGroups:
         return {
             "CreateModelPackageGroup": self.create,
             "DescribeModelPackageGroup": self.describe,
-            "ListModelPackageGroups": self.list,
+            "ListModelPackageGroups": self.list_page,
             "DeleteModelPackageGroup": self.delete,
             "PutModelPackageGroupPolicy": self.put_policy,
             "GetModelPackageGroupPolicy": self.get_policy,
@@ -54,7 +54,7 @@ class ModelPackageGroups:
         _, group = self.find(call, call["ModelPackageGroupName"])
         return {name: value for name, value in group.items() if name not in ("LastVersion", "ResourcePolicy")}
 
-    def list(self, call: Call) -> JsonObject:
+    def list_page(self, call: Call) -> JsonObject:
         return select(
             call,
             self._store.world(call.place).groups.values(),

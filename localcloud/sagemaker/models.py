@@ -25,7 +25,7 @@ class Models:
         return {
             "CreateModel": self.create,
             "DescribeModel": self.describe,
-            "ListModels": self.list,
+            "ListModels": self.list_page,
             "DeleteModel": self.delete,
         }
 
@@ -71,7 +71,7 @@ class Models:
     def describe(self, call: Call) -> JsonObject:
         return copy.deepcopy(self._find(call))
 
-    def list(self, call: Call) -> JsonObject:
+    def list_page(self, call: Call) -> JsonObject:
         return select(
             call,
             self._store.world(call.place).models.values(),
@@ -104,7 +104,7 @@ class EndpointConfigs:
         return {
             "CreateEndpointConfig": self.create,
             "DescribeEndpointConfig": self.describe,
-            "ListEndpointConfigs": self.list,
+            "ListEndpointConfigs": self.list_page,
             "DeleteEndpointConfig": self.delete,
         }
 
@@ -141,7 +141,7 @@ class EndpointConfigs:
     def describe(self, call: Call) -> JsonObject:
         return copy.deepcopy(self._find(call))
 
-    def list(self, call: Call) -> JsonObject:
+    def list_page(self, call: Call) -> JsonObject:
         members = ("EndpointConfigName", "EndpointConfigArn", "CreationTime")
         return select(
             call,

@@ -36,7 +36,7 @@ class ModelPackages:
         return {
             "CreateModelPackage": self.create,
             "DescribeModelPackage": self.describe,
-            "ListModelPackages": self.list,
+            "ListModelPackages": self.list_page,
             "UpdateModelPackage": self.update,
             "DeleteModelPackage": self.delete,
         }
@@ -102,7 +102,7 @@ class ModelPackages:
         _, package = self.find(call, call["ModelPackageName"])
         return copy.deepcopy(package)
 
-    def list(self, call: Call) -> JsonObject:
+    def list_page(self, call: Call) -> JsonObject:
         place, wanted = call.place, None
         if call.get("ModelPackageGroupName"):
             place, group = self._groups.find(call, call["ModelPackageGroupName"])

@@ -13,13 +13,18 @@ from localcloud.sagemaker.endpoints import Endpoints
 from localcloud.sagemaker.environments import Environments
 from localcloud.sagemaker.errors import ApiError
 from localcloud.sagemaker.events import EventPublisher
+from localcloud.sagemaker.executions import PipelineExecutions
 from localcloud.sagemaker.groups import ModelPackageGroups
 from localcloud.sagemaker.invocations import Invocation, Invocations
+from localcloud.sagemaker.jobs import JobRunner
 from localcloud.sagemaker.models import EndpointConfigs, Models
 from localcloud.sagemaker.packages import ModelPackages
+from localcloud.sagemaker.pipelines import Pipelines
+from localcloud.sagemaker.processing import ProcessingJobs
 from localcloud.sagemaker.serving import Launcher
 from localcloud.sagemaker.store import Store
 from localcloud.sagemaker.tags import Tags
+from localcloud.sagemaker.training import TrainingJobs
 from localcloud.settings import BUILD_FOLDER
 
 logger = logging.getLogger(__name__)
@@ -50,6 +55,8 @@ class LocalSageMaker:
         self.deployments = Deployments(self.store, cloud, events, self.background, launcher, self.faults)
         groups = ModelPackageGroups(self.store, cloud)
         packages = ModelPackages(self.store, cloud, events, groups)
+        self._jobs = JobRunner(self.store, cloud, events, self.background, environments, work / "jobs", logs / "jobs")
+        executions = PipelineExecutions(self.store, cloud, events, self.background, self._perform)
         self._invocations = Invocations(self.store, cloud, self.deployments)
         self._operations: dict[str, Operation] = {
             **groups.operations(),
@@ -57,6 +64,10 @@ class LocalSageMaker:
             **Models(self.store, cloud, packages).operations(),
             **EndpointConfigs(self.store, cloud).operations(),
             **Endpoints(self.store, cloud, self.deployments).operations(),
+            **TrainingJobs(self._jobs).operations(),
+            **ProcessingJobs(self._jobs).operations(),
+            **Pipelines(self.store, cloud).operations(),
+            **executions.operations(),
             **Tags(self.store).operations(),
         }
 
@@ -81,6 +92,10 @@ class LocalSageMaker:
         with self.store.lock:
             return answer(Call(Place(account, region), operation, checked, caller_arn))
 
+    def _perform(self, place: Place, operation: str, parameters: JsonObject, caller_arn: str) -> JsonObject:
+        """What a pipeline's step calls."""
+        return self.handle(place.account, place.region, operation, parameters, caller_arn)
+
     def invoke(
         self, account: str, region: str, endpoint_name: str, headers: Mapping[str, str], body: bytes
     ) -> Invocation:
@@ -91,6 +106,7 @@ class LocalSageMaker:
     def close(self) -> None:
         """End all work and every process that was started."""
         self.background.closing.set()
+        self._jobs.stop_all()
         self.deployments.stop_all()
         self.background.close()
         self.deployments.stop_all()

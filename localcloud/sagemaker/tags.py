@@ -16,7 +16,7 @@ class Tags:
         self._store = store
 
     def operations(self) -> dict[str, Operation]:
-        return {"AddTags": self.add, "ListTags": self.list, "DeleteTags": self.delete}
+        return {"AddTags": self.add, "ListTags": self.list_page, "DeleteTags": self.delete}
 
     def add(self, call: Call) -> JsonObject:
         known = self._of(call)
@@ -28,7 +28,7 @@ class Tags:
         known |= added
         return {"Tags": _listed(known)}
 
-    def list(self, call: Call) -> JsonObject:
+    def list_page(self, call: Call) -> JsonObject:
         return page(call, _listed(self._of(call)), "Tags")
 
     def delete(self, call: Call) -> JsonObject:

@@ -84,11 +84,12 @@ class InMemoryCloud:
     def wait_for(self, condition: Callable[[], Any], seconds: float = 20.0) -> None:
         """Return as soon as the condition holds; it is looked at after every event."""
         deadline = time.monotonic() + seconds
-        with self._changed:
-            while not condition():
-                left = deadline - time.monotonic()
-                assert left > 0, "it did not happen in time"
-                self._changed.wait(min(left, 0.1))
+        # The condition is looked at without the lock: it may call SageMaker, which emits under locks of its own.
+        while not condition():
+            left = deadline - time.monotonic()
+            assert left > 0, "it did not happen in time"
+            with self._changed:
+                self._changed.wait(min(left, 0.05))
 
     def details(self, detail_type: str) -> list[JsonObject]:
         """The details of all events of a kind, in their order."""
