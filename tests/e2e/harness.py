@@ -52,12 +52,29 @@ class Cloud:
         assert done.returncode == 0, f"aws {' '.join(arguments)}: {done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip().startswith(("{", "[")) else None
 
-    def lockkeeper(self, *arguments: str, expect: int = 0) -> str:
-        """The `lockkeeper` command; what it prints on standard output."""
+    def lockkeeper(self, *arguments: str, expect: int = 0, person: dict[str, str] | None = None) -> str:
+        """The `lockkeeper` command, as root or as a `person`; what it prints (on standard error where it is refused)."""
         command = [str(Path(sys.executable).parent / "lockkeeper"), *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        environment = {**self.environment, **(person or {})}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == expect, f"lockkeeper {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout if expect == 0 else done.stderr
+
+    def person(self, role: str) -> dict[str, str]:
+        """Credentials of somebody who may call the decision route and nothing else: a session of a new role."""
+        iam, root = self.client("iam"), "arn:aws:iam::111122223333:root"
+        trust = {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "sts:AssumeRole"}
+        document = {"Version": "2012-10-17", "Statement": [trust]}
+        arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(document))["Role"]["Arn"]
+        may = {"Effect": "Allow", "Action": ["execute-api:Invoke", "cloudformation:DescribeStacks"], "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+        iam.put_role_policy(RoleName=role, PolicyName="Decide", PolicyDocument=policy)
+        granted = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="person")["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": granted["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": granted["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": granted["SessionToken"],
+        }
 
     def release(self, release_id: str) -> dict[str, Any]:
         return json.loads(self.lockkeeper("show", release_id, "--json"))

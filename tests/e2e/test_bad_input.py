@@ -100,15 +100,16 @@ def test_a_version_that_answers_wrongly_in_staging_never_reaches_production(clou
 
 
 def test_a_rejected_version_ends_rejected_with_the_comment(cloud: Cloud, tmp_path: Path) -> None:
-    people = '{before: [staging], approvers: [{name: Root, aws_principal: "arn:aws:iam::111122223333:root"}]}'
+    people = '{before: [staging], approvers: [{name: Ivan, aws_principal: "arn:aws:iam::111122223333:role/Ivan"}]}'
     prepare(cloud, "refused", tmp_path, approval=people)
     register(cloud, "refused", 1.0)
     cloud.wait_for("refused-v1-a1", "awaiting-approval")
-    cloud.lockkeeper("reject", "refused-v1-a1", "--comment", "not before the audit")
+    ivan = cloud.person("Ivan")
+    cloud.lockkeeper("reject", "refused-v1-a1", "--comment", "not before the audit", person=ivan)
     release = cloud.wait_for("refused-v1-a1", "rejected")
 
     assert "not before the audit" in release["reason"]
-    refused = cloud.lockkeeper("approve", "refused-v1-a1", "--comment", "after all", expect=1)
+    refused = cloud.lockkeeper("approve", "refused-v1-a1", "--comment", "after all", expect=1, person=ivan)
     assert "refused-v1-a1" in refused
 
 
