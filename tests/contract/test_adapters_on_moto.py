@@ -1,0 +1,179 @@
+"""S3, Scheduler and SNS as the adapters use them, on moto."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from lockkeeper.adapters.aws import OneTimeSchedules, TopicMail
+from lockkeeper.adapters.in_memory import InMemoryObjects, InMemoryPolicies, SettableClock
+from lockkeeper.adapters.s3 import PART, S3Objects, S3Policies
+from lockkeeper.domain.errors import EvidenceMissing, PolicyMissing
+from lockkeeper.ports import Objects, Policies
+from moto import mock_aws
+
+BUCKET = "lockkeeper-bucket"
+REGION = "eu-central-1"
+AT = datetime(2026, 11, 24, 9, 0, 0, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def aws() -> Iterator[boto3.Session]:
+    with mock_aws():
+        yield boto3.Session("testing", "testing", region_name=REGION)
+
+
+@pytest.fixture
+def s3(aws: boto3.Session) -> Any:
+    client = aws.client("s3")
+    for bucket in (BUCKET, "models"):
+        client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    client.put_object(Bucket="models", Key="wages/report.json", Body=b"evidence")
+    return client
+
+
+@pytest.fixture(params=["s3", "in memory"])
+def objects(request: pytest.FixtureRequest) -> Objects:
+    if request.param == "s3":
+        return S3Objects(request.getfixturevalue("s3"), BUCKET)
+    fake = InMemoryObjects(BUCKET)
+    fake.stored["s3://models/wages/report.json"] = b"evidence"
+    return fake
+
+
+@pytest.fixture(params=["s3", "in memory"])
+def policies(request: pytest.FixtureRequest) -> Policies:
+    if request.param == "s3":
+        return S3Policies(request.getfixturevalue("s3"), BUCKET)
+    return InMemoryPolicies(SettableClock())
+
+
+def test_an_object_is_read_up_to_its_limit(objects: Objects) -> None:
+    assert objects.read("s3://models/wages/report.json", max_bytes=8) == b"evidence"
+    with pytest.raises(EvidenceMissing, match="has 8 bytes, more than the 7"):
+        objects.read("s3://models/wages/report.json", max_bytes=7)
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://models/other", "s3://nobody-has-this/x", "https://x/y", "s3://models", "s3://", ""]
+)
+def test_what_cannot_be_read_is_missing_evidence(objects: Objects, uri: str) -> None:
+    with pytest.raises(EvidenceMissing):
+        objects.read(uri, max_bytes=10)
+    with pytest.raises(EvidenceMissing):
+        objects.stream(uri)
+
+
+def test_a_stream_is_kept_and_sealed_again(objects: Objects) -> None:
+    for _ in range(2):
+        objects.keep(iter([b"fi", b"rst"]), "incoming/release")
+        sealed = objects.seal_as("incoming/release", "artifacts/ab/model.tar.gz")
+        assert sealed == f"s3://{BUCKET}/artifacts/ab/model.tar.gz"
+        assert objects.read_own("incoming/release") is None
+    assert objects.read_own("artifacts/ab/model.tar.gz") == b"first"
+
+
+def test_an_empty_stream_is_kept(objects: Objects) -> None:
+    objects.keep(iter([]), "incoming/empty")
+    assert objects.read_own("incoming/empty") == b""
+
+
+def test_own_objects_are_written_over(objects: Objects) -> None:
+    assert objects.read_own("dossiers/x.json") is None
+    assert objects.write("dossiers/x.json", b"1", "application/json") == f"s3://{BUCKET}/dossiers/x.json"
+    objects.write("dossiers/x.json", b"2", "application/json")
+    assert objects.read_own("dossiers/x.json") == b"2"
+
+
+def test_a_source_that_breaks_leaves_no_object(objects: Objects) -> None:
+    def breaking() -> Iterator[bytes]:
+        yield b"some"
+        raise EvidenceMissing("it broke")
+
+    with pytest.raises(EvidenceMissing, match="it broke"):
+        objects.keep(breaking(), "incoming/broken")
+    assert objects.read_own("incoming/broken") is None
+
+
+def test_large_streams_go_up_in_parts_and_broken_uploads_are_aborted(s3: Any) -> None:
+    adapter = S3Objects(s3, BUCKET)
+    adapter.keep((b"x" * (1 << 20) for _ in range(20)), "incoming/large")
+    head = s3.head_object(Bucket=BUCKET, Key="incoming/large")
+    assert head["ContentLength"] == 20 << 20
+    assert head["ETag"].strip('"').endswith(f"-{-(-(20 << 20) // PART)}")
+
+    def breaking() -> Iterator[bytes]:
+        yield b"x" * PART
+        raise RuntimeError("the source broke")
+
+    with pytest.raises(RuntimeError, match="the source broke"):
+        adapter.keep(breaking(), "incoming/broken")
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
+
+
+def test_a_policy_is_loaded_by_version(policies: Policies) -> None:
+    with pytest.raises(PolicyMissing, match="lockkeeper policy apply"):
+        policies.load("wages")
+    first = policies.save("wages", "one: 1", "arn:aws:iam::111111111111:user/ada")
+    second = policies.save("wages", "one: ü", "arn:aws:iam::111111111111:user/ada")
+    assert first.version_id != second.version_id
+    assert policies.load("wages").text == "one: ü"
+    assert policies.load("wages", first.version_id).text == "one: 1"
+    assert policies.load("wages").changed_by == "arn:aws:iam::111111111111:user/ada"
+    assert policies.load("wages").changed_at.endswith("Z")
+
+
+def test_a_one_time_schedule_is_rounded_up_and_replaced_by_its_name(aws: boto3.Session) -> None:
+    client = aws.client("scheduler")
+    client.create_schedule_group(Name="lockkeeper")
+    schedules = OneTimeSchedules(
+        client,
+        group="lockkeeper",
+        target_arn=f"arn:aws:lambda:{REGION}:111111111111:function:resume",
+        role_arn="arn:aws:iam::111111111111:role/scheduler",
+        dead_letter_arn=f"arn:aws:sqs:{REGION}:111111111111:dead-letters",
+    )
+    schedules.once("bake", AT, {"deadline": {"release_id": "a"}})
+    schedules.once("bake", AT.replace(hour=10), {"deadline": {"release_id": "b"}})
+    kept = client.get_schedule(Name="bake", GroupName="lockkeeper")
+    assert kept["ScheduleExpression"] == "at(2026-11-24T10:00:01)"
+    assert json.loads(kept["Target"]["Input"]) == {"deadline": {"release_id": "b"}}
+    assert kept["Target"]["DeadLetterConfig"]["Arn"].endswith(":dead-letters")
+    schedules.cancel("bake")
+    schedules.cancel("bake")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        client.get_schedule(Name="bake", GroupName="lockkeeper")
+
+
+def queue_on(aws: boto3.Session) -> tuple[Any, str, str]:
+    client = aws.client("sqs")
+    url = client.create_queue(QueueName="heard")["QueueUrl"]
+    arn = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    return client, url, arn
+
+
+def heard(client: Any, url: str) -> list[dict[str, Any]]:
+    messages = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return [json.loads(message["Body"]) for message in messages]
+
+
+def test_a_personal_mail_carries_its_approver_and_a_subject_sns_takes(aws: boto3.Session) -> None:
+    sns = aws.client("sns")
+    personal, everybody = (sns.create_topic(Name=name)["TopicArn"] for name in ("personal", "everybody"))
+    client, url, arn = queue_on(aws)
+    for topic in (personal, everybody):
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    mail = TopicMail(sns, personal_topic_arn=personal, broadcast_topic_arn=everybody)
+    mail.personal("Ada", f"Grüße\n{'x' * 200}", "text")
+    mail.broadcast("promoted", "to all")
+    first, second = sorted(heard(client, url), key=lambda message: message["TopicArn"], reverse=True)
+    assert first["MessageAttributes"]["approver"]["Value"] == "Ada"
+    assert first["Subject"].startswith("Gr??e?x")
+    assert len(first["Subject"]) == 100
+    assert (second["Message"], "MessageAttributes" in second) == ("to all", False)

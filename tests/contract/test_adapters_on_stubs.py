@@ -1,0 +1,349 @@
+"""What AWS answers, in the words of the real services, and what the adapters make of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+from botocore.stub import ANY, Stubber
+from lockkeeper.adapters.aws import BusPublisher, StepFunctionsTasks
+from lockkeeper.adapters.s3 import S3Objects
+from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
+from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
+from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.rollout import AlarmLook, EndpointState
+
+ACCOUNT = "333333333333"
+REGION = "eu-central-1"
+ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/wages"
+PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/wages/1"
+SINCE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+class StubbedSession:
+    """A session whose clients answer what was queued, and check the requests against botocore's models."""
+
+    def __init__(self) -> None:
+        self._session = boto3.Session("testing", "testing", region_name=REGION)
+        self.clients: dict[str, Any] = {}
+        self.stubs: dict[str, Stubber] = {}
+
+    def client(self, service: str) -> Any:
+        if service not in self.clients:
+            self.clients[service] = self._session.client(service)  # type: ignore[call-overload]
+            self.stubs[service] = Stubber(self.clients[service])
+            self.stubs[service].activate()
+        return self.clients[service]
+
+    def stub(self, service: str) -> Stubber:
+        self.client(service)
+        return self.stubs[service]
+
+
+@pytest.fixture
+def session() -> StubbedSession:
+    return StubbedSession()
+
+
+@pytest.fixture
+def endpoints(session: StubbedSession) -> SageMakerEndpoints:
+    return SageMakerEndpoints(lambda: session, partition="aws", account=ACCOUNT, region=REGION)  # type: ignore[arg-type, return-value]
+
+
+def refuse(session: StubbedSession, operation: str, code: str, message: str, service: str = "sagemaker") -> None:
+    session.stub(service).add_client_error(operation, code, message, http_status_code=400)
+
+
+def create_endpoint(endpoints: SageMakerEndpoints) -> bool:
+    return endpoints.create("wages", "config", {"lockkeeper:release": "wages-v1-a1"})
+
+
+def test_arns_are_written_as_sagemaker_writes_them(endpoints: SageMakerEndpoints) -> None:
+    assert endpoints.arn_of("Wages") == ARN
+    assert endpoints.alarm_arn("Errors") == f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:Errors"
+
+
+def test_what_is_created_is_what_was_asked_for(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:
+    stub = session.stub("sagemaker")
+    tags = [{"Key": "lockkeeper:release", "Value": "wages-v1-a1"}]
+    container = {"Image": "i@sha256:1", "ModelDataUrl": "s3://b/artifacts/x/model.tar.gz", "Environment": {"A": "1"}}
+    role = f"arn:aws:iam::{ACCOUNT}:role/execution"
+    stub.add_response(
+        "create_model",
+        {"ModelArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model/m"},
+        {"ModelName": "m", "PrimaryContainer": container, "ExecutionRoleArn": role, "Tags": tags},
+    )
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": "m",
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 2,
+        "InitialVariantWeight": 1.0,
+    }
+    stub.add_response(
+        "create_endpoint_config",
+        {"EndpointConfigArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint-config/c"},
+        {"EndpointConfigName": "c", "ProductionVariants": [variant], "Tags": tags},
+    )
+    stub.add_response(
+        "create_endpoint", {"EndpointArn": ARN}, {"EndpointName": "wages", "EndpointConfigName": "c", "Tags": tags}
+    )
+    wanted = {"lockkeeper:release": "wages-v1-a1"}
+    endpoints.create_model(
+        "m",
+        image="i@sha256:1",
+        artifact_uri="s3://b/artifacts/x/model.tar.gz",
+        environment={"A": "1"},
+        role_arn=role,
+        tags=wanted,
+    )
+    endpoints.create_config("c", model="m", instance_type="ml.m5.large", instances=2, tags=wanted)
+    assert endpoints.create("wages", "c", wanted)
+    stub.assert_no_pending_responses()
+
+
+def test_what_exists_already_is_not_created_again(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:
+    message = f'Cannot create already existing endpoint "{ARN}".'
+    refuse(session, "create_endpoint", "ValidationException", message)
+    assert create_endpoint(endpoints) is False
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        ("ResourceLimitExceeded", "The account-level service limit 'ml.m5.large' is 0 Instances", TryAgain),
+        ("ValidationException", 'Could not find endpoint configuration "config".', DeploymentFailed),
+        ("AccessDeniedException", "User is not authorized to perform: iam:PassRole", DeploymentFailed),
+        ("ThrottlingException", "Rate exceeded", ClientError),
+        ("InternalFailure", "something", ClientError),
+    ],
+)
+def test_a_refused_creation_means(
+    session: StubbedSession, endpoints: SageMakerEndpoints, code: str, message: str, kind: type[Exception]
+) -> None:
+    refuse(session, "create_endpoint", code, message)
+    with pytest.raises(kind, match=code):
+        create_endpoint(endpoints)
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("update_endpoint", lambda endpoints: endpoints.update("wages", "config")),
+        ("delete_endpoint", lambda endpoints: endpoints.delete("wages")),
+    ],
+)
+def test_an_endpoint_that_is_changing_is_tried_again(
+    session: StubbedSession, endpoints: SageMakerEndpoints, operation: str, call: Callable[[SageMakerEndpoints], None]
+) -> None:
+    refuse(session, operation, "ValidationException", f'Cannot update in-progress endpoint "{ARN}".')
+    with pytest.raises(TryAgain):
+        call(endpoints)
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("delete_endpoint", lambda endpoints: endpoints.delete("wages")),
+        ("delete_endpoint_config", lambda endpoints: endpoints.delete_config("wages")),
+        ("delete_model", lambda endpoints: endpoints.delete_model("wages")),
+    ],
+)
+def test_what_is_gone_is_deleted(
+    session: StubbedSession, endpoints: SageMakerEndpoints, operation: str, call: Callable[[SageMakerEndpoints], None]
+) -> None:
+    refuse(session, operation, "ValidationException", f'Could not find endpoint "{ARN}".')
+    call(endpoints)
+    refuse(session, operation, "AccessDeniedException", "not authorized")
+    with pytest.raises(DeploymentFailed):
+        call(endpoints)
+
+
+def test_a_look_tells_what_describe_endpoint_says(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:
+    stub = session.stub("sagemaker")
+    answer = {
+        "EndpointName": "wages",
+        "EndpointArn": ARN,
+        "EndpointConfigName": "config",
+        "EndpointStatus": "Failed",
+        "FailureReason": "no ping",
+        "CreationTime": SINCE,
+        "LastModifiedTime": SINCE,
+    }
+    stub.add_response("describe_endpoint", answer, {"EndpointName": "wages"})
+    assert endpoints.look("wages") == EndpointState("wages", ARN, "Failed", "config", "no ping")
+    refuse(session, "describe_endpoint", "ValidationException", f'Could not find endpoint "{ARN}".')
+    assert endpoints.look("wages") is None
+    refuse(session, "describe_endpoint", "ThrottlingException", "Rate exceeded")
+    with pytest.raises(ClientError):
+        endpoints.look("wages")
+
+
+def test_a_models_own_error_is_an_answer(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:
+    stub = session.stub("sagemaker-runtime")
+    body = StreamingBody(io.BytesIO(b"1\n0"), 3)
+    stub.add_response("invoke_endpoint", {"Body": body, "ContentType": "text/csv"})
+    answered = endpoints.invoke("wages", "1,2", "text/csv", "text/csv")
+    assert (answered.status, answered.content_type, answered.body) == (200, "text/csv", "1\n0")
+    stub.add_client_error(
+        "invoke_endpoint",
+        "ModelError",
+        "Received client error (415)",
+        http_status_code=424,
+        modeled_fields={"OriginalStatusCode": 415, "OriginalMessage": "no such type"},
+    )
+    answered = endpoints.invoke("wages", "1,2", "image/png", "text/csv")
+    assert (answered.status, answered.body) == (415, "no such type")
+    refuse(session, "invoke_endpoint", "ValidationError", "Endpoint wages not found.", "sagemaker-runtime")
+    with pytest.raises(DeploymentFailed, match="cannot be invoked"):
+        endpoints.invoke("wages", "1,2", "text/csv", "text/csv")
+
+
+def test_alarms_are_looked_at_with_their_history(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:
+    stub = session.stub("cloudwatch")
+    names = ("calm", "recovered", "gone")
+    known = [{"AlarmName": name, "StateValue": "OK"} for name in names[:2]]
+    stub.add_response("describe_alarms", {"MetricAlarms": known}, {"AlarmNames": list(names)})
+    summaries = {"calm": "Alarm updated from INSUFFICIENT_DATA to OK", "recovered": "Alarm updated from OK to ALARM"}
+    for name in names[:2]:
+        stub.add_response(
+            "describe_alarm_history",
+            {"AlarmHistoryItems": [{"AlarmName": name, "HistorySummary": summaries[name]}]},
+            {"AlarmName": name, "HistoryItemType": "StateUpdate", "StartDate": SINCE},
+        )
+    assert endpoints.alarms(names, SINCE) == (
+        AlarmLook("calm", "OK", False),
+        AlarmLook("recovered", "OK", True),
+        AlarmLook("gone", "missing", False),
+    )
+    assert endpoints.alarms((), SINCE) == ()
+    stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(("length", "period"), [(timedelta(minutes=11), 60), (timedelta(days=30), 31 * 60)])
+def test_invocations_are_summed_within_cloudwatchs_limits(
+    session: StubbedSession, endpoints: SageMakerEndpoints, length: timedelta, period: int
+) -> None:
+    expected = {
+        "Namespace": "AWS/SageMaker",
+        "MetricName": "Invocations",
+        "Dimensions": ANY,
+        "StartTime": SINCE,
+        "EndTime": SINCE + length,
+        "Period": period,
+        "Statistics": ["Sum"],
+    }
+    points = {"Datapoints": [{"Sum": 3.0}, {"Sum": 4.0}]}
+    session.stub("cloudwatch").add_response("get_metric_statistics", points, expected)
+    assert endpoints.invocations("wages", SINCE, SINCE + length) == 7
+    assert length.total_seconds() / period <= 1440
+
+
+@pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
+def test_a_token_that_is_gone_is_not_delivered(session: StubbedSession, code: str) -> None:
+    tasks = StepFunctionsTasks(session.client("stepfunctions"), "arn")
+    refuse(session, "send_task_success", code, "gone", "stepfunctions")
+    refuse(session, "send_task_failure", code, "gone", "stepfunctions")
+    assert not tasks.succeed("token", {})
+    assert not tasks.fail("token", "GateFailed", "why")
+
+
+def test_a_token_is_told_its_result_within_the_limits(session: StubbedSession) -> None:
+    stub = session.stub("stepfunctions")
+    stub.add_response("send_task_success", {}, {"taskToken": "token", "output": '{"a": 1}'})
+    stub.add_response("send_task_failure", {}, {"taskToken": "token", "error": "e" * 256, "cause": "c" * 32000})
+    tasks = StepFunctionsTasks(session.client("stepfunctions"), "arn")
+    assert tasks.succeed("token", {"a": 1})
+    assert tasks.fail("token", "e" * 300, "c" * 40000)
+    refuse(session, "send_task_success", "ThrottlingException", "slow down", "stepfunctions")
+    with pytest.raises(ClientError):
+        tasks.succeed("token", {})
+
+
+def test_an_execution_is_started_once(session: StubbedSession) -> None:
+    arn = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:release"
+    stub = session.stub("stepfunctions")
+    stub.add_response(
+        "start_execution",
+        {"executionArn": arn.replace("stateMachine", "execution") + ":wages-v1-a1", "startDate": SINCE},
+        {"stateMachineArn": arn, "name": "wages-v1-a1", "input": '{"attempt": 1, "release_id": "wages-v1-a1"}'},
+    )
+    tasks = StepFunctionsTasks(session.client("stepfunctions"), arn)
+    assert tasks.start("wages-v1-a1", {"release_id": "wages-v1-a1", "attempt": 1})
+    refuse(session, "start_execution", "ExecutionAlreadyExists", "exists", "stepfunctions")
+    assert not tasks.start("wages-v1-a1", {})
+
+
+def test_an_event_reaches_the_bus_as_lockkeepers_or_is_missed(session: StubbedSession) -> None:
+    entry = {"Source": "lockkeeper", "DetailType": "Gate Judged", "Detail": '{"a": 1}', "EventBusName": "bus"}
+    stub = session.stub("events")
+    stub.add_response("put_events", {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}, {"Entries": [entry]})
+    publisher = BusPublisher(session.client("events"), "bus")
+    publisher.publish("Gate Judged", {"a": 1})
+    refused = {"ErrorCode": "InternalFailure", "ErrorMessage": "try again"}
+    stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [refused]}, {"Entries": [entry]})
+    with pytest.raises(RuntimeError, match="the bus refused Gate Judged: InternalFailure try again"):
+        publisher.publish("Gate Judged", {"a": 1})
+
+
+@pytest.mark.parametrize("already_there", [False, True])
+def test_a_sealed_key_is_written_at_most_once(session: StubbedSession, already_there: bool) -> None:
+    stub = session.stub("s3")
+    copy = {
+        "Bucket": "bucket",
+        "Key": "artifacts/ab/model.tar.gz",
+        "CopySource": {"Bucket": "bucket", "Key": "incoming/release"},
+        "IfNoneMatch": "*",
+    }
+    if already_there:
+        stub.add_client_error("copy_object", "PreconditionFailed", http_status_code=412, expected_params=copy)
+    else:
+        stub.add_response("copy_object", {}, copy)
+    stub.add_response("delete_object", {}, {"Bucket": "bucket", "Key": "incoming/release"})
+    sealed = S3Objects(session.client("s3"), "bucket").seal_as("incoming/release", "artifacts/ab/model.tar.gz")
+    assert sealed == "s3://bucket/artifacts/ab/model.tar.gz"
+    stub.assert_no_pending_responses()
+
+
+def test_a_version_that_is_gone_is_none(session: StubbedSession) -> None:
+    registry = SageMakerRegistry(session.client("sagemaker"))
+    refuse(session, "describe_model_package", "ValidationException", f"ModelPackage {PACKAGE} does not exist.")
+    assert registry.describe(PACKAGE) is None
+    refuse(session, "describe_model_package", "AccessDeniedException", "not authorized")
+    with pytest.raises(ClientError):
+        registry.describe(PACKAGE)
+
+
+def test_a_stamp_is_what_the_registry_accepts(session: StubbedSession) -> None:
+    stub = session.stub("sagemaker")
+    stub.add_response(
+        "update_model_package",
+        {"ModelPackageArn": PACKAGE},
+        {
+            "ModelPackageArn": PACKAGE,
+            "ApprovalDescription": "promoted",
+            "CustomerMetadataProperties": {"lockkeeper:release": "a_b"},
+            "ModelApprovalStatus": "Approved",
+            "ModelLifeCycle": {"Stage": "Production", "StageStatus": "Promoted"},
+        },
+    )
+    registry = SageMakerRegistry(session.client("sagemaker"))
+    registry.stamp(
+        PACKAGE,
+        status="Approved",
+        description="promoted",
+        metadata={"lockkeeper:release": "a;b"},
+        life_cycle="Production",
+    )
+    bare = {"ModelPackageArn": PACKAGE, "ApprovalDescription": "failed", "CustomerMetadataProperties": {}}
+    stub.add_response("update_model_package", {"ModelPackageArn": PACKAGE}, bare)
+    registry.stamp(PACKAGE, status=None, description="failed", metadata={}, life_cycle="")
+    refuse(session, "update_model_package", "ValidationException", f"ModelPackage {PACKAGE} does not exist.")
+    registry.stamp(PACKAGE, status=None, description="gone", metadata={}, life_cycle="")
+    stub.assert_no_pending_responses()
