@@ -6,6 +6,7 @@ import ast
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,7 @@ def section(document: Path, heading: str) -> str:
 
 def rows(markdown: str) -> list[list[str]]:
     """The body of the first table in a piece of Markdown, as cells."""
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    following = dropwhile(lambda line: not line.startswith("|"), markdown.splitlines())
+    lines = list(takewhile(lambda line: line.startswith("|"), following))
     assert len(lines) > 2, "no table"
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
