@@ -135,7 +135,7 @@ def test_pages_name_no_place_of_one_machine(page: Path) -> None:
 def test_the_runbook_and_security_name_only_what_is_there() -> None:
     outputs = (PROJECT / "template.yaml").read_text()
     for page in ("runbook.md", "security.md"):
-        for name in re.findall(r"\(function (\w+)\)", (DOCS / page).read_text()):
+        for name in re.findall(r"\(named (\w+)\)", (DOCS / page).read_text()):
             assert f"\n  {name}:\n" in outputs, name
 
 
