@@ -79,7 +79,7 @@ class BreakingHarbour(Harbour):
     def __init__(self, at: int = 0, *, after: bool = False) -> None:
         world = InMemoryWorld()
         self.breaking = BreakingWorld(world, at, after=after)
-        super().__init__(inside=self.breaking, world=world)  # type: ignore[arg-type]
+        super().__init__(inside=self.breaking, world=world)
 
     def tell_registry(self, version: int) -> Any:
         try:

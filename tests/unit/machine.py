@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from lockkeeper.adapters.in_memory.messages import BEGINNING
 from lockkeeper.domain.ending import Ending
 from lockkeeper.domain.errors import LockkeeperError, TryAgain
 from lockkeeper.ports import World
@@ -43,7 +44,7 @@ class Execution:
     payload: dict[str, Any]
     state: str = "OpenRelease"
     token: str = ""
-    entered_at: datetime | None = None
+    entered_at: datetime = BEGINNING
     tries: int = 0
     timeouts: dict[str, int] = field(default_factory=dict)
     ending: dict[str, Any] = field(default_factory=dict)
