@@ -1,5 +1,7 @@
 """One API call, and the shape of the functions that answer it."""
 
+import base64
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +28,8 @@ class Call:
     def user_context(self) -> JsonObject:
         """The caller as CreatedBy and LastModifiedBy show it.
 
-        `UserProfileName` is there for a Studio profile only, which SageMaker sees in the name of the role session.
+        `UserProfileName` is there for Studio users only. SageMaker knows them by their Studio session; here a role
+        session named `studio-PROFILE` stands for one.
         """
         context: JsonObject = {"IamIdentity": {"Arn": self.caller_arn, "PrincipalId": principal_id(self.caller_arn)}}
         kind, _, name = self.caller_arn.rpartition(":")[2].partition("/")
@@ -47,5 +50,5 @@ def principal_id(arn: str) -> str:
     kind, _, name = resource.partition("/")
     prefix = "AROA" if kind == "assumed-role" else "AIDA"
     role, _, session = name.partition("/")
-    stable = f"{sum((index + 1) * ord(letter) for index, letter in enumerate(account + role)):017d}"
+    stable = base64.b32encode(hashlib.sha256(f"{account}/{role}".encode()).digest()).decode()[:17]
     return f"{prefix}{stable}:{session}" if kind == "assumed-role" else f"{prefix}{stable}"
