@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.local import bring_up
 from cli.options import DEFAULT_STACK
 from cli.report.page import write_report
 from cli.stack import find_stack
@@ -20,12 +22,9 @@ from cli.story.stage import Stage
 from cli.story.wages import WagesStory
 from cli.terminal import console
 from localcloud import supervisor
-from localcloud.deploy import deploy
 
 CLOCK_SCALE = 60.0
 OUTPUT = Path("build/demo")
-EXTERNAL_ID = "lockkeeper-demo-on-this-laptop"
-"""The external ID of the deploy role; on a laptop it guards nothing, on AWS it is yours to choose."""
 
 
 def demo(
@@ -61,16 +60,19 @@ def play(book: Book, port: int, clock_scale: float, kept: Path, interactive: boo
         except StoryEnded:
             # The chapter has told why, and the report will; what was found so far is in it.
             pass
-        return gather(book, story, began, clock_scale)
+        try:
+            return gather(book, story, began, clock_scale)
+        except (BotoCoreError, ClientError):
+            # The laptop's AWS is gone: what the chapters know is all there is.
+            return gather(book, None, began, clock_scale)
 
 
 def set_up(book: Book, port: int, clock_scale: float, kept: Path, ending: ExitStack) -> Stage:
     """The first chapter: start the laptop's AWS, deploy into it. What has to be undone is put onto `ending`."""
     with book.chapter("The laptop's AWS starts and Lockkeeper is deployed to it") as chapter:
-        running = supervisor.start(port, clock_scale, state_folder=kept)
+        running, _ = bring_up(book.console, port, clock_scale, detach=False, state_folder=kept)
         ending.callback(supervisor.stop, running)
         ending.enter_context(aws_client_of(running))
-        deploy(running.endpoint_url, DEFAULT_STACK, {"ExternalId": EXTERNAL_ID, "WebUrl": running.web_url})
         stage = Stage(find_stack(DEFAULT_STACK), running.mailbox)
         stacks = stage.stack.session.client("cloudformation").describe_stacks(StackName=DEFAULT_STACK)["Stacks"]
         chapter.check("stack", stacks[0]["StackStatus"], stacks[0]["StackStatus"] == "CREATE_COMPLETE")

@@ -64,7 +64,8 @@ class Span:
     left: float
     width: float
     seconds: float
-    waits_for_people: bool
+    kind: str
+    """`work`, `people` (somebody was asked) or `bad` (an error ended it)."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def spans(states: Sequence[dict[str, Any]]) -> tuple[Span, ...]:
     """Place states on a common time axis.
 
     Args:
-        states: `{name, note, started_at, ended_at, waits_for_people}` with times in seconds since the epoch.
+        states: `{name, note, started_at, ended_at, failed, waits_for_people}` with times in seconds since the epoch.
     """
     if not states:
         return ()
@@ -124,11 +125,11 @@ def spans(states: Sequence[dict[str, Any]]) -> tuple[Span, ...]:
     return tuple(
         Span(
             name=state["name"],
-            note=state.get("note", ""),
+            note=state["note"],
             left=100 * (state["started_at"] - begin) / whole,
             width=max(100 * (state["ended_at"] - state["started_at"]) / whole, 0.4),
             seconds=state["ended_at"] - state["started_at"],
-            waits_for_people=bool(state.get("waits_for_people", False)),
+            kind="bad" if state["failed"] else "people" if state["waits_for_people"] else "work",
         )
         for state in states
     )

@@ -21,6 +21,7 @@ APPROVER = "Ada Lindqvist"
 MAIL_ADDRESS = "ada@example.com"
 COMMENT = "Evaluation and tests look right to me"
 YEAR_AFTER_TRAINING = 1979
+PIPELINE_STEPS = 3
 PIPELINE_SECONDS = 240
 STATE_SECONDS = 120
 MOST_TRANSITIONS = 12
@@ -89,6 +90,8 @@ class WagesStory:
         with self.book.chapter(f"The pipeline trains, evaluates and registers version {version}") as chapter:
             run = training.run_pipeline(self.stage.sagemaker, BUCKET, self.role_arn, parameters, PIPELINE_SECONDS)
             chapter.check("pipeline execution", f"{run.status} {run.failure_reason}".strip(), run.status == "Succeeded")
+            steps = [f"{name} {status}" for name, status in run.steps]
+            chapter.check("its steps", ", ".join(steps), len(run.steps) == PIPELINE_STEPS)
             package = self.stage.sagemaker.describe_model_package(ModelPackageName=run.model_package_arn)
             chapter.check("registered", run.model_package_arn, package["ModelPackageVersion"] == version)
             report = self.stage.read_json(package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"])
@@ -120,7 +123,7 @@ class WagesStory:
         with self.book.chapter(f"{APPROVER} approves") as chapter:
             _, link = letter.wait_for_link(self.stage.mailbox, MAIL_ADDRESS)
             if self.interactive:
-                self.book.console.print(f"   Your turn: decide on [link={link}]{link}[/link]")
+                self.book.console.print(f"   Your turn: decide on {link}", soft_wrap=True)
             else:
                 answer = letter.press(letter.open_page(link), "approve", {"comment": COMMENT})
                 chapter.check("answer to the form", answer.status, answer.status in (200, 303))

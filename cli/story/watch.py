@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cli.terminal import table
+
 PERIOD_SECONDS = 0.4
+FAILURES = frozenset({"TaskFailed", "TaskTimedOut", "TaskStartFailed", "TaskSubmitFailed"})
 PEOPLE = frozenset({"RequestStagingApproval", "RequestProductionApproval"})
 WAITS_FOR = {
     "OpenRelease": "the group's lock",
@@ -34,11 +37,12 @@ WAITS_FOR = {
 
 @dataclass(frozen=True)
 class StateSpan:
-    """A state that was entered, and left unless it is the one the release is in."""
+    """A state that was entered, and left unless it is the one the release is in; `failed` when an error ended it."""
 
     name: str
     entered: datetime
     left: datetime | None
+    failed: bool = False
 
     def seconds(self, now: datetime) -> float:
         """How long the release was (or is) in the state."""
@@ -48,14 +52,18 @@ class StateSpan:
 def read_states(step_functions: Any, execution_arn: str) -> list[StateSpan]:
     """Read the states of an execution, in the order they were entered, from its history."""
     spans: list[StateSpan] = []
+    failing = False
     pages = step_functions.get_paginator("get_execution_history").paginate(executionArn=execution_arn)
     for event in (event for page in pages for event in page["events"]):
-        if event["type"] == "TaskStateEntered":
+        kind = event["type"]
+        if kind == "TaskStateEntered":
             spans.append(StateSpan(event["stateEnteredEventDetails"]["name"], event["timestamp"], None))
-        elif event["type"] == "TaskStateExited":
-            name = event["stateExitedEventDetails"]["name"]
-            last = max(index for index, span in enumerate(spans) if span.name == name)
-            spans[last] = StateSpan(name, spans[last].entered, event["timestamp"])
+        elif kind == "TaskStateExited":
+            # A journey has no parallel states: what is left is what was entered last.
+            spans[-1] = replace(spans[-1], left=event["timestamp"], failed=failing)
+        elif kind.startswith("Task"):
+            # A retry begins with another TaskScheduled, so the last word before the exit counts.
+            failing = kind in FAILURES
     return spans
 
 
@@ -70,16 +78,18 @@ class Watch:
         self._read_release = read_release
 
     def until(
-        self, release_id: str, reached: Callable[[dict[str, Any]], bool], timeout_seconds: float
+        self, release_id: str, reached: Callable[[dict[str, Any]], bool], timeout_seconds: float, *, keep: bool = False
     ) -> dict[str, Any]:
         """Show the release's way until `reached` holds for its JSON form, and return that.
+
+        What was shown goes away afterwards unless `keep` asks for it to stay on the terminal.
 
         Raises:
             TimeoutError: it did not hold in time; the message says where the release is.
         """
         deadline = time.monotonic() + timeout_seconds
         release = None
-        with Live(console=self._console, transient=not self._console.is_terminal, refresh_per_second=8) as live:
+        with Live(console=self._console, transient=not keep, refresh_per_second=8) as live:
             while time.monotonic() < deadline:
                 release = self._read_release(release_id)
                 if release is not None:
@@ -100,7 +110,7 @@ class Watch:
             TimeoutError: one of the two had not ended in time.
         """
         deadline = time.monotonic() + timeout_seconds
-        release = self.until(release_id, has_ended, timeout_seconds)
+        release = self.until(release_id, has_ended, timeout_seconds, keep=True)
         while time.monotonic() < deadline:
             execution = self._step_functions.describe_execution(executionArn=release["execution_arn"])
             if execution["status"] != "RUNNING":
@@ -119,21 +129,18 @@ def has_ended(release: dict[str, Any]) -> bool:
 
 
 def draw(release: dict[str, Any], states: list[StateSpan], now: datetime) -> Table:
-    """Draw a release's states: a tick and the time it took for each that is over, what the current one waits for."""
-    table = Table(title=f"{release['release_id']}  {release['status']}", title_justify="left", expand=False)
-    table.add_column("")
-    table.add_column("state")
-    table.add_column("seconds", justify="right")
-    table.add_column("waits for")
+    """Draw a release's states: how each that is over ended and how long it took, and what the current one waits for."""
+    drawn = table("", "state", "seconds", "waits for", title=f"{release['release_id']}: {release['status']}")
     for state in states:
         over = state.left is not None
-        table.add_row(
-            Text("✓", "green") if over else Text("…", "yellow"),
+        mark = ("✗", "red") if state.failed else ("✓", "green") if over else ("…", "yellow")
+        drawn.add_row(
+            Text(*mark),
             Text(state.name, "" if over else "bold"),
             f"{state.seconds(now):.1f}",
             Text("" if over else WAITS_FOR.get(state.name, ""), "dim"),
         )
-    return table
+    return drawn
 
 
 def journey(release: dict[str, Any], states: list[StateSpan]) -> dict[str, Any]:
@@ -144,9 +151,10 @@ def journey(release: dict[str, Any], states: list[StateSpan]) -> dict[str, Any]:
         "states": [
             {
                 "name": state.name,
-                "note": _note(state.name, release),
+                "note": release["reason"] if state.failed else _note(state.name, release),
                 "started_at": state.entered.timestamp(),
                 "ended_at": (state.left or end).timestamp(),
+                "failed": state.failed,
                 "waits_for_people": state.name in PEOPLE and bool(_decisions(state.name, release)),
             }
             for state in states

@@ -45,6 +45,7 @@ def story_facts() -> dict[str, Any]:
             "note": "Ada Lindqvist was asked and approved" if "Approval" in name else "",
             "started_at": 100.0 + 2 * index,
             "ended_at": 102.0 + 2 * index,
+            "failed": name == "TestStaging",
             "waits_for_people": "Approval" in name,
         }
         for index, name in enumerate(names)

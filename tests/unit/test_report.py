@@ -111,7 +111,7 @@ def test_states_share_one_time_axis() -> None:
     drawn = figures.spans(story_facts()["journeys"][0]["states"])
     assert drawn[0].left == 0
     assert drawn[-1].left + drawn[-1].width == pytest.approx(100)
-    assert [span.waits_for_people for span in drawn] == [False, False, False, True, False, False]
+    assert [span.kind for span in drawn] == ["work", "work", "work", "people", "work", "bad"]
 
 
 def test_every_value_is_counted_in_the_histogram() -> None:

@@ -11,8 +11,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import typer
 from rich.console import Console
+from typer.testing import CliRunner
 
+from cli.demo import demo
 from cli.report.page import render
 from cli.story.chapters import Book, StoryEnded
 from cli.story.facts import gather
@@ -21,6 +24,8 @@ from cli.story.traffic import Traffic, send_rows
 from cli.story.wages import EXAMPLE, WagesStory
 from cli.story.watch import draw, journey, read_states
 from examples.wages.data import FEATURES, LABEL
+from localcloud import supervisor
+from localcloud.supervisor import StartError
 
 BEGAN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -178,6 +183,22 @@ def test_states_are_read_from_the_history() -> None:
     assert drawn["states"][1]["note"] == "Ada approved (link)"
 
 
+def task(kind: str, second: int) -> dict[str, Any]:
+    return {"type": kind, "timestamp": BEGAN + timedelta(seconds=second)}
+
+
+def test_a_state_failed_when_its_last_try_did() -> None:
+    tried_again = [
+        entered("ScanArtifact", 0),
+        task("TaskFailed", 1),
+        task("TaskScheduled", 2),
+        task("TaskSucceeded", 3),
+    ]
+    refused = [left("ScanArtifact", 3), entered("JudgeCandidate", 3), task("TaskScheduled", 3), task("TaskFailed", 4)]
+    states = read_states(History(tried_again, [*refused, left("JudgeCandidate", 4)]), "arn")
+    assert [(state.name, state.failed) for state in states] == [("ScanArtifact", False), ("JudgeCandidate", True)]
+
+
 def test_the_live_table_says_what_the_current_state_waits_for() -> None:
     states = read_states(
         History([entered("OpenRelease", 0), left("OpenRelease", 1), entered("DeployToStaging", 1)]), ""
@@ -258,3 +279,18 @@ def test_a_story_that_never_began_makes_a_report(book: Book) -> None:
     facts = gather(book, None, BEGAN, clock_scale=1)
     assert facts["ok"] is False
     render(facts)
+
+
+def test_a_demo_that_cannot_start_fails_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **named: Any) -> Any:
+        raise StartError("The server ended with status 1.")
+
+    monkeypatch.setattr(supervisor, "start", refuse)
+    app = typer.Typer()
+    app.command()(demo)
+    result = CliRunner().invoke(app, ["--out", str(tmp_path)])
+    assert result.exit_code == 1
+    facts = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert facts["ok"] is False
+    assert facts["chapters"][0]["problem"] == "StartError: The server ended with status 1."
+    assert "did not end as it should" in (tmp_path / "report.html").read_text(encoding="utf-8")
