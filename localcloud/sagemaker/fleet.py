@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,36 +42,39 @@ class Fleet:
     """The server process of one variant. Requests in flight are counted, so that it can be drained before it ends."""
 
     variant_name: str
-    port: int
-    process: subprocess.Popen[bytes]
+    spawn: Callable[[], tuple[subprocess.Popen[bytes], int]]
     failure_file: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+    port: int = field(init=False)
     _idle: queue.LifoQueue[http.client.HTTPConnection] = field(default_factory=queue.LifoQueue)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _in_flight: int = 0
     _stopping: bool = False
 
+    def __post_init__(self) -> None:
+        self.process, self.port = self.spawn()
+
     @classmethod
     def start(cls, variant_name: str, model: StagedModel, folder: Path, log_file: Path) -> "Fleet":
         """Start the server process; it listens from the first moment and is healthy when the model is loaded."""
-        environment = {
-            "SAGEMAKER_BASE_DIR": str(folder),
-            "SM_MODEL_DIR": str(model.folder),
-            **model.environment,
-        }
         failure_file = folder / "failure"
-        with socket.create_server(("127.0.0.1", 0)) as listening, log_file.open("ab") as log:
-            port = listening.getsockname()[1]
-            arguments = [str(listening.fileno()), model.framework.name, str(model.folder), str(failure_file)]
-            process = subprocess.Popen(
-                [str(model.python), "-P", str(SERVER), *arguments],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                env=clean_environment(model.python, environment),
-                pass_fds=(listening.fileno(),),
-            )
-        return cls(variant_name, port, process, failure_file)
+        environment = {"SAGEMAKER_BASE_DIR": str(folder), "SM_MODEL_DIR": str(model.folder), **model.environment}
+
+        def spawn() -> tuple[subprocess.Popen[bytes], int]:
+            with socket.create_server(("127.0.0.1", 0)) as listening, log_file.open("ab") as log:
+                arguments = [str(listening.fileno()), model.framework.name, str(model.folder), str(failure_file)]
+                process = subprocess.Popen(
+                    [str(model.python), "-P", str(SERVER), *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=folder,
+                    env=clean_environment(model.python, environment),
+                    pass_fds=(listening.fileno(),),
+                )
+                return process, listening.getsockname()[1]
+
+        return cls(variant_name, spawn, failure_file)
 
     def wait_until_healthy(self, seconds: float) -> None:
         """Ping until the container is healthy. Raises WorkFailedError when it ended or `seconds` have passed."""
@@ -109,10 +112,22 @@ class Fleet:
             self._in_flight += 1
         try:
             return self._exchange(body, headers)
+        except (OSError, http.client.HTTPException):
+            self._revive()
+            raise
         finally:
             with self._changed:
                 self._in_flight -= 1
                 self._changed.notify_all()
+
+    def _revive(self) -> None:
+        """Start a container that has ended anew, as SageMaker does; the request that found it dead is lost."""
+        with self._changed:
+            if self._stopping or self.process.poll() is None:
+                return
+            self._forget_connections()
+            stop(self.process)
+            self.process, self.port = self.spawn()
 
     def _exchange(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         while True:
@@ -150,6 +165,9 @@ class Fleet:
         """End the process at once."""
         with self._changed:
             self._stopping = True
+            self._forget_connections()
+        stop(self.process)
+
+    def _forget_connections(self) -> None:
         while not self._idle.empty():
             self._idle.get_nowait().close()
-        stop(self.process)

@@ -14,7 +14,7 @@ from ministack.core import iam_actions, iam_evaluator, router
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import stepfunctions
 
-from localcloud.sagemaker import authorization
+from localcloud.sagemaker import authorization, validation
 from localcloud.sagemaker.cloud import JsonObject, Place
 from localcloud.sagemaker.errors import ApiError
 from localcloud.sagemaker.ministack_cloud import MinistackCloud
@@ -39,6 +39,8 @@ def install(run_folder: Path, clock_scale: float) -> Callable[[], None]:
     cloud = MinistackCloud()
     service = LocalSageMaker(cloud, run_folder, clock_scale)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sagemaker")
+    # The service model takes a second to read; the first caller should not wait for it.
+    pool.submit(validation.service_model)
     handlers = _Handlers(service, pool)
     app.SERVICE_HANDLERS[CONTROL] = handlers.control
     app.SERVICE_HANDLERS[RUNTIME] = handlers.runtime

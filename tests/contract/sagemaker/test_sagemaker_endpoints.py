@@ -182,3 +182,24 @@ def test_a_deleted_endpoint_serves_no_more_and_frees_its_name(account: Account) 
     with pytest.raises(ApiError, match="ValidationError: Endpoint endpoint of account 111122223333 not found"):
         account.invoke("endpoint", "1")
     assert account.serve("endpoint", "double")["EndpointStatus"] == "InService"
+
+
+def test_a_container_that_ends_is_started_again(account: Account) -> None:
+    script = (
+        TRIPLING + "\ndef input_fn(body, kind):\n    import os, numpy\n    if body == 'die':\n        os._exit(9)\n"
+    )
+    account.add_config("mortal", script + "    return numpy.array([float(body)])\n")
+    account.serve("mortal", "mortal")
+
+    with pytest.raises(ApiError) as raised:
+        account.invoke("mortal", "die")
+
+    assert raised.value.details["OriginalStatusCode"] == 503
+    account.cloud.wait_for(lambda: _answers(account, "mortal"))
+
+
+def _answers(account: Account, endpoint: str) -> bool:
+    try:
+        return account.invoke(endpoint, "2", accept="text/csv")[0].strip() == "6.0"
+    except ApiError:
+        return False

@@ -231,6 +231,27 @@ def test_a_role_without_access_to_the_artifact_fails_the_endpoint(laptop: Laptop
     assert "Could not access model data" in described["FailureReason"]
 
 
+def test_a_state_machine_calls_sagemaker(laptop: Laptop, endpoint: str) -> None:
+    states = {
+        "Look": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:sagemaker:describeEndpoint",
+            "Parameters": {"EndpointName": endpoint},
+            "End": True,
+        }
+    }
+    machines = laptop.client("stepfunctions")
+    definition = json.dumps({"StartAt": "Look", "States": states})
+    arn = machines.create_state_machine(name="look", definition=definition, roleArn=laptop.role_arn)["stateMachineArn"]
+    execution = machines.start_execution(stateMachineArn=arn)["executionArn"]
+
+    def ended() -> Any:
+        found = machines.describe_execution(executionArn=execution)
+        return found if found["status"] != "RUNNING" else None
+
+    assert json.loads(_eventually(ended)["output"])["EndpointStatus"] == "InService"
+
+
 def test_the_processes_of_endpoints_end_with_a_killed_server(tmp_path: Path) -> None:
     running = supervisor.start(port=0, state_folder=tmp_path)
     laptop = Laptop(running)
