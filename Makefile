@@ -1,6 +1,7 @@
 # `make` alone lists what there is. Everything runs in environments of its own under this folder; nothing else is touched.
 PYTHON ?= python3
-PYTEST_ARGS ?=
+# Tests of one file share a laptop's AWS, so they stay together.
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadfile
 
 VENV := .venv
 CHECK := .venv-check
