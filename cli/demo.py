@@ -43,8 +43,8 @@ def demo(
     facts = play(Book(out_console), port, clock_scale, kept, interactive)
     page = write_report(facts, out)
     ending = "[green]Every chapter ended as it should.[/green]" if facts["ok"] else "[red]The story broke off.[/red]"
-    out_console.print(f"\n{ending} {facts['seconds']:.0f} s. Report: {page.resolve()}", highlight=False)
-    out_console.print(f"Logs and mails of the run: {kept / supervisor.LAST_RUN}", highlight=False)
+    out_console.print(f"\n{ending} {facts['seconds']:.0f} s. Report: {page.resolve()}", soft_wrap=True)
+    out_console.print(f"Logs and mails of the run: {kept / supervisor.LAST_RUN}", soft_wrap=True)
     raise typer.Exit(0 if facts["ok"] else 1)
 
 

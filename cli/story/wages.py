@@ -78,7 +78,7 @@ class WagesStory:
         """The rules of the group, through the same function as `lockkeeper policy apply`."""
         with self.book.chapter("The team applies its policy") as chapter:
             text = (EXAMPLE / "policy.yaml").read_text(encoding="utf-8")
-            self.policy_text = text.replace("your-wages-bucket", BUCKET)
+            self.policy_text = text.replace("sagemaker-your-team", BUCKET)
             applied = self.stage.apply_policy(self.policy_text)
             stored = self.stage.read_policy(training.GROUP)
             chapter.check("policy in force", f"version {applied.stored.version_id}", stored == self.policy_text)

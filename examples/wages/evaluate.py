@@ -11,6 +11,7 @@ import io
 import json
 import tarfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import joblib
 import numpy as np
@@ -38,13 +39,17 @@ SPREAD_SEED = 0
 F_SCORES = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
 
 
-def read_model(archive: Path) -> tuple[object, list[str]]:
-    """Read the classifier and the names of its features from a `model.tar.gz`, without unpacking it to disk."""
+def read_model(archive: Path) -> tuple[Any, list[str]]:
+    """Read the classifier and the names of its features from a `model.tar.gz`, without unpacking it to disk.
+
+    Raises:
+        KeyError: the archive lacks `model.joblib` or `features.json`.
+    """
     with tarfile.open(archive) as opened:
         # SageMaker writes "model.joblib", other tools "./model.joblib".
         members = {PurePosixPath(member.name).as_posix(): member for member in opened if member.isfile()}
-        classifier = joblib.load(io.BytesIO(opened.extractfile(members["model.joblib"]).read()))
-        features = json.load(opened.extractfile(members["features.json"]))
+        classifier = joblib.load(io.BytesIO(_read(opened, members["model.joblib"])))
+        features = json.loads(_read(opened, members["features.json"]))
     return classifier, [feature["name"] for feature in features]
 
 
@@ -107,6 +112,11 @@ def evaluate(model: Path, data: Path, output: Path) -> None:
     (output / "evaluation.json").write_text(json.dumps(statistics, indent=2), encoding="utf-8")
     accuracy = statistics["binary_classification_metrics"]["accuracy"]["value"]
     print(f"evaluated {len(rows)} rows: accuracy={accuracy:.6f};", flush=True)
+
+
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    opened = archive.extractfile(member)
+    return opened.read() if opened is not None else b""
 
 
 def _confusion(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:

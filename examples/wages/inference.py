@@ -22,6 +22,7 @@ import io
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -128,7 +129,7 @@ def _check_row(number: int, instance: object, features: list[dict]) -> list:
     return [_check_cell(number, features[index], cell) for index, cell in enumerate(cells)]
 
 
-def _check_cell(number: int, feature: dict, cell: object) -> float | str:
+def _check_cell(number: int, feature: dict, cell: Any) -> float | str:
     where = f"row {number}, column {feature['name']}"
     if feature["kind"] == "category":
         word = cell.strip() if isinstance(cell, str) else cell

@@ -1,7 +1,7 @@
 """Writes everything the wages pipeline and policy read, laid out as it goes to S3.
 
     python -m examples.wages.prepare --out FOLDER
-    aws s3 cp --recursive FOLDER s3://your-wages-bucket/wages
+    aws s3 cp --recursive FOLDER s3://sagemaker-your-team/wages
 
 - `train/`, `validation/`, `evaluation/`: the channels of the jobs, CSV with a header, the label first
 - `tests/contract.jsonl`, `tests/holdout.csv`: what the staging endpoint is tested with

@@ -48,7 +48,7 @@ def describe_features(rows: pd.DataFrame, names: list[str]) -> list[dict]:
     missing = [name for name in names if name not in rows.columns]
     if missing:
         raise ValueError(f"the training rows have no column {', '.join(missing)}")
-    described = []
+    described: list[dict] = []
     for name in names:
         if is_numeric_dtype(rows[name]):
             described.append({"name": name, "kind": "number"})
