@@ -16,6 +16,7 @@ from lockkeeper.domain.errors import (
     LockkeeperError,
     NotPermitted,
     RequestClosed,
+    TryAgain,
     UnknownRelease,
 )
 
@@ -25,6 +26,7 @@ HTTP_STATUS: dict[type[LockkeeperError], int] = {
     NotPermitted: 403,
     AlreadyDecided: 409,
     RequestClosed: 410,
+    TryAgain: 503,
 }
 TITLES = {
     400: "That could not be read",
@@ -32,6 +34,7 @@ TITLES = {
     404: "This link is not known",
     409: "Already decided",
     410: "This question is closed",
+    503: "Somebody else was faster by a moment",
 }
 HEADERS = {
     # Pages hold a secret in their address and a model's names in their text: nothing may load, frame, cache or refer.

@@ -116,6 +116,10 @@ class Approval(Section):
         names = [approver.name for approver in self.approvers]
         if len(set(names)) != len(names):
             raise ValueError("two approvers have the same name")
+        for what in ("email", "aws_principal"):
+            given = [str(value).casefold() for one in self.approvers if (value := getattr(one, what))]
+            if len(set(given)) != len(given):
+                raise ValueError(f"two approvers have the same {what}; one person would count twice")
         if self.before and len(names) < self.quorum:
             raise ValueError(
                 f"quorum is {self.quorum} but {len(names)} approver(s) are named; name more or set before: []"

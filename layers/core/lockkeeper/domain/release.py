@@ -68,6 +68,7 @@ class Pins:
     images: tuple[str, ...] = ()
     policy: dict[str, str] = field(default_factory=dict)
     seals: dict[str, str] = field(default_factory=dict)
+    environments: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class Release:
             document[name] = list(document[name])
         document["pins"]["artifacts"] = list(document["pins"]["artifacts"])
         document["pins"]["images"] = list(document["pins"]["images"])
+        document["pins"]["environments"] = list(document["pins"]["environments"])
         document["endpoints"].setdefault("staging", None)
         document["endpoints"].setdefault("production", None)
         return document
@@ -138,7 +140,8 @@ def release_id_for(group: str, version: int, attempt: int) -> str:
 def resource_name(release_id: str, purpose: str) -> str:
     """Name of a SageMaker resource of a release: deterministic, at most 63 characters, `lockkeeper-` in front."""
     name = f"lockkeeper-{release_id}-{purpose}"
-    if len(name) <= 63:
+    # SageMaker compares endpoint names without case: groups `Wages` and `wages` must not share one.
+    if len(name) <= 63 and name == name.lower():
         return name
     digest = hashlib.sha256(release_id.encode()).hexdigest()[:10]
     tail = f"-{digest}-{purpose}"

@@ -7,7 +7,7 @@ from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Endpoints, Wait, World
-from lockkeeper.use_cases.pinned import current_candidate, pinned_policy, still_ours
+from lockkeeper.use_cases.pinned import pinned_policy, still_ours
 from lockkeeper.use_cases.settle_wait import complete_wait
 
 STATE = "DeployToStaging"
@@ -44,18 +44,12 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
 
 
 def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoints, world: World) -> None:
-    """A model from what is pinned: image by digest, artifact by content, never from what the package says now."""
-    candidate = current_candidate(release, world)
-    if candidate.pinned_image not in release.pins.images:
-        raise DeploymentFailed(
-            f"the registry now says {candidate.pinned_image}, the release is pinned to {', '.join(release.pins.images)}",
-            cure="register a new version",
-        )
+    """A model from what is pinned: image by digest, artifact by content, environment as it was approved."""
     endpoints.create_model(
         name,
         image=release.pins.images[0],
         artifact_uri=release.pins.artifacts[0].pinned,
-        environment={**candidate.environment, **policy.production.environment},
+        environment={**release.pins.environments[0], **policy.production.environment},
         role_arn=policy.production.execution_role_arn or world.endpoint_execution_role_arn,
         tags=tags_of(release),
     )

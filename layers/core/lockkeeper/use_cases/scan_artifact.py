@@ -36,7 +36,9 @@ def scan_artifact(release_id: str, world: World) -> None:
         pin.bytes / MEGABYTE,
         f"<= {policy.gates.artifact.max_mb} MB",
     )
-    pins = replace(release.pins, artifacts=(pin,), images=(candidate.pinned_image,))
+    pins = replace(
+        release.pins, artifacts=(pin,), images=(candidate.pinned_image,), environments=(candidate.environment,)
+    )
     world.ledger.record(release_id, "artifact pinned", pin.sha256, pins=pins, verdicts=with_verdicts(release, verdict))
     world.publisher.publish("Gate Judged", {**facts_of(release), "gate": "artifact", "verdict": "passed"})
 

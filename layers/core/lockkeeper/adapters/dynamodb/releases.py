@@ -149,6 +149,7 @@ def _release(item: Item) -> Release:
         pins=Pins(
             artifacts=tuple(Pin(**pin) for pin in pins["artifacts"]),
             images=tuple(pins["images"]),
+            environments=tuple(pins["environments"]),
             policy=pins["policy"],
             seals=pins["seals"],
         ),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lockkeeper.domain.errors import TryAgain
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -52,19 +54,18 @@ class Table:
         return [unmarshal(item) for page in pages for item in page["Items"]]
 
     def transact(self, *requests: Item) -> bool:
-        """All or nothing; False when a condition does not hold or somebody else was writing."""
+        """All or nothing; False when a condition does not hold, `TryAgain` when somebody else was writing."""
+        transaction: Any = list(requests)
         try:
-            transaction: Any = list(requests)
             self.client.transact_write_items(TransactItems=transaction)
         except ClientError as error:
-            reasons = error.response.get("CancellationReasons", [])
-            known = {reason.get("Code") for reason in reasons} <= {
-                "None",
-                "ConditionalCheckFailed",
-                "TransactionConflict",
-            }
-            if error.response["Error"]["Code"] == "TransactionCanceledException" and reasons and known:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])} - {"None"}
+            if reasons == {"ConditionalCheckFailed"}:
                 return False
+            if "TransactionConflict" in reasons:
+                raise TryAgain("somebody else was writing the same record at the same moment") from error
             raise
         return True
 
