@@ -147,6 +147,15 @@ def test_an_endpoint_that_is_changing_is_tried_again(
         call(endpoints)
 
 
+def test_what_was_made_a_moment_ago_may_not_be_found_yet(
+    session: StubbedSession, endpoints: SageMakerEndpoints
+) -> None:
+    config = "arn:aws:sagemaker:eu-west-1:333333333333:endpoint-config/config"
+    refuse(session, "create_endpoint", "ValidationException", f'Could not find endpoint configuration "{config}".')
+    with pytest.raises(TryAgain):
+        create_endpoint(endpoints)
+
+
 @pytest.mark.parametrize(
     ("operation", "call"),
     [

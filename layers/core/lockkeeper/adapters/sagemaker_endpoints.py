@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from boto3 import Session
 
 BUSY = ("in-progress", "in progress", "cannot update endpoint", "cannot delete endpoint", "currently being")
+"""What SageMaker says while an endpoint changes."""
+
+NOT_YET = ("could not find endpoint configuration", "could not find model")
+"""What SageMaker may say of a configuration or model that it created a moment ago: it is eventually consistent."""
+
 VARIANT = "AllTraffic"
 
 
@@ -175,7 +180,7 @@ def _is_missing(error: ClientError) -> bool:
 def _translated(error: ClientError, what: str) -> Exception:
     """What a refused call means: busy is tried again, throttling stays itself (retried), the rest fails the deployment."""
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-    if any(word in message.lower() for word in BUSY) or code == "ResourceLimitExceeded":
+    if any(word in message.lower() for word in (*BUSY, *NOT_YET)) or code == "ResourceLimitExceeded":
         return TryAgain(f"{what}: {code}: {message}")
     if code in {"ValidationException", "AccessDeniedException", "ResourceInUse", "ValidationError"}:
         return DeploymentFailed(
