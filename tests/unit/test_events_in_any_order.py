@@ -35,6 +35,31 @@ class EagerWorld(WatchedWorld):
         return answer
 
 
+class LateWorld(EagerWorld):
+    """An old event of the endpoint comes once more, just before the call that starts its next change."""
+
+    def around(self, name: str, call: Callable[[], Any]) -> Any:
+        if name in {"staging.create", "production.create", "production.update"}:
+            endpoints = getattr(self._world, name.split(".")[0])
+            purpose = name.split(".")[0]
+            stale = ENDPOINT if purpose == "production" else f"lockkeeper-{release_id(1)}-staging"
+            self.harbour.tell(endpoint_event(endpoints.arn_of(stale)))
+        return call()
+
+
+def test_an_old_event_between_the_wait_and_its_action_ends_nothing() -> None:
+    world = InMemoryWorld()
+    late = LateWorld(world)
+    harbour = Harbour(inside=late, world=world)  # type: ignore[arg-type]
+    late.harbour = harbour
+    harbour.promote(1)
+    harbour.promote(2)
+    usual = Harbour()
+    usual.promote(1)
+    usual.promote(2)
+    assert outcome(harbour) == outcome(usual)
+
+
 def test_an_event_before_the_function_has_returned_ends_its_wait() -> None:
     world = InMemoryWorld()
     eager = EagerWorld(world)

@@ -18,7 +18,8 @@ from lockkeeper.domain.staging_tests import Answered
 class Wait:
     """A stored task token: which state of which release waits, for what.
 
-    `resources` are ARNs whose events may end the wait, `details` what the look needs to know (JSON types).
+    `resources` are ARNs whose events may end the wait, `details` what the look needs to know (JSON types). `acted` says that
+    what is waited for was started: before that, a look that finds something else proves nothing.
     """
 
     release_id: str
@@ -28,6 +29,7 @@ class Wait:
     details: dict[str, Any] = field(default_factory=dict)
     interruptible: bool = False
     deadline: str = ""
+    acted: bool = False
     settled: bool = False
     delivered: bool = False
     result: dict[str, Any] = field(default_factory=dict)
@@ -99,6 +101,10 @@ class Ledger(Protocol):
 
     def open_waits(self, release_id: str) -> list[Wait]:
         """The waits whose end the state machine was not told yet, decided or not."""
+        ...
+
+    def wait_acted(self, wait: Wait) -> None:
+        """What is waited for was started."""
         ...
 
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:

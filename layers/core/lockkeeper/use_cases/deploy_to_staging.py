@@ -39,7 +39,9 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
         details={"environment": "staging", "endpoint_name": name, "config_name": name},
     )
     world.ledger.store_wait(wait)
-    if not world.staging.create(name, name, tags_of(release)):
+    existed = not world.staging.create(name, name, tags_of(release))
+    world.ledger.wait_acted(wait)
+    if existed:
         finish_if_done(wait, world.staging, world)
 
 

@@ -8,7 +8,6 @@ from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
 from lockkeeper.use_cases.pinned import pinned_policy
-from lockkeeper.use_cases.settle_wait import complete_wait
 
 STATE = "PromoteToProduction"
 
@@ -38,14 +37,14 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
         details={"environment": "production", "endpoint_name": production.endpoint_name, "config_name": config},
     )
     world.ledger.store_wait(wait)
+    existed = current is not None
     if current is None:
-        if not world.production.create(production.endpoint_name, config, tags_of(release)):
-            finish_if_done(wait, world.production, world)
-    elif current.config_name == config and current.status == "InService":
-        complete_wait(wait, {}, world)
-    elif current.status == "InService":
+        existed = not world.production.create(production.endpoint_name, config, tags_of(release))
+    elif current.status == "InService" and current.config_name != config:
         world.production.update(production.endpoint_name, config)
-    else:
+        existed = False
+    world.ledger.wait_acted(wait)
+    if existed:
         finish_if_done(wait, world.production, world)
 
 

@@ -52,6 +52,8 @@ def _look_at_endpoint(wait: Wait, world: World) -> str:
     if seen.step is Step.DONE:
         world.ledger.record(wait.release_id, "endpoint in service", seen.reason)
         complete_wait(wait, wait.details.get("output", {}), world)
+    elif seen.step is Step.FAILED and not wait.acted:
+        return f"{seen.reason}, but nothing was started yet"
     elif seen.step is Step.FAILED:
         fail_wait(
             wait, DeploymentFailed(seen.reason, cure="see the endpoint's log, then register a new version"), world

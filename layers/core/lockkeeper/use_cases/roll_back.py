@@ -68,6 +68,7 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
     if current.status == "Updating":
         if not _is_our_way_back(release):
             raise TryAgain(f"endpoint {endpoint_name} is still Updating")
+        world.ledger.wait_acted(wait)
         return
     world.ledger.record(
         release.release_id,
@@ -76,6 +77,7 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
         endpoints={**release.endpoints, "production": {**production, "restoring": True}},
     )
     world.production.update(endpoint_name, previous)
+    world.ledger.wait_acted(wait)
 
 
 def _is_our_way_back(release: Release) -> bool:

@@ -43,6 +43,16 @@ class Waits:
             wait for item in self.table.query(f"RELEASE#{release_id}", "WAIT#") if not (wait := _wait(item)).delivered
         ]
 
+    def wait_acted(self, wait: Wait) -> None:
+        self.table.update(
+            f"RELEASE#{wait.release_id}",
+            f"WAIT#{wait.state}",
+            "SET #acted = :yes",
+            "#token = :token",
+            yes=True,
+            token=wait.token,
+        )
+
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         return self.table.transact({"Update": self.settle_request(wait, result)})
 
@@ -82,5 +92,6 @@ def _plain(wait: Wait) -> Item:
 
 
 def _wait(item: Item) -> Wait:
-    values = {one.name: item[one.name] for one in fields(Wait)}
+    # A wait that the version before stored has no `acted`: it was started.
+    values = {"acted": True} | {one.name: item[one.name] for one in fields(Wait) if one.name in item}
     return Wait(**{**values, "resources": tuple(values["resources"])})

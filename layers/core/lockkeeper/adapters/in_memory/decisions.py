@@ -45,6 +45,13 @@ class Decisions:
             mine = [wait for wait in self._waits.values() if wait.release_id == release_id]
             return [deepcopy(wait) for wait in sorted(mine, key=lambda wait: wait.state) if not wait.delivered]
 
+    def wait_acted(self, wait: Wait) -> None:
+        place = (wait.release_id, wait.state)
+        with self.writing:
+            stored = self._waits.get(place)
+            if stored is not None and stored.token == wait.token:
+                self._waits[place] = replace(stored, acted=True)
+
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         place = (wait.release_id, wait.state)
         with self.writing:
