@@ -25,18 +25,20 @@ def ledger() -> Iterator[Ledger]:
             TableName="lockkeeper",
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "by_time", "opened_at")
+                {"AttributeName": name, "AttributeType": "S"}
+                for name in ("pk", "sk", "by_time", "unfinished", "opened_at")
             ],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             GlobalSecondaryIndexes=[
                 {
-                    "IndexName": "by_time",
+                    "IndexName": index,
                     "KeySchema": [
-                        {"AttributeName": "by_time", "KeyType": "HASH"},
+                        {"AttributeName": index, "KeyType": "HASH"},
                         {"AttributeName": "opened_at", "KeyType": "RANGE"},
                     ],
                     "Projection": {"ProjectionType": "ALL"},
                 }
+                for index in ("by_time", "unfinished")
             ],
         )
         yield DynamoDBLedger(Table(client, "lockkeeper"), SettableClock())

@@ -70,6 +70,13 @@ class Machine:
                 moved = True
         return moved
 
+    def stop(self, release_id: str) -> None:
+        """Somebody stops an execution: no Catch runs, and its token is worth nothing."""
+        execution = self.executions[release_id]
+        self.world.tasks.withdraw(execution.token)
+        execution.ended = True
+        self.world.tasks.states[release_id] = "ABORTED"
+
     def _step(self, execution: Execution) -> bool:
         if execution.token:
             return self._look_at_token(execution)
@@ -128,6 +135,7 @@ class Machine:
         execution.tries = 0
         if STATES[execution.state].get("End"):
             execution.ended = True
+            self.world.tasks.states[execution.release_id] = "SUCCEEDED"
         else:
             execution.state = STATES[execution.state]["Next"]
 

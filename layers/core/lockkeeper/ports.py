@@ -77,6 +77,14 @@ class Ledger(Protocol):
         """All releases, newest first."""
         ...
 
+    def unfinished(self) -> list[str]:
+        """Ids of the releases of which something is still to be done, oldest first (eventually consistent)."""
+        ...
+
+    def finish(self, release_id: str) -> None:
+        """Nothing of this release is still to be done."""
+        ...
+
     def release_of(self, group: str, version: int) -> str | None:
         """Id of the latest attempt to release a version."""
         ...
@@ -245,6 +253,10 @@ class Endpoints(Protocol):
 
     def look(self, endpoint_name: str) -> EndpointState | None: ...
 
+    def staging_endpoints(self) -> dict[str, str]:
+        """Staging endpoints that are not being deleted, by name, with the release in their tag (empty: they have none)."""
+        ...
+
     def create_model(
         self,
         name: str,
@@ -295,6 +307,10 @@ class Tasks(Protocol):
         ...
 
     def fail(self, token: str, error: str, cause: str) -> bool: ...
+
+    def state_of(self, name: str) -> str:
+        """Status of a release's execution, as Step Functions spells it; empty when there is no such execution."""
+        ...
 
     def start(self, name: str, payload: dict[str, Any]) -> bool:
         """Start a release's execution; False when it was started before."""

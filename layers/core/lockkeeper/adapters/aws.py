@@ -39,6 +39,15 @@ class StepFunctionsTasks:
             lambda: self._client.send_task_failure(taskToken=token, error=error[:256], cause=cause[:32000])
         )
 
+    def state_of(self, name: str) -> str:
+        arn = f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+        try:
+            return self._client.describe_execution(executionArn=arn)["status"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+                return ""
+            raise
+
     def start(self, name: str, payload: dict[str, Any]) -> bool:
         try:
             self._client.start_execution(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
 from lockkeeper.domain.staging_tests import Answered
 
@@ -55,6 +56,26 @@ class SageMakerEndpoints:
             config_name=answer.get("EndpointConfigName", ""),
             failure_reason=answer.get("FailureReason", ""),
         )
+
+    def staging_endpoints(self) -> dict[str, str]:
+        client = self._client("sagemaker")
+        pages = client.get_paginator("list_endpoints").paginate(NameContains="lockkeeper-")
+        return {
+            one["EndpointName"]: self._tag(one["EndpointArn"], RELEASE_TAG)
+            for page in pages
+            for one in page["Endpoints"]
+            if is_staging_name(one["EndpointName"]) and one["EndpointStatus"] != "Deleting"
+        }
+
+    def _tag(self, arn: str, name: str) -> str:
+        try:
+            pages = self._client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
+            tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        except ClientError as error:
+            if _is_missing(error):
+                return ""  # Deleted since it was listed.
+            raise
+        return str(tags.get(name, ""))
 
     def create_model(
         self,

@@ -28,6 +28,9 @@ def judge_ending(ending: Ending) -> tuple[Status, str]:
     if not ending.error:
         return Status.PROMOTED, "passed every gate, was approved and served through its bake"
     reason = readable(ending.cause) or ending.error
+    if ending.error == "ExecutionDied":
+        # It says nothing about the model: whatever was taken back, the release failed.
+        return Status.FAILED, f"{reason}; production is as it was before" if ending.restored else reason
     if ending.rolled_back:
         return Status.ROLLED_BACK, reason
     if ending.state == "RollBack":

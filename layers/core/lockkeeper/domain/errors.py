@@ -83,6 +83,14 @@ class LockLost(ReleaseStopped):
     """The release no longer owns the group's lock, so it may not touch production."""
 
 
+class ExecutionDied(ReleaseStopped):
+    """The release's execution ended before the release did: stopped by somebody, timed out, or failed beyond any Catch."""
+
+
+class ReplayRefused(LockkeeperError):
+    """A release that is not tried again."""
+
+
 class UnknownRelease(LockkeeperError):
     """No release of that name is in the ledger."""
 

@@ -10,6 +10,8 @@ UNDERWAY = frozenset({"CREATING", "UPDATING", "SYSTEMUPDATING", "ROLLINGBACK", "
 
 ENDPOINT_CHANGES = frozenset({"SageMaker Endpoint State Change", "SageMaker Endpoint Deployment State Change"})
 
+EXECUTION_CHANGE = "Step Functions Execution Status Change"
+
 
 @dataclass(frozen=True)
 class EndpointHint:
@@ -46,6 +48,13 @@ class DeadlineHint:
 
 
 @dataclass(frozen=True)
+class ExecutionHint:
+    """An execution of the release machine ended otherwise than by its last state."""
+
+    release_id: str
+
+
+@dataclass(frozen=True)
 class Unusable:
     """An event that ends no wait, and why."""
 
@@ -70,6 +79,19 @@ def wait_hint(
     if event.get("source") == "aws.cloudwatch" and kind == "CloudWatch Alarm State Change":
         return _alarm_hint(event, detail)
     return Unusable(f"no wait ends with {event.get('source')!r} {kind!r}")
+
+
+def execution_hint(event: dict[str, Any], trusted_accounts: frozenset[str]) -> ExecutionHint | Unusable:
+    """Whose execution an event says has died: executions have the names of their releases."""
+    detail = event.get("detail")
+    if event.get("source") != "aws.states" or event.get("detail-type") != EXECUTION_CHANGE:
+        return Unusable(f"{event.get('source')!r} {event.get('detail-type')!r} is not about an execution")
+    if str(event.get("account")) not in trusted_accounts:
+        return Unusable(f"account {event.get('account')!r} is not one Lockkeeper listens to")
+    name = detail.get("name") if isinstance(detail, dict) else None
+    if not isinstance(name, str) or not name:
+        return Unusable("the event names no execution")
+    return ExecutionHint(name)
 
 
 def _endpoint_hint(event: dict[str, Any], detail: dict[str, Any]) -> EndpointHint | Unusable:

@@ -102,6 +102,10 @@ class Release:
     pins: Pins = field(default_factory=Pins)
     endpoints: dict[str, dict[str, Any]] = field(default_factory=dict)
     meters: dict[str, float] = field(default_factory=dict)
+    ending: dict[str, Any] = field(default_factory=dict)
+    """The `Ending` that CloseRelease began with; empty before."""
+    unfinished: bool = True
+    """Whether something of it is still to be done: until the last step of CloseRelease, which comes after its status."""
 
     @property
     def ended(self) -> bool:
@@ -116,7 +120,8 @@ class Release:
 
         document = asdict(self)
         document["cost"] = cost_of(self.meters)
-        del document["meters"]
+        for inner in ("meters", "ending", "unfinished"):
+            del document[inner]
         document["status"] = str(self.status)
         document["verdicts"] = [{**verdict, "verdict": str(verdict["verdict"])} for verdict in document["verdicts"]]
         for name in ("approvals", "timeline"):
@@ -146,6 +151,15 @@ def resource_name(release_id: str, purpose: str) -> str:
     digest = hashlib.sha256(release_id.encode()).hexdigest()[:10]
     tail = f"-{digest}-{purpose}"
     return name[: 63 - len(tail)].rstrip("-") + tail
+
+
+RELEASE_TAG = "lockkeeper:release"
+"""The tag of everything a release creates, with the release's id as its value."""
+
+
+def is_staging_name(endpoint_name: str) -> bool:
+    """Whether an endpoint's name is one that `resource_name` gives to a staging endpoint."""
+    return endpoint_name.startswith("lockkeeper-") and endpoint_name.endswith("-staging")
 
 
 def with_verdicts(release: Release, *verdicts: Verdict) -> tuple[Verdict, ...]:

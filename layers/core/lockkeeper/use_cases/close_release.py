@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from lockkeeper.domain.ending import Ending, judge_ending
 from lockkeeper.domain.errors import REGISTRY_REJECTIONS
 from lockkeeper.domain.registration import STAMP
@@ -15,9 +17,14 @@ STATE = "CloseRelease"
 
 
 def close_release(release_id: str, ending: Ending, world: World) -> Release:
-    """Returns the release as it ended."""
+    """Returns the release as it ended. Whoever closes it again after a crash goes on with the ending of the first."""
     release = world.ledger.get(release_id)
+    if not release.unfinished:
+        return release
+    ending = Ending(**release.ending) if release.ending else ending
     status, reason = judge_ending(ending)
+    if not release.ending:
+        world.ledger.record(release_id, "closing", reason, stage=STATE, ending=asdict(ending))
     if status is Status.PROMOTED:
         _crown(release, world)
     world.ledger.close_requests(release_id)
@@ -29,6 +36,7 @@ def close_release(release_id: str, ending: Ending, world: World) -> Release:
     hand_on_lock(release, world)
     closed = world.ledger.get(release_id)
     world.publisher.publish(f"Release {_word(status)}", {**facts_of(closed), "status": str(status), "reason": reason})
+    world.ledger.finish(release_id)
     return closed
 
 
@@ -81,14 +89,18 @@ def _crown(release: Release, world: World) -> None:
 def _tear_down(release: Release, ending: Ending, world: World) -> None:
     staging = release.endpoints.get("staging")
     if staging:
-        name = staging["endpoint_name"]
-        world.staging.delete(name)
-        world.staging.delete_config(name)
-        world.staging.delete_model(name)
+        remove_staging(staging["endpoint_name"], world)
     if ending.restored and release.endpoints.get("production"):
         name = resource_name(release.release_id, "production")
         world.production.delete_config(name)
         world.production.delete_model(name)
+
+
+def remove_staging(name: str, world: World) -> None:
+    """Endpoint, configuration and model of a staging endpoint, which have one name; `TryAgain` while it is changing."""
+    world.staging.delete(name)
+    world.staging.delete_config(name)
+    world.staging.delete_model(name)
 
 
 def _stamp(release: Release, status: Status, reason: str, ending: Ending, world: World) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.policy import Policy
-from lockkeeper.domain.release import Release, Status, resource_name
+from lockkeeper.domain.release import RELEASE_TAG, Release, Status, resource_name
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Endpoints, Wait, World
-from lockkeeper.use_cases.pinned import pinned_policy, still_ours
+from lockkeeper.use_cases.pinned import pinned_policy, still_in, still_ours
 from lockkeeper.use_cases.settle_wait import complete_wait
 
 STATE = "DeployToStaging"
@@ -39,6 +39,7 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
         details={"environment": "staging", "endpoint_name": name, "config_name": name},
     )
     world.ledger.store_wait(wait)
+    still_in(release_id, STATE, world)
     existed = not world.staging.create(name, name, tags_of(release))
     world.ledger.wait_acted(wait)
     if existed:
@@ -69,7 +70,7 @@ def finish_if_done(wait: Wait, endpoints: Endpoints, world: World) -> None:
 def tags_of(release: Release) -> dict[str, str]:
     """Tags of everything a release creates."""
     return {
-        "lockkeeper:release": release.release_id,
+        RELEASE_TAG: release.release_id,
         "lockkeeper:model-package-group": release.model_package_group,
         "lockkeeper:model-package": release.model_package_arn,
     }

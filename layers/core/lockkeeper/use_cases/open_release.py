@@ -40,7 +40,7 @@ def open_release(
     wait = Wait(release_id, STATE, token, resources=(f"lock/{name.group}",), interruptible=True)
     world.ledger.store_wait(wait)
     world.ledger.queue_for_lock(name.group, release_id, name.version)
-    _take_or_wait(release, policy, wait, world)
+    take_or_wait(release, policy, wait, world)
 
 
 def timeouts_of(policy: Policy) -> dict[str, int]:
@@ -83,7 +83,8 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
     world.ledger.record(release.release_id, "candidate read", f"author {author or 'unknown'}", author=author)
 
 
-def _take_or_wait(release: Release, policy: Policy, wait: Wait, world: World) -> None:
+def take_or_wait(release: Release, policy: Policy, wait: Wait, world: World) -> None:
+    """Take the lock, which ends the wait, or queue for it; `ReleaseSuperseded` where a newer release has it."""
     group = release.model_package_group
     lock = world.ledger.take_lock(group, release.release_id, release.version)
     decision = decide_on_lock(lock, release.release_id, release.version)

@@ -48,6 +48,13 @@ def still_ours(release: Release, world: World) -> None:
         raise ReleaseSuperseded(f"superseded by {lock.superseded_by}, a newer version")
 
 
+def still_in(release_id: str, state: str, world: World) -> None:
+    """Raise unless the release is still in this state: where its cleaning up has begun, nothing may be created any more."""
+    stage = world.ledger.get(release_id).stage
+    if stage != state:
+        raise LockLost(f"{release_id} is in {stage} already; nothing was changed")
+
+
 def facts_of(release: Release) -> dict[str, Any]:
     """What every published event says of its release."""
     return {

@@ -7,7 +7,7 @@ from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
-from lockkeeper.use_cases.pinned import pinned_policy
+from lockkeeper.use_cases.pinned import pinned_policy, still_in
 
 STATE = "PromoteToProduction"
 
@@ -37,6 +37,7 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
         details={"environment": "production", "endpoint_name": production.endpoint_name, "config_name": config},
     )
     world.ledger.store_wait(wait)
+    still_in(release_id, STATE, world)
     existed = current is not None
     if current is None:
         existed = not world.production.create(production.endpoint_name, config, tags_of(release))

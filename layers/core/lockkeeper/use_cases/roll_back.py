@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from lockkeeper.domain.ending import Ending, readable
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.release import Release, resource_name
@@ -28,6 +30,7 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
             "environment": "production",
             "endpoint_name": endpoint_name,
             "config_name": production["previous_config_name"] if production else None,
+            "ending": asdict(ending),
             "output": {"restored": True, "rolled_back": bool(production) and ending.state == WATCH},
         },
     )
@@ -66,7 +69,7 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
         complete_wait(wait, wait.details["output"], world)
         return
     if current.status == "Updating":
-        if not _is_our_way_back(release):
+        if not way_back_begun(release):
             raise TryAgain(f"endpoint {endpoint_name} is still Updating")
         world.ledger.wait_acted(wait)
         return
@@ -80,6 +83,6 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
     world.ledger.wait_acted(wait)
 
 
-def _is_our_way_back(release: Release) -> bool:
-    """Whether an earlier try of this rollback started the update that runs."""
+def way_back_begun(release: Release) -> bool:
+    """Whether a rollback of this release has started the update that leads back."""
     return bool(release.endpoints["production"].get("restoring"))

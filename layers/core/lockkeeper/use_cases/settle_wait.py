@@ -10,6 +10,9 @@ from typing import Any
 from lockkeeper.domain.errors import ReleaseStopped
 from lockkeeper.ports import Wait, World
 
+NOBODY = "nobody-waits-with-this-token"
+"""The token of a wait whose execution is gone: its result is kept and goes nowhere."""
+
 
 def complete_wait(wait: Wait, output: dict[str, Any], world: World) -> bool:
     """End a wait well. False when it had ended before."""

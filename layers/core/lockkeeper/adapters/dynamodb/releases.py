@@ -8,7 +8,7 @@ from typing import Any
 
 from lockkeeper.adapters.dynamodb.table import Item, Table, unmarshal
 from lockkeeper.domain.errors import UnknownRelease
-from lockkeeper.domain.release import Outcome, Pin, Pins, Release, Status, TimelineEntry, Verdict
+from lockkeeper.domain.release import ENDED, Outcome, Pin, Pins, Release, Status, TimelineEntry, Verdict
 from lockkeeper.ports import Champion, Clock, Meter
 
 
@@ -23,6 +23,7 @@ class Releases:
             "pk": f"RELEASE#{release.release_id}",
             "sk": "RELEASE",
             "by_time": "RELEASE",
+            "unfinished": "RELEASE",
             "timeline": [],
             "transitions": 0,
             "invocations": 0,
@@ -59,6 +60,18 @@ class Releases:
         )
         found = [_release(unmarshal(item)) for page in pages for item in page["Items"]]
         return [release for release in found if group in (None, release.model_package_group)]
+
+    def unfinished(self) -> list[str]:
+        pages = self.table.client.get_paginator("query").paginate(
+            TableName=self.table.name,
+            IndexName="unfinished",
+            KeyConditionExpression="unfinished = :all",
+            ExpressionAttributeValues={":all": {"S": "RELEASE"}},
+        )
+        return [str(unmarshal(item)["release_id"]) for page in pages for item in page["Items"]]
+
+    def finish(self, release_id: str) -> None:
+        self.table.update(f"RELEASE#{release_id}", "RELEASE", "REMOVE #unfinished", "attribute_exists(pk)")
 
     def release_of(self, group: str, version: int) -> str | None:
         item = self.table.get(f"GROUP#{group}", f"VERSION#{version:010d}")
@@ -114,7 +127,7 @@ class Releases:
 
 def _plain(release: Release) -> Item:
     record = {one.name: _jsonable(getattr(release, one.name)) for one in fields(Release)}
-    del record["meters"]
+    del record["meters"], record["unfinished"]
     return record
 
 
@@ -155,4 +168,7 @@ def _release(item: Item) -> Release:
         ),
         endpoints=item["endpoints"],
         meters={name: item[name] for name in ("transitions", "invocations", "gb_seconds")},
+        # Written since 0.1: a release from before has neither, and ended with its status.
+        ending=item.get("ending", {}),
+        unfinished="unfinished" in item or Status(item["status"]) not in ENDED,
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
 from lockkeeper.domain.staging_tests import Answered
 from lockkeeper.ports import Clock
@@ -36,6 +37,7 @@ class InMemoryEndpoints:
         self.endpoints: dict[str, Endpoint] = {}
         self.alarm_changes: dict[str, list[tuple[datetime, str]]] = {}
         self.requests: list[tuple[datetime, str]] = []
+        self.tags: dict[str, dict[str, str]] = {}
         self.serving: Serving = lambda body, _: Answered(200, "text/csv", "\n".join("0" for _ in body.splitlines()))
 
     def advance(self, endpoint_name: str) -> bool:
@@ -72,6 +74,13 @@ class InMemoryEndpoints:
         endpoint = self.endpoints.get(endpoint_name)
         return endpoint.state if endpoint else None
 
+    def staging_endpoints(self) -> dict[str, str]:
+        return {
+            name: self.tags[name].get(RELEASE_TAG, "")
+            for name, endpoint in self.endpoints.items()
+            if is_staging_name(name) and endpoint.state.status != "Deleting"
+        }
+
     def create_model(
         self,
         name: str,
@@ -98,10 +107,10 @@ class InMemoryEndpoints:
         self.configs.setdefault(name, wanted)
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
-        del tags  # Nothing reads them back.
         if endpoint_name in self.endpoints:
             return False
         self._require_config(config_name)
+        self.tags[endpoint_name] = tags
         state = EndpointState(endpoint_name, self.arn_of(endpoint_name), "Creating", config_name)
         self.endpoints[endpoint_name] = Endpoint(state)
         return True

@@ -25,11 +25,12 @@ class SettableClock:
 
 
 class InMemoryTasks:
-    """Implements `ports.Tasks`. A token is good from `issue` until it is used, once, or withdrawn."""
+    """Implements `ports.Tasks`. `states` are the statuses of executions; a token is good from `issue` until it is used or withdrawn."""
 
     def __init__(self) -> None:
         self.started: dict[str, dict[str, Any]] = {}
         self.results: dict[str, dict[str, Any]] = {}
+        self.states: dict[str, str] = {}
         self._waiting: set[str] = set()
         self._changing = Lock()
 
@@ -49,11 +50,16 @@ class InMemoryTasks:
     def fail(self, token: str, error: str, cause: str) -> bool:
         return self._end(token, {"error": error[:256], "cause": cause[:32000]})
 
+    def state_of(self, name: str) -> str:
+        with self._changing:
+            return self.states.get(name, "")
+
     def start(self, name: str, payload: dict[str, Any]) -> bool:
         with self._changing:
             if name in self.started:
                 return False
             self.started[name] = json.loads(json.dumps(payload))
+            self.states[name] = "RUNNING"
         return True
 
     def _end(self, token: str, result: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from lockkeeper.domain.errors import UnknownRelease
 from lockkeeper.domain.release import Release, TimelineEntry
 from lockkeeper.ports import Champion, Clock, Meter
 
-CHANGEABLE = frozenset(one.name for one in fields(Release)) - {"timeline", "meters"}
+CHANGEABLE = frozenset(one.name for one in fields(Release)) - {"timeline", "meters", "unfinished"}
 
 
 class Releases:
@@ -46,6 +46,16 @@ class Releases:
         with self.writing:
             found = [deepcopy(one) for one in self.by_id.values() if group in (None, one.model_package_group)]
         return sorted(found, key=lambda release: release.opened_at, reverse=True)
+
+    def unfinished(self) -> list[str]:
+        with self.writing:
+            found = [release for release in self.by_id.values() if release.unfinished]
+        return [release.release_id for release in sorted(found, key=lambda release: release.opened_at)]
+
+    def finish(self, release_id: str) -> None:
+        with self.writing:
+            if release_id in self.by_id:
+                self.by_id[release_id] = replace(self.by_id[release_id], unfinished=False)
 
     def release_of(self, group: str, version: int) -> str | None:
         with self.writing:

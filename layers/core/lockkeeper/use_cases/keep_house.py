@@ -1,0 +1,141 @@
+"""Look after what nobody came back to: lost events, undelivered decisions, dead executions, idle locks, forgotten endpoints.
+
+Only releases that nothing was written about for a while are read again; everything else is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from lockkeeper.domain.errors import ReleaseStopped, TryAgain, UnknownRelease
+from lockkeeper.domain.release import Release
+from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.close_release import hand_on_lock, remove_staging
+from lockkeeper.use_cases.open_release import STATE as OPEN
+from lockkeeper.use_cases.open_release import interrupt, take_or_wait
+from lockkeeper.use_cases.pinned import pinned_policy
+from lockkeeper.use_cases.reap_release import ALIVE, reap
+from lockkeeper.use_cases.resume_release import look_at_endpoint_of
+from lockkeeper.use_cases.settle_wait import deliver, fail_wait
+from lockkeeper.use_cases.watch_production import STATE as WATCH
+from lockkeeper.use_cases.watch_production import look_at_bake
+
+QUIET = timedelta(minutes=3)
+"""How long nothing was written about a release before it is looked at: less than the five minutes between two looks."""
+LATE = timedelta(minutes=1)
+"""How late a deadline may come: one-time schedules have a precision of one minute."""
+
+
+class Kind(StrEnum):
+    """What was found."""
+
+    UNDELIVERED = "undelivered decision"
+    OVERDUE = "overdue wait"
+    DEAD = "dead execution"
+    LOCK = "idle lock"
+    STAGING = "forgotten staging endpoint"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing that was found, and what was done about it."""
+
+    kind: Kind
+    what: str
+
+
+def keep_house(quiet: timedelta, world: World) -> list[Found]:
+    """Go through every unfinished release, then through the staging endpoints. One that cannot be helped stops no other."""
+    found: list[Found] = []
+    for release_id in world.ledger.unfinished():
+        found += _carefully(release_id, lambda release_id=release_id: _look_after(release_id, quiet, world))
+    return found + _carefully("staging", lambda: _forgotten_endpoints(world))
+
+
+def _carefully(name: str, look: Callable[[], Iterator[Found]]) -> list[Found]:
+    found: list[Found] = []
+    try:
+        found.extend(look())
+    except Exception as error:
+        # Whatever it is, the next look comes in five minutes, and the other releases need theirs.
+        found.append(Found(Kind.PROBLEM, f"{name}: {type(error).__name__}: {error}"))
+    return found
+
+
+def _look_after(release_id: str, quiet: timedelta, world: World) -> Iterator[Found]:
+    release = world.ledger.get(release_id)
+    if not release.unfinished or world.clock.now() < _last_heard_of(release) + quiet:
+        return
+    if world.tasks.state_of(release_id) not in ALIVE:
+        yield Found(Kind.DEAD, f"{release_id}: {reap(release_id, world)}")
+        return
+    for wait in world.ledger.open_waits(release_id):
+        yield from _look_after_wait(wait, min(quiet, LATE), world)
+    yield from _look_after_lock(release, world)
+
+
+def _last_heard_of(release: Release) -> datetime:
+    return datetime.fromisoformat(release.timeline[-1].at if release.timeline else release.opened_at)
+
+
+def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Found]:
+    who = f"{wait.release_id}/{wait.state}"
+    if wait.settled:
+        deliver(wait, wait.result, world)
+        yield Found(Kind.UNDELIVERED, f"{who}: delivered")
+    elif wait.state == WATCH:
+        if world.clock.now() >= datetime.fromisoformat(wait.deadline) + late:
+            look_at_bake(wait, "its deadline has passed", world, over=True)
+            yield Found(Kind.OVERDUE, f"{who}: looked, its deadline was {wait.deadline}")
+    elif "environment" in wait.details:
+        seen = look_at_endpoint_of(wait, world)
+        if _ended(wait, world):
+            yield Found(Kind.OVERDUE, f"{who}: {seen}")
+
+
+def _ended(wait: Wait, world: World) -> bool:
+    stored = world.ledger.wait_of(wait.release_id, wait.state)
+    return stored is not None and stored.settled
+
+
+def _look_after_lock(release: Release, world: World) -> Iterator[Found]:
+    release_id = release.release_id
+    lock = world.ledger.lock_of(release.model_package_group)
+    waits = [wait for wait in world.ledger.open_waits(release_id) if not wait.settled]
+    if lock and lock.owner == release_id and lock.superseded_by and any(wait.interruptible for wait in waits):
+        interrupt(release_id, f"superseded by {lock.superseded_by}, a newer version", world)
+        yield Found(Kind.LOCK, f"{release_id}: ended, {lock.superseded_by} waits for its lock")
+        return
+    wait = next((wait for wait in waits if wait.state == OPEN), None)
+    if wait is None:
+        return
+    if lock and lock.owner != release_id:
+        owner = world.ledger.get(lock.owner)
+        if not owner.unfinished:
+            hand_on_lock(owner, world)
+            yield Found(Kind.LOCK, f"{release_id}: {owner.release_id} has ended and still had the lock")
+        return
+    try:
+        take_or_wait(release, pinned_policy(release, world), wait, world)
+    except ReleaseStopped as stopped:
+        fail_wait(wait, stopped, world)
+    yield Found(Kind.LOCK, f"{release_id}: waited for a lock that it could have")
+
+
+def _forgotten_endpoints(world: World) -> Iterator[Found]:
+    """Staging endpoints of releases that have ended. Those of releases that this ledger does not know are somebody else's."""
+    for name, release_id in world.staging.staging_endpoints().items():
+        try:
+            if world.ledger.get(release_id).unfinished:
+                continue
+            remove_staging(name, world)
+        except UnknownRelease:
+            continue
+        except TryAgain as passing:
+            yield Found(Kind.PROBLEM, f"{name}: {passing}")
+        else:
+            yield Found(Kind.STAGING, f"{name}: deleted, {release_id} has ended")

@@ -1,0 +1,112 @@
+"""A release whose execution died: staging gone, production back to what served before, lock handed on, its status true.
+
+An execution that was stopped, timed out or failed beyond any Catch runs no further state. What is left of its release is done here:
+the same way back and the same closing, with waits whose token nobody waits with. Every step can be repeated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lockkeeper.domain.ending import Ending
+from lockkeeper.domain.errors import ExecutionDied, ReleaseStopped, TryAgain, UnknownRelease
+from lockkeeper.domain.events import EndpointHint, ExecutionHint, execution_hint, wait_hint
+from lockkeeper.domain.release import Release
+from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.close_release import close_release
+from lockkeeper.use_cases.resume_release import REAP, look_at_endpoint_of
+from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
+from lockkeeper.use_cases.roll_back import roll_back, way_back_begun
+from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, fail_wait, failure
+from lockkeeper.use_cases.watch_production import STATE as WATCH
+
+ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
+
+
+def reap_release(event: dict[str, Any], world: World) -> list[str]:
+    """An execution ended badly, or an endpoint changed that a dead release waits for. Returns what was done, in words."""
+    hint = execution_hint(event, world.trusted_accounts)
+    if isinstance(hint, ExecutionHint):
+        return [f"{hint.release_id}: {reap(hint.release_id, world)}"]
+    changed = wait_hint(event, world.trusted_accounts)
+    if not isinstance(changed, EndpointHint):
+        return [f"ignored: {hint.reason}"]
+    waiting = [wait.release_id for wait in world.ledger.waits_on(changed.arn) if wait.state == REAP]
+    return [f"{release_id}: {reap(release_id, world)}" for release_id in waiting] or ["ignored: no dead release waits"]
+
+
+def reap(release_id: str, world: World) -> str:
+    """End a release if its execution is dead; asked again for as long as an endpoint is still changing."""
+    state = world.tasks.state_of(release_id)
+    if state in ALIVE:
+        return f"left alone, its execution is {state}"
+    try:
+        release = world.ledger.get(release_id)
+    except UnknownRelease:
+        return "nothing to do, it was never opened"
+    if not release.unfinished:
+        return "nothing to do, it has ended"
+    wait = _take_over(release, state, world)
+    try:
+        ending = _ending_of(release, state, world)
+        if ending is None:
+            return "production is on its way back"
+        closed = close_release(release_id, ending, world)
+    except TryAgain as passing:
+        return f"goes on at the endpoint's next event: {passing}"
+    complete_wait(wait, {}, world)
+    return f"{closed.status}: {closed.reason}"
+
+
+def _take_over(release: Release, state: str, world: World) -> Wait:
+    """Wait for the endpoints' events in place of the execution, and end what it waited for: nothing may wake it any more."""
+    staging, production = release.endpoints.get("staging"), release.endpoints.get("production")
+    resources = [
+        endpoints.arn_of(one["endpoint_name"])
+        for one, endpoints in ((staging, world.staging), (production, world.production))
+        if one
+    ]
+    if world.ledger.wait_of(release.release_id, REAP) is None:
+        world.ledger.record(release.release_id, "its execution is dead", _cause(release, state))
+    wait = Wait(release.release_id, REAP, NOBODY, resources=tuple(resources))
+    world.ledger.store_wait(wait)
+    for other in world.ledger.open_waits(release.release_id):
+        if other.state not in (REAP, ROLL_BACK):
+            fail_wait(other, ExecutionDied(_cause(release, state)), world)
+    return wait
+
+
+def _ending_of(release: Release, state: str, world: World) -> Ending | None:
+    """How the release ends, production taken back where it was touched; None while that is under way."""
+    if release.ending:
+        return Ending(**release.ending)
+    back = world.ledger.wait_of(release.release_id, ROLL_BACK)
+    watched = world.ledger.wait_of(release.release_id, WATCH)
+    if back is None and watched and "output" in watched.result:
+        return Ending()  # The bake had ended well, which was all there was left to decide.
+    if back is not None:
+        ending = Ending(**back.details["ending"])
+    else:
+        ending = Ending(error=ExecutionDied.__name__, cause=_cause(release, state), state=release.stage)
+    return _go_back(release, ending, back, world) if release.endpoints.get("production") else ending
+
+
+def _go_back(release: Release, ending: Ending, back: Wait | None, world: World) -> Ending | None:
+    if back is None or not (back.settled or way_back_begun(release)):
+        try:
+            roll_back(release.release_id, NOBODY, ending, world)
+        except ReleaseStopped as stopped:
+            return Ending(**failure(stopped), state=ROLL_BACK)
+    elif not back.settled:
+        look_at_endpoint_of(back, world)
+    ended = world.ledger.wait_of(release.release_id, ROLL_BACK)
+    if ended is None or not ended.settled:
+        return None
+    if "error" in ended.result:
+        return Ending(**ended.result, state=ROLL_BACK)
+    return replace(ending, **ended.result["output"])
+
+
+def _cause(release: Release, state: str) -> str:
+    return f"its execution was {state or 'deleted'} in {release.stage}"
