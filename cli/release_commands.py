@@ -51,7 +51,7 @@ def show(release_name: ReleaseName, as_json: AsJson = False, stack_name: StackNa
     from cli.terminal import console
 
     stack = find_stack(stack_name)
-    release = stack.world.ledger.get(_release_id(release_name, stack))
+    release = stack.world.ledger.get(release_id_of(release_name, stack))
     if as_json:
         typer.echo(json.dumps(release.to_json(), indent=2))
     else:
@@ -74,7 +74,7 @@ def reject(release_name: ReleaseName, comment: Comment, stack_name: StackName = 
     _decide(release_name, Answer.REJECT, comment, stack_name)
 
 
-def _release_id(release_name: str, stack: Stack) -> str:
+def release_id_of(release_name: str, stack: Stack) -> str:
     """A release's id is taken as it is: who may only decide need not be able to read the ledger."""
     from cli.problems import CommandRefused
 
@@ -97,7 +97,7 @@ def _decide(release_name: str, answer: Answer, comment: str, stack_name: str) ->
     from cli.terminal import console, plain
 
     stack = find_stack(stack_name)
-    decided = decide(stack, _release_id(release_name, stack), answer, comment)
+    decided = decide(stack, release_id_of(release_name, stack), answer, comment)
     did = "approved" if decided["answer"] == "approve" else "rejected"
     console().print(plain(f"{decided['approver']} {did} {decided['release_id']}.", "bold"))
     if decided["status"] == "pending":

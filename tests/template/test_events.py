@@ -9,10 +9,19 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from lockkeeper.domain.approval import Answer
-from lockkeeper.domain.events import AlarmHint, DeadlineHint, EndpointHint, Unusable, wait_hint
+from lockkeeper.domain.events import (
+    AlarmHint,
+    DeadlineHint,
+    EndpointHint,
+    ExecutionHint,
+    Unusable,
+    execution_hint,
+    wait_hint,
+)
 from lockkeeper.domain.registration import PackageHint, name_of, package_hint
+from lockkeeper.domain.replay import DeadLetter, read_letter
 
-from tests.template.project import PROJECT, functions, published_detail_types
+from tests.template.project import PROJECT, functions, published_detail_types, resources
 from tests.unit.harbour import ALARM, Harbour, alarm_event
 
 EVENTS = PROJECT / "events"
@@ -61,8 +70,36 @@ def test_a_sample_of_a_registration_is_understood(name: str) -> None:
     assert (package.group, package.version) == ("wages", 3)  # type: ignore[union-attr]
 
 
+def test_a_sample_of_a_dead_execution_is_understood() -> None:
+    assert execution_hint(read("in", "execution-aborted"), ACCOUNTS) == ExecutionHint("wages-v3-a1")
+
+
+def test_the_look_around_is_called_with_its_sample() -> None:
+    (schedule,) = resources("AWS::Scheduler::Schedule").values()
+    assert json.loads(schedule["Target"]["Input"]) == read("in", "housekeeping")
+
+
+@pytest.mark.parametrize("name", sorted(names("in")))
+def test_every_sample_that_comes_in_finds_its_way_back_from_the_dead_letters(name: str) -> None:
+    letter = read_letter(json.dumps(read("in", name)), {})
+    assert isinstance(letter, DeadLetter)
+
+
+def test_dead_letters_go_to_whoever_listens() -> None:
+    listening: dict[tuple[str, str], set[str]] = {}
+    for name, properties in functions().items():
+        for event in (properties.get("Events") or {}).values():
+            pattern = event["Properties"].get("Pattern", {})
+            for kind in pattern.get("detail-type", []):
+                listening.setdefault((pattern["source"][0], kind), set()).add(name)
+    for (source, kind), names_of_functions in listening.items():
+        letter = read_letter(json.dumps({"source": source, "detail-type": kind}), {})
+        assert isinstance(letter, DeadLetter)
+        assert set(letter.recipients) == names_of_functions, kind
+
+
 def test_every_sample_is_tested_and_every_listened_event_has_one() -> None:
-    assert names("in") == set(HINTS) | set(PACKAGES)
+    assert names("in") == set(HINTS) | set(PACKAGES) | {"execution-aborted", "housekeeping"}
     listened = {
         kind
         for properties in functions().values()

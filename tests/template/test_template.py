@@ -90,6 +90,36 @@ def test_what_events_call_has_a_dead_letter_queue_twice() -> None:
     assert listening >= 4
 
 
+def test_a_schedules_target_has_a_dead_letter_queue_that_its_role_may_write_to() -> None:
+    schedules = resources("AWS::Scheduler::Schedule")
+    assert schedules
+    for name, schedule in schedules.items():
+        target = schedule["Target"]
+        called = target["Arn"]["Fn::GetAtt"][0]
+        assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}, name
+        assert functions()[called]["DeadLetterQueue"] == {"Type": "SQS", "TargetArn": DEAD_LETTERS}, name
+        (policy,) = resources("AWS::IAM::Role")[target["RoleArn"]["Fn::GetAtt"][0]]["Policies"]
+        granted = {(one["Action"], one["Resource"]["Fn::GetAtt"][0]) for one in policy["PolicyDocument"]["Statement"]}
+        assert granted == {("lambda:InvokeFunction", called), ("sqs:SendMessage", "DeadLetters")}, name
+
+
+def test_the_dead_letter_queue_has_an_alarm_that_tells_everybody() -> None:
+    alarm = resources("AWS::CloudWatch::Alarm")["DeadLettersAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["DeadLetters", "QueueName"]}}]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert alarm["AlarmActions"] == [{"Ref": "BroadcastTopic"}]
+    statements = resources("AWS::KMS::Key")["Key"]["KeyPolicy"]["Statement"]
+    assert [one for one in statements if one["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+
+
+def test_executions_of_other_machines_are_nobodys_business() -> None:
+    own = [{"Ref": "Release"}]
+    assert resources("AWS::Events::Rule")["ForwardExecutionsRule"]["EventPattern"]["detail"]["stateMachineArn"] == own
+    pattern = functions()["ReapRelease"]["Events"]["ExecutionDied"]["Properties"]["Pattern"]
+    assert pattern["detail"]["stateMachineArn"] == own
+
+
 def test_rules_on_services_events_name_the_accounts_that_count() -> None:
     for name, properties in functions().items():
         for event in (properties.get("Events") or {}).values():
@@ -99,7 +129,8 @@ def test_rules_on_services_events_name_the_accounts_that_count() -> None:
 
 
 def test_what_is_listened_to_is_forwarded() -> None:
-    forwarded = set(resources("AWS::Events::Rule")["ForwardRule"]["EventPattern"]["detail-type"])
+    rules = resources("AWS::Events::Rule").values()
+    forwarded = {kind for rule in rules for kind in rule["EventPattern"]["detail-type"]}
     patterns = [
         event["Properties"]["Pattern"]
         for properties in functions().values()

@@ -93,6 +93,12 @@ class BreakingHarbour(Harbour):
         except Broken:
             return super().tell(event)
 
+    def tell_of_endpoint(self, arn: str) -> None:
+        try:
+            super().tell_of_endpoint(arn)
+        except Broken:
+            super().tell_of_endpoint(arn)
+
     def decide(self, answer: Answer, approver: str = "Ada", comment: str = "") -> None:
         try:
             super().decide(answer, approver, comment)

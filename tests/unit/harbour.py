@@ -17,6 +17,7 @@ from lockkeeper.domain.release import Release
 from lockkeeper.ports import World
 from lockkeeper.use_cases.decide_approval import decide_by_link
 from lockkeeper.use_cases.react_to_registry import react_to_registry
+from lockkeeper.use_cases.reap_release import reap_release
 from lockkeeper.use_cases.resume_release import resume_release
 
 from tests.unit.machine import Machine
@@ -129,6 +130,15 @@ class Harbour:
         self.told.append(event)
         return resume_release(event, self.inside)
 
+    def tell_of_endpoint(self, arn: str) -> None:
+        """Two functions listen to endpoints."""
+        self.tell(endpoint_event(arn))
+        reap_release(endpoint_event(arn), self.inside)
+
+    def reap(self, version: int) -> list[str]:
+        """Step Functions tells that the execution of a version has ended badly."""
+        return reap_release(execution_event(release_id(version)), self.inside)
+
     def settle(self) -> None:
         """Let executions, endpoints and events go on until nothing moves by itself."""
         for _ in range(200):
@@ -137,7 +147,7 @@ class Harbour:
                 for name in list(endpoints.endpoints):
                     if endpoints.advance(name):
                         moved = True
-                        self.tell(endpoint_event(endpoints.arn_of(name)))
+                        self.tell_of_endpoint(endpoints.arn_of(name))
             if not moved and not any(one.tries and not one.token for one in self.machine.executions.values()):
                 return
         raise AssertionError("it never came to rest")
@@ -200,6 +210,15 @@ def endpoint_event(arn: str) -> dict[str, Any]:
         "detail-type": "SageMaker Endpoint State Change",
         "account": arn.split(":")[4],
         "detail": {"EndpointArn": arn, "EndpointStatus": "IN_SERVICE"},
+    }
+
+
+def execution_event(name: str) -> dict[str, Any]:
+    return {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "account": HUB,
+        "detail": {"name": name, "status": "ABORTED"},
     }
 
 

@@ -92,6 +92,20 @@ def test_a_record_changes_fields_and_adds_to_the_timeline(ledger: Ledger) -> Non
     assert kept.timeline[0].at.endswith("Z")
 
 
+def test_a_release_is_unfinished_until_it_is_finished_whatever_its_status(ledger: Ledger) -> None:
+    ledger.open(FIRST)
+    ledger.open(replace(FIRST, release_id="wages-v2-a1", version=2, opened_at="2026-11-24T10:00:00.000Z"))
+    ledger.record(FIRST.release_id, "closing", "", ending={"error": "GateFailed", "restored": False})
+    ledger.record(FIRST.release_id, "failed", "", status=Status.FAILED)
+    assert ledger.unfinished() == ["wages-v1-a1", "wages-v2-a1"]
+    assert ledger.get(FIRST.release_id).unfinished
+    ledger.finish(FIRST.release_id)
+    ledger.finish("nobody")
+    assert ledger.unfinished() == ["wages-v2-a1"]
+    kept = ledger.get(FIRST.release_id)
+    assert (kept.unfinished, kept.ending) == (False, {"error": "GateFailed", "restored": False})
+
+
 def test_meters_add_up(ledger: Ledger) -> None:
     ledger.open(FIRST)
     ledger.meter(FIRST.release_id, Meter(1, 1, 0.125))

@@ -60,6 +60,7 @@ class Machine:
         self.inside: World = inside or world
         self.executions: dict[str, Execution] = {}
         self._tokens = 0
+        self._stops: dict[str, tuple[str, bool]] = {}
 
     def run(self) -> bool:
         """Go on as far as possible; True when anything moved."""
@@ -69,6 +70,10 @@ class Machine:
             while not execution.ended and self._step(execution):
                 moved = True
         return moved
+
+    def stop_at(self, release_id: str, state: str, *, called: bool) -> None:
+        """Somebody will stop an execution when it enters a state: before its function is called, or right after."""
+        self._stops[release_id] = (state, called)
 
     def stop(self, release_id: str) -> None:
         """Somebody stops an execution: no Catch runs, and its token is worth nothing."""
@@ -87,6 +92,13 @@ class Machine:
         execution.entered_at = self.world.clock.now()
         if waits(execution.state):
             self.world.tasks.issue(token)
+        state, called = self._stops.get(execution.release_id, ("", False))
+        if state == execution.state:
+            if called:
+                self._call(execution, token)
+            execution.token = token
+            self.stop(execution.release_id)
+            return True
         try:
             self._call(execution, token)
         except TryAgain as passing:

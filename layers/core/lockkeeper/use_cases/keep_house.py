@@ -5,7 +5,7 @@ Only releases that nothing was written about for a while are read again; everyth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -52,14 +52,14 @@ def keep_house(quiet: timedelta, world: World) -> list[Found]:
     """Go through every unfinished release, then through the staging endpoints. One that cannot be helped stops no other."""
     found: list[Found] = []
     for release_id in world.ledger.unfinished():
-        found += _carefully(release_id, lambda release_id=release_id: _look_after(release_id, quiet, world))
-    return found + _carefully("staging", lambda: _forgotten_endpoints(world))
+        found += _carefully(release_id, _look_after(release_id, quiet, world))
+    return found + _carefully("staging", _forgotten_endpoints(world))
 
 
-def _carefully(name: str, look: Callable[[], Iterator[Found]]) -> list[Found]:
+def _carefully(name: str, look: Iterator[Found]) -> list[Found]:
     found: list[Found] = []
     try:
-        found.extend(look())
+        found.extend(look)
     except Exception as error:
         # Whatever it is, the next look comes in five minutes, and the other releases need theirs.
         found.append(Found(Kind.PROBLEM, f"{name}: {type(error).__name__}: {error}"))

@@ -15,12 +15,14 @@ from lockkeeper.domain.events import EndpointHint, ExecutionHint, execution_hint
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.close_release import close_release
-from lockkeeper.use_cases.resume_release import REAP, look_at_endpoint_of
+from lockkeeper.use_cases.resume_release import look_at_endpoint_of
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
-from lockkeeper.use_cases.roll_back import roll_back, way_back_begun
-from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, fail_wait, failure
+from lockkeeper.use_cases.roll_back import roll_back
+from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, deliver, fail_wait, failure
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
+REAP = "ReapRelease"
+"""The state, in name only, in which a dead release waits for its endpoints."""
 ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
@@ -46,8 +48,9 @@ def reap(release_id: str, world: World) -> str:
     except UnknownRelease:
         return "nothing to do, it was never opened"
     if not release.unfinished:
+        _stop_waiting(release_id, world)
         return "nothing to do, it has ended"
-    wait = _take_over(release, state, world)
+    _take_over(release, state, world)
     try:
         ending = _ending_of(release, state, world)
         if ending is None:
@@ -55,11 +58,11 @@ def reap(release_id: str, world: World) -> str:
         closed = close_release(release_id, ending, world)
     except TryAgain as passing:
         return f"goes on at the endpoint's next event: {passing}"
-    complete_wait(wait, {}, world)
+    _stop_waiting(release_id, world)
     return f"{closed.status}: {closed.reason}"
 
 
-def _take_over(release: Release, state: str, world: World) -> Wait:
+def _take_over(release: Release, state: str, world: World) -> None:
     """Wait for the endpoints' events in place of the execution, and end what it waited for: nothing may wake it any more."""
     staging, production = release.endpoints.get("staging"), release.endpoints.get("production")
     resources = [
@@ -69,12 +72,18 @@ def _take_over(release: Release, state: str, world: World) -> Wait:
     ]
     if world.ledger.wait_of(release.release_id, REAP) is None:
         world.ledger.record(release.release_id, "its execution is dead", _cause(release, state))
-    wait = Wait(release.release_id, REAP, NOBODY, resources=tuple(resources))
-    world.ledger.store_wait(wait)
+    world.ledger.store_wait(Wait(release.release_id, REAP, NOBODY, resources=tuple(resources)))
     for other in world.ledger.open_waits(release.release_id):
-        if other.state not in (REAP, ROLL_BACK):
+        if other.settled:
+            deliver(other, other.result, world)
+        elif other.state not in (REAP, ROLL_BACK):
             fail_wait(other, ExecutionDied(_cause(release, state)), world)
-    return wait
+
+
+def _stop_waiting(release_id: str, world: World) -> None:
+    wait = world.ledger.wait_of(release_id, REAP)
+    if wait and not wait.delivered:
+        complete_wait(wait, {}, world)
 
 
 def _ending_of(release: Release, state: str, world: World) -> Ending | None:
@@ -93,7 +102,7 @@ def _ending_of(release: Release, state: str, world: World) -> Ending | None:
 
 
 def _go_back(release: Release, ending: Ending, back: Wait | None, world: World) -> Ending | None:
-    if back is None or not (back.settled or way_back_begun(release)):
+    if back is None or not (back.settled or back.acted):
         try:
             roll_back(release.release_id, NOBODY, ending, world)
         except ReleaseStopped as stopped:

@@ -8,14 +8,9 @@ from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.events import AlarmHint, DeadlineHint, EndpointHint, Unusable, wait_hint
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Wait, World
-from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
-from lockkeeper.use_cases.roll_back import way_back_begun
-from lockkeeper.use_cases.settle_wait import complete_wait, deliver, fail_wait
+from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, deliver, fail_wait
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 from lockkeeper.use_cases.watch_production import look_at_bake
-
-REAP = "ReapRelease"
-"""The state, in name only, in which `reap_release` waits for endpoints."""
 
 
 def resume_release(event: dict[str, Any], world: World) -> list[str]:
@@ -46,7 +41,7 @@ def _resume(wait: Wait, hint: EndpointHint | AlarmHint | DeadlineHint, world: Wo
     if wait.state == WATCH:
         look_at_bake(wait, hint.what, world, over=isinstance(hint, DeadlineHint))
         return f"{who}: looked because of {hint.what}"
-    if wait.state == REAP:
+    if wait.token == NOBODY:
         return f"{who}: reap_release goes on with it"
     if isinstance(hint, EndpointHint):
         return f"{who}: {look_at_endpoint_of(wait, world)}"
@@ -55,8 +50,6 @@ def _resume(wait: Wait, hint: EndpointHint | AlarmHint | DeadlineHint, world: Wo
 
 def look_at_endpoint_of(wait: Wait, world: World) -> str:
     """Look at the endpoint that a wait is about, and end the wait if that says so. Returns what was seen."""
-    if wait.state == ROLL_BACK and not way_back_begun(world.ledger.get(wait.release_id)):
-        return "the way back has not begun yet"
     endpoints = world.staging if wait.details["environment"] == "staging" else world.production
     seen = look_at_endpoint(endpoints.look(wait.details["endpoint_name"]), wait.details["config_name"])
     if seen.step is Step.DONE:

@@ -69,10 +69,11 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
         complete_wait(wait, wait.details["output"], world)
         return
     if current.status == "Updating":
-        if not way_back_begun(release):
+        if not production.get("restoring"):
             raise TryAgain(f"endpoint {endpoint_name} is still Updating")
         world.ledger.wait_acted(wait)
         return
+    # The intent is written before, so that whoever comes next knows whose update runs; that it runs, after.
     world.ledger.record(
         release.release_id,
         "restoring the champion",
@@ -81,8 +82,3 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
     )
     world.production.update(endpoint_name, previous)
     world.ledger.wait_acted(wait)
-
-
-def way_back_begun(release: Release) -> bool:
-    """Whether a rollback of this release has started the update that leads back."""
-    return bool(release.endpoints["production"].get("restoring"))

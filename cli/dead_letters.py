@@ -1,0 +1,115 @@
+"""The dead letter queue, played again: each message to the functions that it was for, deleted when they have taken it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from botocore.config import Config
+from lockkeeper.domain.events import Unusable
+from lockkeeper.domain.replay import DeadLetter, read_letter
+from rich.table import Table
+from rich.text import Text
+
+from cli.problems import CommandRefused
+from cli.stack import Stack
+from cli.terminal import plain, shorten, table
+
+HIDDEN_SECONDS = 900
+"""How long a received message is nobody else's: longer than ten functions take."""
+PATIENCE = Config(read_timeout=300, retries={"total_max_attempts": 1, "mode": "standard"})
+"""A function's own time limit is shorter; nothing is called twice because an answer was slow."""
+
+REASON_CHARACTERS = 120
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of one message: `done` when it was taken and deleted."""
+
+    message_id: str
+    about: str
+    why: str
+    outcome: str
+    done: bool
+
+
+def replay_dead_letters(stack: Stack, stack_name: str) -> Iterator[Replayed]:
+    """Play every message once. What a function refuses, and what nobody understands, stays in the queue."""
+    url = stack.outputs.get("DeadLettersUrl")
+    if not url:
+        raise CommandRefused(
+            f"stack {stack_name!r} has no output DeadLettersUrl", cure="deploy this version's template"
+        )
+    queue = stack.session.client("sqs")
+    functions = stack.session.client("lambda", config=PATIENCE)
+    cloudformation = stack.session.client("cloudformation")
+
+    @cache
+    def name_of(function: str) -> str:
+        described = cloudformation.describe_stack_resource(StackName=stack_name, LogicalResourceId=function)
+        return str(described["StackResourceDetail"]["PhysicalResourceId"])
+
+    kept: list[str] = []
+    try:
+        for message in _messages(queue, url):
+            attributes = {name: one["StringValue"] for name, one in message.get("MessageAttributes", {}).items()}
+            letter = read_letter(message["Body"], attributes)
+            if isinstance(letter, Unusable):
+                kept.append(message["ReceiptHandle"])
+                yield Replayed(message["MessageId"], "?", letter.reason, "kept: nobody's", done=False)
+                continue
+            names = _narrowed([name_of(one) for one in letter.recipients], attributes)
+            refusal = _play(letter, names, functions)
+            if refusal:
+                kept.append(message["ReceiptHandle"])
+            else:
+                queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            outcome = refusal or f"taken by {', '.join(names)}"
+            yield Replayed(message["MessageId"], letter.about, letter.why, outcome, done=not refusal)
+    finally:
+        for receipt in kept:
+            queue.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0)
+
+
+def draw(replayed: Iterable[Replayed]) -> Table:
+    """One message a row: what it is and why it was dead, and what became of it."""
+    drawn = table("message", "event", "what became of it")
+    for one in replayed:
+        event = Text("\n").join([plain(one.about, "bold"), plain(shorten(one.why, REASON_CHARACTERS), "dim")])
+        drawn.add_row(plain(one.message_id[:8]), event, plain(one.outcome, "green" if one.done else "bold red"))
+    return drawn
+
+
+def _messages(queue: Any, url: str) -> Iterator[Any]:
+    """Every message once: they stay hidden while this runs. A long poll asks all of the queue's servers."""
+    while True:
+        answer = queue.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            WaitTimeSeconds=2,
+            VisibilityTimeout=HIDDEN_SECONDS,
+        )
+        if not answer.get("Messages"):
+            return
+        yield from answer["Messages"]
+
+
+def _narrowed(names: list[str], attributes: dict[str, str]) -> list[str]:
+    """EventBridge says which function it did not reach; Lambda does not say which one failed."""
+    missed = attributes.get("TARGET_ARN", "").rpartition(":function:")[2]
+    return [missed] if missed in names else names
+
+
+def _play(letter: DeadLetter, names: list[str], functions: Any) -> str:
+    """Call each function; the reason of the first that did not take it, or nothing."""
+    for name in names:
+        answer = functions.invoke(FunctionName=name, Payload=json.dumps(letter.event).encode())
+        if answer.get("FunctionError"):
+            said = json.loads(answer["Payload"].read() or b"{}")
+            return f"kept: {name} failed: {said.get('errorMessage', said)}"
+    return ""

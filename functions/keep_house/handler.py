@@ -1,0 +1,25 @@
+"""Every five minutes: what nobody came back to is looked after, said in the log and counted."""
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from lockkeeper.bootstrap import AwsWorld
+from lockkeeper.entry import Event, logger, metrics, reaction
+from lockkeeper.use_cases.keep_house import QUIET, Kind, keep_house
+
+
+@reaction("KeepHouse")
+def handler(event: Event, world: AwsWorld) -> Any:
+    """`quiet_seconds` in the event looks sooner than usual: 0 looks at every unfinished release now."""
+    quiet = timedelta(seconds=event.get("quiet_seconds", QUIET.total_seconds()))
+    found = keep_house(quiet, world)
+    counted = Counter(one.kind for one in found)
+    metrics.add_metric(name="Stranded", unit=MetricUnit.Count, value=len(found) - counted[Kind.PROBLEM])
+    metrics.add_metric(name="HouseKeepingProblem", unit=MetricUnit.Count, value=counted[Kind.PROBLEM])
+    for one in found:
+        log = logger.error if one.kind is Kind.PROBLEM else logger.warning
+        log(f"{one.kind}: {one.what}")
+    logger.info(f"{len(found)} found")
+    return [{"kind": str(one.kind), "what": one.what} for one in found]
