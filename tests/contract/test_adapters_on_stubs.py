@@ -282,6 +282,43 @@ def test_an_execution_is_started_once(session: StubbedSession) -> None:
     assert not tasks.start("wages-v1-a1", {})
 
 
+def test_an_execution_has_its_state_or_none(session: StubbedSession) -> None:
+    machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:release"
+    execution = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:release:wages-v1-a1"
+    answer = {"executionArn": execution, "stateMachineArn": machine, "status": "ABORTED", "startDate": SINCE}
+    session.stub("stepfunctions").add_response("describe_execution", answer, {"executionArn": execution})
+    tasks = StepFunctionsTasks(session.client("stepfunctions"), machine)
+    assert tasks.state_of("wages-v1-a1") == "ABORTED"
+    refuse(session, "describe_execution", "ExecutionDoesNotExist", "gone", "stepfunctions")
+    assert tasks.state_of("wages-v1-a1") == ""
+    refuse(session, "describe_execution", "ThrottlingException", "slow down", "stepfunctions")
+    with pytest.raises(ClientError):
+        tasks.state_of("wages-v1-a1")
+
+
+def test_staging_endpoints_are_listed_with_the_release_in_their_tag(
+    session: StubbedSession, endpoints: SageMakerEndpoints
+) -> None:
+    def listed(name: str, status: str = "InService") -> dict[str, Any]:
+        arn = ARN.replace("wages", name)
+        return {
+            "EndpointName": name,
+            "EndpointArn": arn,
+            "EndpointStatus": status,
+            "CreationTime": SINCE,
+            "LastModifiedTime": SINCE,
+        }
+
+    names = ("lockkeeper-wages-v1-a1-staging", "lockkeeper-wages-v2-a1-staging", "lockkeeper-wages-v3-a1-staging")
+    found = [listed(names[0]), listed(names[1], "Deleting"), listed("lockkeeper-demo"), listed(names[2])]
+    stub = session.stub("sagemaker")
+    stub.add_response("list_endpoints", {"Endpoints": found}, {"NameContains": "lockkeeper-"})
+    tags = {"Tags": [{"Key": "lockkeeper:release", "Value": "wages-v1-a1"}]}
+    stub.add_response("list_tags", tags, {"ResourceArn": found[0]["EndpointArn"]})
+    refuse(session, "list_tags", "ValidationException", "Could not find endpoint")
+    assert endpoints.staging_endpoints() == {names[0]: "wages-v1-a1", names[2]: ""}
+
+
 def test_an_event_reaches_the_bus_as_lockkeepers_or_is_missed(session: StubbedSession) -> None:
     entry = {"Source": "lockkeeper", "DetailType": "Gate Judged", "Detail": '{"a": 1}', "EventBusName": "bus"}
     stub = session.stub("events")

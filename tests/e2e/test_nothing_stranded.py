@@ -1,0 +1,168 @@
+"""Stopped executions, swallowed events and dead letters, on the laptop's AWS with the real template."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.harness import Cloud, policy_text
+from tests.e2e.test_a_promotion import answer_of, prepare, register
+
+ASKS_ADA = "{before: [staging], approvers: [{name: Ada, email: ada@example.com}]}"
+
+
+def physical_name(cloud: Cloud, logical_id: str) -> str:
+    found = cloud.client("cloudformation").describe_stack_resource(StackName="lockkeeper", LogicalResourceId=logical_id)
+    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def stop(cloud: Cloud, release_id: str) -> None:
+    machine = cloud.outputs["StateMachineArn"]
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{release_id}"
+    cloud.aws("stepfunctions", "stop-execution", "--execution-arn", arn, "--cause", "stopped by hand")
+
+
+def keep_house(cloud: Cloud) -> list[dict[str, str]]:
+    """A look at everything that is unfinished, now."""
+    answer = cloud.client("lambda").invoke(
+        FunctionName=physical_name(cloud, "KeepHouse"), Payload=json.dumps({"quiet_seconds": 0})
+    )
+    said: list[dict[str, str]] = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, said
+    return said
+
+
+def eventually(what: Callable[[], Any], seconds: float = 20) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.1)
+    return found
+
+
+def lock_owner(cloud: Cloud, group: str) -> str:
+    key = {"pk": {"S": f"GROUP#{group}"}, "sk": {"S": "LOCK"}}
+    item = cloud.client("dynamodb").get_item(TableName=cloud.outputs["TableName"], Key=key, ConsistentRead=True)
+    return str(item["Item"]["owner"]["S"])
+
+
+def endpoints(cloud: Cloud, group: str) -> list[str]:
+    found = cloud.client("sagemaker").list_endpoints(NameContains=group)["Endpoints"]
+    return [one["EndpointName"] for one in found]
+
+
+@contextmanager
+def deaf_to_endpoints(cloud: Cloud) -> Iterator[None]:
+    """Endpoint events do not reach ResumeRelease."""
+    events, bus = cloud.client("events"), cloud.outputs["BusName"]
+    rule = physical_name(cloud, "ResumeReleaseEndpointChanged").rpartition("|")[2]
+    events.disable_rule(Name=rule, EventBusName=bus)
+    try:
+        yield
+    finally:
+        events.enable_rule(Name=rule, EventBusName=bus)
+
+
+@contextmanager
+def broken(cloud: Cloud, function: str) -> Iterator[None]:
+    """A function that fails on every event."""
+    client, name = cloud.client("lambda"), physical_name(cloud, function)
+    handler = client.get_function_configuration(FunctionName=name)["Handler"]
+    client.update_function_configuration(FunctionName=name, Handler="functions.nothing.handler")
+    try:
+        yield
+    finally:
+        client.update_function_configuration(FunctionName=name, Handler=handler)
+
+
+def letters(cloud: Cloud) -> int:
+    queue = cloud.client("sqs").get_queue_attributes(
+        QueueUrl=cloud.outputs["DeadLettersUrl"], AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(queue["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def test_an_execution_stopped_while_people_are_asked_ends_its_release(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "halted", tmp_path, approval=ASKS_ADA)
+    register(cloud, "halted", 1.0)
+    cloud.wait_for("halted-v1-a1", "awaiting-approval")
+    stop(cloud, "halted-v1-a1")
+    release = cloud.wait_for("halted-v1-a1", "failed")
+    assert release["reason"] == "its execution was ABORTED in RequestStagingApproval"
+    eventually(lambda: lock_owner(cloud, "halted") == "")
+
+    cloud.apply(policy_text("halted", metric="regression_metrics.mae.value", bound="at_most: 5"), tmp_path)
+    assert "halted-v1-a2" in cloud.lockkeeper("replay", "halted/1")
+    cloud.wait_for("halted-v1-a2", "promoted")
+    assert answer_of(cloud, "halted") == "1.0"
+
+
+def test_an_execution_stopped_in_its_bake_gives_production_back(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "undone", tmp_path)
+    register(cloud, "undone", 1.0)
+    cloud.wait_for("undone-v1-a1", "promoted")
+    text = policy_text("undone", metric="regression_metrics.mae.value", bound="at_most: 5")
+    cloud.apply(text.replace("bake: 1m", "bake: 4h"), tmp_path)
+    register(cloud, "undone", 2.0)
+    cloud.wait_for("undone-v2-a1", "baking")
+    assert answer_of(cloud, "undone") == "2.0"
+    stop(cloud, "undone-v2-a1")
+
+    release = cloud.wait_for("undone-v2-a1", "failed")
+    assert release["reason"] == "its execution was ABORTED in WatchProduction; production is as it was before"
+    assert answer_of(cloud, "undone") == "1.0"
+    eventually(lambda: endpoints(cloud, "undone") == ["undone"])
+    eventually(lambda: lock_owner(cloud, "undone") == "")
+    assert "is held" in cloud.lockkeeper("replay", "undone-v2-a1", expect=1)
+
+
+def test_a_swallowed_endpoint_event_is_made_up_for_by_the_next_look(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "muffled", tmp_path)
+    with deaf_to_endpoints(cloud):
+        register(cloud, "muffled", 3.0)
+        cloud.wait_for("muffled-v1-a1", "deploying")
+        sagemaker = cloud.client("sagemaker")
+        staging = "lockkeeper-muffled-v1-a1-staging"
+        eventually(lambda: staging in endpoints(cloud, "muffled"))
+        eventually(lambda: sagemaker.describe_endpoint(EndpointName=staging)["EndpointStatus"] == "InService")
+        assert cloud.release("muffled-v1-a1")["status"] == "deploying"
+        found = keep_house(cloud)
+    assert [one["kind"] for one in found if "muffled" in one["what"]] == ["overdue wait"]
+    cloud.wait_for("muffled-v1-a1", "promoted")
+
+
+def test_dead_letters_come_back_once_however_often_they_are_played(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "returned", tmp_path)
+    with broken(cloud, "ReactToRegistry"):
+        arn = register(cloud, "returned", 4.0)
+        eventually(lambda: letters(cloud) == 1)
+    said = cloud.lockkeeper("replay", "--dead-letters")
+    assert "taken by lockkeeper-ReactToRegistry" in "".join(said.split()).replace("takenby", "taken by ")
+    cloud.wait_for("returned-v1-a1", "promoted")
+    assert letters(cloud) == 0
+
+    event = {
+        "source": "aws.sagemaker",
+        "detail-type": "SageMaker Model Package State Change",
+        "account": "111122223333",
+        "region": "us-east-1",
+        "detail": {"ModelPackageArn": arn, "ModelPackageStatus": "Completed"},
+    }
+    queue = cloud.client("sqs")
+    for _ in range(2):
+        queue.send_message(QueueUrl=cloud.outputs["DeadLettersUrl"], MessageBody=json.dumps(event))
+        cloud.lockkeeper("replay", "--dead-letters")
+    releases = json.loads(cloud.lockkeeper("releases", "--group", "returned", "--json"))
+    assert [one["release_id"] for one in releases] == ["returned-v1-a1"]
+
+
+def test_what_is_nobodys_stays_in_the_queue(cloud: Cloud) -> None:
+    queue, url = cloud.client("sqs"), cloud.outputs["DeadLettersUrl"]
+    queue.send_message(QueueUrl=url, MessageBody="no event at all")
+    cloud.lockkeeper("replay", "--dead-letters", expect=1)
+    assert letters(cloud) == 1
+    queue.purge_queue(QueueUrl=url)
