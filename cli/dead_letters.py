@@ -23,6 +23,8 @@ HIDDEN_SECONDS = 900
 PATIENCE = Config(read_timeout=300, retries={"total_max_attempts": 1, "mode": "standard"})
 """A function's own time limit is shorter; nothing is called twice because an answer was slow."""
 
+POLL_SECONDS = 2
+"""How long one look for messages takes at most; a long poll asks all of the queue's servers."""
 REASON_CHARACTERS = 120
 
 
@@ -62,7 +64,7 @@ def replay_dead_letters(stack: Stack, stack_name: str) -> Iterator[Replayed]:
                 kept.append(message["ReceiptHandle"])
                 yield Replayed(message["MessageId"], "?", letter.reason, "kept: nobody's", done=False)
                 continue
-            names = _narrowed([name_of(one) for one in letter.recipients], attributes)
+            names = _narrowed({one: name_of(one) for one in letter.recipients}, attributes)
             refusal = _play(letter, names, functions)
             if refusal:
                 kept.append(message["ReceiptHandle"])
@@ -85,13 +87,13 @@ def draw(replayed: Iterable[Replayed]) -> Table:
 
 
 def _messages(queue: Any, url: str) -> Iterator[Any]:
-    """Every message once: they stay hidden while this runs. A long poll asks all of the queue's servers."""
+    """Every message once: they stay hidden while this runs."""
     while True:
         answer = queue.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=10,
             MessageAttributeNames=["All"],
-            WaitTimeSeconds=2,
+            WaitTimeSeconds=POLL_SECONDS,
             VisibilityTimeout=HIDDEN_SECONDS,
         )
         if not answer.get("Messages"):
@@ -99,17 +101,17 @@ def _messages(queue: Any, url: str) -> Iterator[Any]:
         yield from answer["Messages"]
 
 
-def _narrowed(names: list[str], attributes: dict[str, str]) -> list[str]:
-    """EventBridge says which function it did not reach; Lambda does not say which one failed."""
+def _narrowed(names: dict[str, str], attributes: dict[str, str]) -> dict[str, str]:
+    """Physical names by logical ID. EventBridge says which function it did not reach; Lambda does not say which one failed."""
     missed = attributes.get("TARGET_ARN", "").rpartition(":function:")[2]
-    return [missed] if missed in names else names
+    return {function: name for function, name in names.items() if name == missed} or names
 
 
-def _play(letter: DeadLetter, names: list[str], functions: Any) -> str:
+def _play(letter: DeadLetter, names: dict[str, str], functions: Any) -> str:
     """Call each function; the reason of the first that did not take it, or nothing."""
-    for name in names:
+    for function, name in names.items():
         answer = functions.invoke(FunctionName=name, Payload=json.dumps(letter.event).encode())
         if answer.get("FunctionError"):
             said = json.loads(answer["Payload"].read() or b"{}")
-            return f"kept: {name} failed: {said.get('errorMessage', said)}"
+            return f"kept: {function} failed: {said.get('errorMessage', said)}"
     return ""

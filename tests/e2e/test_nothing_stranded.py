@@ -141,7 +141,7 @@ def test_dead_letters_come_back_once_however_often_they_are_played(cloud: Cloud,
         arn = register(cloud, "returned", 4.0)
         eventually(lambda: letters(cloud) == 1)
     said = cloud.lockkeeper("replay", "--dead-letters")
-    assert "taken by lockkeeper-ReactToRegistry" in "".join(said.split()).replace("takenby", "taken by ")
+    assert "taken by ReactToRegistry" in said
     cloud.wait_for("returned-v1-a1", "promoted")
     assert letters(cloud) == 0
 
