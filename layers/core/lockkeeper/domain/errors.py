@@ -83,6 +83,10 @@ class LockLost(ReleaseStopped):
     """The release no longer owns the group's lock, so it may not touch production."""
 
 
+class StampRefused(LockkeeperError):
+    """The registry does not take a release's outcome, now or later; the release ends all the same."""
+
+
 class UnknownRelease(LockkeeperError):
     """No release of that name is in the ledger."""
 
