@@ -1,4 +1,4 @@
-"""`lockkeeper local up` and `lockkeeper local down`: the laptop's AWS with the real template in it."""
+"""`lockkeeper local up`, `env` and `down`: the laptop's AWS with the real template in it."""
 
 import importlib.util
 import signal
@@ -23,7 +23,9 @@ POLL_SECONDS = 0.5
 
 app = typer.Typer(help="The laptop's AWS: start it with the real template deployed, or stop it.", no_args_is_help=True)
 
-Port = Annotated[int, typer.Option(help="Port of the AWS endpoint; a free one is taken when it is busy.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port of the AWS endpoint; a free one is taken when it is busy.")
+]
 Scale = Annotated[
     float, typer.Option(min=1, help="How many seconds of waiting pass in one: 60 makes a minute a second.")
 ]
@@ -46,9 +48,13 @@ def up(
     try:
         running, outputs = bring_up(console, port, clock_scale, detach, state_folder)
     except (supervisor.StartError, supervisor.AlreadyRunning, DeployError, BuildError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(f"error: {error}", style="red", markup=False, highlight=False)
+        if isinstance(error, supervisor.AlreadyRunning):
+            console.print("cure: `lockkeeper local env` prints its environment, `lockkeeper local down` stops it")
         raise typer.Exit(1) from error
-    print_environment(running, outputs)
+    if port and not running.endpoint_url.endswith(f":{port}"):
+        console.print(f"Port {port} is busy; took {running.endpoint_url}.", style="yellow")
+    print_environment(running, outputs["WebUrl"])
     if not detach:
         console.print(f"Running with clock scale {clock_scale:g}. Ctrl-C stops it and everything it started.")
         wait(running, console)
@@ -62,7 +68,8 @@ def bring_up(
         began = time.monotonic()
         running = supervisor.start(port, clock_scale, outlive_me=detach, state_folder=state_folder)
         try:
-            parameters = {"ExternalId": EXTERNAL_ID, "WebUrl": running.web_url}
+            # Every bucket: what a person tries on a laptop is not named for SageMaker.
+            parameters = {"ExternalId": EXTERNAL_ID, "WebUrl": running.web_url, "ModelBuckets": "*"}
             outputs = deploy(running.endpoint_url, parameters=parameters, report=status.update)
         except BaseException:
             supervisor.stop(running)
@@ -71,15 +78,34 @@ def bring_up(
     return running, outputs
 
 
-def print_environment(running: supervisor.Running, outputs: dict[str, str]) -> None:
-    """Write `export NAME=value` lines for a shell to standard output, then the URLs and places as comments."""
+def print_environment(running: supervisor.Running, web_url: str) -> None:
+    """Write `export NAME=value` lines for a shell to standard output, then the URLs and places as comments.
+
+    Where a shell evaluates standard output, nobody sees the places: then they are told on standard error too.
+    """
     for name, value in running.environment().items():
         print(f"export {name}={value}")
-    print(f"# AWS endpoint: {running.endpoint_url}")
-    print(f"# Approval pages: {outputs.get('WebUrl', running.web_url)}")
-    print(f"# Mailbox: {running.mailbox}")
-    print(f"# Logs: {running.logs}")
+    places = {
+        "AWS endpoint": running.endpoint_url,
+        "Approval pages": web_url,
+        "Mailbox": running.mailbox,
+        "Logs": running.logs,
+    }
+    for name, place in places.items():
+        print(f"# {name}: {place}")
+        if not sys.stdout.isatty():
+            print(f"{name}: {place}", file=sys.stderr)
     sys.stdout.flush()
+
+
+@app.command()
+def env(state_folder: StateFolder = BUILD_FOLDER) -> None:
+    """Print the environment of the laptop's AWS that runs, for another shell."""
+    running = supervisor.find_running(state_folder)
+    if running is None:
+        print("error: the laptop's AWS is not running\ncure: start it with `lockkeeper local up`", file=sys.stderr)
+        raise typer.Exit(1)
+    print_environment(running, running.web_url)
 
 
 def interrupt_on_termination() -> None:

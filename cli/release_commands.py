@@ -40,7 +40,7 @@ def releases(
     elif found:
         console().print(draw_releases(found, world.clock.now()))
     else:
-        typer.echo("No release yet. One opens when a version is registered in a group that has a policy.", err=True)
+        typer.echo("No release yet. One opens when a version is registered in a model package group.", err=True)
 
 
 @app.command()

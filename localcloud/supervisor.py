@@ -80,10 +80,11 @@ def start(
     found = find_running(state_folder)
     if found is not None:
         raise AlreadyRunning(f"The laptop's AWS already runs at {found.endpoint_url} (process {found.pid}).")
+    neighbour = min(port + 1, 65535) if port else 0
+    port = free_port(port)
+    web_port = free_port(neighbour if web_port is None else web_port, taken=port)
     run_folder = Path(tempfile.mkdtemp(prefix="lockkeeper-"))
     (run_folder / "logs").mkdir()
-    port = free_port(port)
-    web_port = free_port(web_port if web_port is not None else (port + 1 if port != 0 else 0), taken=port)
     process = launch(port, web_port, run_folder, state_folder, clock_scale, outlive_me)
     running = Running(
         pid=process.pid,

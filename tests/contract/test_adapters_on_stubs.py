@@ -209,11 +209,17 @@ def test_a_models_own_error_is_an_answer(session: StubbedSession, endpoints: Sag
 
 def test_alarms_are_looked_at_with_their_history(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:
     stub = session.stub("cloudwatch")
-    names = ("calm", "recovered", "gone")
+    names = ("calm", "recovered", "both", "gone")
     known = [{"AlarmName": name, "StateValue": "OK"} for name in names[:2]]
-    stub.add_response("describe_alarms", {"MetricAlarms": known}, {"AlarmNames": list(names)})
+    composite = [{"AlarmName": "both", "StateValue": "OK"}]
+    stub.add_response(
+        "describe_alarms",
+        {"MetricAlarms": known, "CompositeAlarms": composite},
+        {"AlarmNames": list(names), "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
+    )
     summaries = {"calm": "Alarm updated from INSUFFICIENT_DATA to OK", "recovered": "Alarm updated from OK to ALARM"}
-    for name in names[:2]:
+    summaries["both"] = summaries["calm"]
+    for name in names[:3]:
         stub.add_response(
             "describe_alarm_history",
             {"AlarmHistoryItems": [{"AlarmName": name, "HistorySummary": summaries[name]}]},
@@ -222,13 +228,14 @@ def test_alarms_are_looked_at_with_their_history(session: StubbedSession, endpoi
     assert endpoints.alarms(names, SINCE) == (
         AlarmLook("calm", "OK", False),
         AlarmLook("recovered", "OK", True),
+        AlarmLook("both", "OK", False),
         AlarmLook("gone", "missing", False),
     )
     assert endpoints.alarms((), SINCE) == ()
     stub.assert_no_pending_responses()
 
 
-@pytest.mark.parametrize(("length", "period"), [(timedelta(minutes=11), 60), (timedelta(days=30), 31 * 60)])
+@pytest.mark.parametrize(("length", "period"), [(timedelta(minutes=11), 60), (timedelta(days=30), 7 * 300)])
 def test_invocations_are_summed_within_cloudwatchs_limits(
     session: StubbedSession, endpoints: SageMakerEndpoints, length: timedelta, period: int
 ) -> None:

@@ -39,9 +39,16 @@ def test_up_prints_an_environment_that_works_and_down_stops_it(tmp_path: Path) -
         url = exported["AWS_ENDPOINT_URL"] + supervisor.HEALTH_PATH
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http, 127.0.0.1
             assert answer.status == 200
+        joined = local("env", state_folder=tmp_path)
+        assert [line for line in joined.stdout.splitlines() if line.startswith("export ")] == lines[: len(exported)]
+        assert "Mailbox: " in joined.stderr
+        again = local("up", "--port", "0", state_folder=tmp_path)
+        assert again.returncode == 1
+        assert "lockkeeper local env" in again.stderr
     finally:
         down = local("down", state_folder=tmp_path)
     assert down.returncode == 0
     assert "Stopped" in down.stderr
     assert supervisor.find_running(tmp_path) is None
     assert "not running" in local("down", state_folder=tmp_path).stderr
+    assert local("env", state_folder=tmp_path).returncode == 1

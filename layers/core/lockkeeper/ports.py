@@ -163,8 +163,11 @@ class Ledger(Protocol):
         """The reason a version is held, or None."""
         ...
 
-    def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> None:
-        """Keep an approval request and its links, in place of earlier ones of the same question."""
+    def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> bool:
+        """Keep an approval request and its links, in place of earlier ones of the same question.
+
+        False, and nothing kept, when somebody has answered the earlier one (about the same seal) since it was read.
+        """
         ...
 
     def request_of(self, release_id: str, before: str) -> ApprovalRequest | None: ...

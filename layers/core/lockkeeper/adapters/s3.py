@@ -113,7 +113,8 @@ def _unreadable(uri: str, error: ClientError) -> Exception:
     if code in {"AccessDenied", "403", "AccessDeniedException"}:
         return EvidenceMissing(
             f"{uri} may not be read ({code})",
-            cure="deploy Lockkeeper with a ModelBuckets pattern that covers the bucket, and let the bucket's policy allow it",
+            cure="deploy Lockkeeper with a ModelBuckets pattern that covers the bucket, and let the policies of the bucket "
+            "and of its KMS key allow Lockkeeper's functions",
         )
     return error
 

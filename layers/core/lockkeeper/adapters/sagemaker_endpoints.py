@@ -139,8 +139,13 @@ class SageMakerEndpoints:
         if not names:
             return ()
         client = self._client("cloudwatch")
-        pages = client.get_paginator("describe_alarms").paginate(AlarmNames=list(names))
-        states = {alarm["AlarmName"]: alarm["StateValue"] for page in pages for alarm in page["MetricAlarms"]}
+        pages = client.get_paginator("describe_alarms").paginate(
+            AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        found = [
+            alarm for page in pages for kind in ("MetricAlarms", "CompositeAlarms") for alarm in page.get(kind, [])
+        ]
+        states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
         return tuple(
             AlarmLook(name, states.get(name, "missing"), name in states and self._alarmed(name, since))
             for name in names
@@ -211,6 +216,7 @@ def _translated(error: ClientError, what: str) -> Exception:
 
 
 def _period(since: datetime, until: datetime) -> int:
-    """A multiple of 60 seconds that keeps the answer below CloudWatch's 1,440 points."""
-    minutes = (until - since).total_seconds() / 60
-    return 60 * max(1, -(-int(minutes) // 1400))
+    """Seconds that keep the answer below CloudWatch's 1,440 points; older than 15 days it wants a multiple of 300."""
+    span = (until - since).total_seconds()
+    step = 300 if span > 14 * 86400 else 60
+    return step * max(1, -(-int(span) // (step * 1400)))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from lockkeeper.domain.errors import StampRefused
+
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
@@ -32,7 +34,8 @@ class SageMakerRegistry:
     ) -> None:
         request: dict[str, Any] = {
             "ModelPackageArn": arn,
-            "ApprovalDescription": description,
+            # One line: the registry refuses line breaks here.
+            "ApprovalDescription": " ".join(description.split())[:1024],
             "CustomerMetadataProperties": {name: NOT_ALLOWED.sub("_", value)[:256] for name, value in metadata.items()},
         }
         if status:
@@ -42,8 +45,11 @@ class SageMakerRegistry:
         try:
             self._client.update_model_package(**request)
         except ClientError as error:
-            if not _is_missing(error):
-                raise
+            if _is_missing(error):
+                return
+            if error.response["Error"]["Code"] in {"ValidationException", "AccessDeniedException"}:
+                raise StampRefused(f"the registry refused the stamp: {error}") from error
+            raise
 
 
 def _is_missing(error: ClientError) -> bool:

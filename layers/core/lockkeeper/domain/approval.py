@@ -123,12 +123,10 @@ def permit(request: ApprovalRequest, approver: Approver | None) -> Approver:
 
 
 def is_author(approver: Approver, author: str) -> bool:
-    """Whether the author recorded in the registry is this approver, by name, e-mail or AWS identity."""
-    wanted = author.strip().casefold()
-    if not wanted:
-        return False
+    """Whether one of the authors (joined by `; `) is this approver, by name, e-mail or AWS identity."""
     known = {value.strip().casefold() for value in (approver.name, approver.email) if value}
-    return wanted in known or _stands_for(author.strip(), approver)
+    makers = [maker.strip() for maker in author.split(";") if maker.strip()]
+    return any(maker.casefold() in known or _stands_for(maker, approver) for maker in makers)
 
 
 def grant(request: ApprovalRequest, decision: Decision, now: str) -> ApprovalRequest:

@@ -91,6 +91,10 @@ class ReplayRefused(LockkeeperError):
     """A release that is not tried again."""
 
 
+class StampRefused(LockkeeperError):
+    """The registry does not take a release's outcome, now or later; the release ends all the same."""
+
+
 class UnknownRelease(LockkeeperError):
     """No release of that name is in the ledger."""
 

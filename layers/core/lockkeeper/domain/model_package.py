@@ -123,8 +123,20 @@ def _quality_report_of(arn: str, description: dict[str, Any]) -> str:
 
 
 def author_of(description: dict[str, Any], author_from: str | None) -> str:
-    """Who made this version: the metadata the policy names, else the person who created it; empty when unknown."""
-    if author_from:
-        return str((description.get("CustomerMetadataProperties") or {}).get(author_from.removeprefix("metadata."), ""))
+    """Everybody who is known to have made this version, joined by `; `; empty when nobody is.
+
+    The metadata that the policy names does not replace the identity that created the version: leaving it out, or naming
+    somebody else in it, must not make an author an approver. Raises `CandidateInvalid` when that metadata is missing.
+    """
     created_by = description.get("CreatedBy") or {}
-    return str(created_by.get("UserProfileName") or (created_by.get("IamIdentity") or {}).get("Arn") or "")
+    makers = [created_by.get("UserProfileName"), (created_by.get("IamIdentity") or {}).get("Arn")]
+    if author_from:
+        key = author_from.removeprefix("metadata.")
+        named = (description.get("CustomerMetadataProperties") or {}).get(key)
+        if not named:
+            raise CandidateInvalid(
+                f"the policy takes the author from the metadata {key!r}, and this version has none",
+                cure=f"register it with CustomerMetadataProperties={{{key!r}: ...}}",
+            )
+        makers.insert(0, named)
+    return "; ".join(dict.fromkeys(str(maker) for maker in makers if maker))

@@ -194,6 +194,12 @@ class Production(Section):
         default=(), max_length=10, strict=False
     )
 
+    @model_validator(mode="after")
+    def _alarms_once(self) -> Production:
+        if len({name.casefold() for name in self.alarms}) != len(self.alarms):
+            raise ValueError("an alarm is named twice")
+        return self
+
 
 class Policy(Section):
     """The rules of one model package group."""

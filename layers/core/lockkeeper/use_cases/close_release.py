@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lockkeeper.domain.ending import Ending, judge_ending
-from lockkeeper.domain.errors import REGISTRY_REJECTIONS
+from lockkeeper.domain.errors import REGISTRY_REJECTIONS, StampRefused
 from lockkeeper.domain.registration import STAMP
 from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.ports import Champion, World
@@ -29,7 +29,11 @@ def close_release(release_id: str, ending: Ending, world: World) -> Release:
         _crown(release, world)
     world.ledger.close_requests(release_id)
     _tear_down(release, ending, world)
-    _stamp(release, status, reason, ending, world)
+    try:
+        _stamp(release, status, reason, ending, world)
+    except StampRefused as refused:
+        # The registry lags behind; status, message and the next release must not.
+        world.ledger.record(release_id, "not stamped", str(refused)[:1000])
     world.ledger.record(
         release_id, str(status), reason, status=status, stage=STATE, reason=reason, ended_at=_now(world)
     )
@@ -52,7 +56,12 @@ def hand_on_lock(release: Release, world: World) -> None:
         world.ledger.take_lock(group, heir, version)
     lock = world.ledger.lock_of(group)
     if lock and lock.owner != release_id:
-        _wake(group, lock.owner, lock.owner_version, world)
+        heir_release = world.ledger.get(lock.owner)
+        if heir_release.ended:
+            # It ended between the look at the queue and the hand-over, and may be past handing on what it got.
+            hand_on_lock(heir_release, world)
+        else:
+            _wake(group, lock.owner, lock.owner_version, world)
     for _, older in waiting[1:]:
         interrupt(older, f"superseded by {waiting[0][1]}, a newer version", world)
 

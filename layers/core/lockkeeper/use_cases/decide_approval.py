@@ -86,8 +86,12 @@ def _decide(
     settled = replace(wait, settled=True, result=_result(decided, decision)) if ended and wait else None
     if not world.ledger.decide(request, decided, settled):
         raise AlreadyDecided(f"somebody decided on {request.release_id} at the same moment", cure="look again")
-    if settled is not None:
-        deliver(settled, settled.result, world)
+    if settled is not None and not deliver(settled, settled.result, world):
+        world.ledger.record(request.release_id, "a decision came too late", f"{permitted.name}: {answer}")
+        raise RequestClosed(
+            f"{request.release_id} no longer waits; your decision is on record and changes nothing",
+            cure="see `lockkeeper show` for where it stands",
+        )
     release = world.ledger.get(request.release_id)
     world.publisher.publish("Approval Decided", {**facts_of(release), "before": request.before, **decision.to_json()})
     return decided

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lockkeeper.domain.errors import CandidateInvalid, PolicyInvalid, ReleaseSuperseded, VersionHeld
+from lockkeeper.domain.errors import CandidateInvalid, ModelUnsupported, PolicyInvalid, ReleaseSuperseded, VersionHeld
 from lockkeeper.domain.lock import LockStep, decide_on_lock
-from lockkeeper.domain.model_package import PackageName, author_of, candidate_from
+from lockkeeper.domain.model_package import Candidate, PackageName, author_of, candidate_from
 from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.ports import Wait, World
@@ -32,7 +32,9 @@ def open_release(
         opened_at=iso(world.clock.now()),
         execution_arn=execution_arn,
     )
-    if world.ledger.open(release):
+    opened = world.ledger.open(release)
+    if opened or not world.ledger.get(release_id).timeline:
+        # An earlier try that broke here has published nothing yet.
         world.publisher.publish("Release Opened", facts_of(release))
     release = world.ledger.get(release_id)
     policy = _pin_policy(release, world)
@@ -73,7 +75,7 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
         raise CandidateInvalid(
             f"{release.model_package_arn} is not in the registry", cure="register the version, or check its ARN"
         )
-    candidate_from(description)
+    _code_is_pinned(candidate_from(description))
     reason = world.ledger.held(release.model_package_group, release.version)
     if reason:
         raise VersionHeld(
@@ -81,6 +83,16 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
         )
     author = author_of(description, policy.approval.author_from)
     world.ledger.record(release.release_id, "candidate read", f"author {author or 'unknown'}", author=author)
+
+
+def _code_is_pinned(candidate: Candidate) -> None:
+    """Framework containers run code from wherever this variable says; only what is in the artifact is pinned."""
+    place = candidate.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    if place.startswith("s3://"):
+        raise ModelUnsupported(
+            f"the container takes its code from {place}, outside the pinned artifact",
+            cure="repack the model with its code inside (code/ in model.tar.gz) and register that",
+        )
 
 
 def take_or_wait(release: Release, policy: Policy, wait: Wait, world: World) -> None:

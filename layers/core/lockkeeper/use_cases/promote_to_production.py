@@ -7,9 +7,12 @@ from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
-from lockkeeper.use_cases.pinned import pinned_policy, still_in
+from lockkeeper.use_cases.pinned import iso, pinned_policy, still_in
 
 STATE = "PromoteToProduction"
+
+UNDER_WAY = frozenset({"Deleting", "Updating", "SystemUpdating", "RollingBack"})
+"""Statuses of somebody else's change (a deletion, a scaling, a patch) that passes by itself."""
 
 
 def promote_to_production(release_id: str, token: str, world: World) -> None:
@@ -60,8 +63,8 @@ def _begin(release: Release, world: World) -> None:
 def _record(release: Release, endpoint: str, config: str, current: EndpointState | None, world: World) -> None:
     """Keep the way back before anything changes; a second try must not take its own work for the way back."""
     known = release.endpoints.get("production")
-    if known is None and current is not None and current.status == "Deleting":
-        raise TryAgain(f"production endpoint {endpoint} is still being deleted")
+    if known is None and current is not None and current.status in UNDER_WAY:
+        raise TryAgain(f"production endpoint {endpoint} is {current.status}")
     if known is None and current is not None and current.status != "InService":
         raise DeploymentFailed(
             f"production endpoint {endpoint} is {current.status}; nothing was changed",
@@ -72,6 +75,7 @@ def _record(release: Release, endpoint: str, config: str, current: EndpointState
             "endpoint_name": endpoint,
             "config_name": config,
             "previous_config_name": current.config_name if current else None,
+            "began_at": iso(world.clock.now()),
         }
     world.ledger.record(
         release.release_id,

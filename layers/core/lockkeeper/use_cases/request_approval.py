@@ -15,7 +15,7 @@ from lockkeeper.domain.approval import (
     needs_people,
     new_link_name,
 )
-from lockkeeper.domain.errors import CandidateInvalid, ReleaseRejected, RequestClosed
+from lockkeeper.domain.errors import CandidateInvalid, ReleaseRejected, RequestClosed, TryAgain
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.ports import Wait, World
@@ -47,7 +47,8 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
     if request.status is not RequestStatus.PENDING:
         _answered_before(request, wait, world)
         return
-    world.ledger.ask(request, links)
+    if not world.ledger.ask(request, links):
+        raise TryAgain("somebody answered while the question was put again")
     still_ours(release, world)
     names = ", ".join(approver.name for approver in request.approvers)
     world.ledger.record(

@@ -72,6 +72,7 @@ class TarWatcher:
 
     def __init__(self, chunks: Iterator[bytes], source: str, max_bytes: int) -> None:
         self.size = 0
+        self._unpacked = 0
         self._chunks = chunks
         self._source = source
         self._max_bytes = max_bytes
@@ -122,12 +123,13 @@ class TarWatcher:
 
     def _check(self, number: int, member: tarfile.TarInfo) -> None:
         parts = member.name.split("/")
+        self._unpacked += member.size
         if member.name.startswith("/") or ".." in parts:
             problem = f"member {member.name!r} leaves the archive"
         elif member.islnk() or member.issym() or member.isdev():
             problem = f"member {member.name!r} is a link or a device"
-        elif member.size > 10 * self._max_bytes:
-            problem = f"member {member.name!r} unpacks to {member.size} bytes"
+        elif self._unpacked > 10 * self._max_bytes:
+            problem = f"it unpacks to more than {10 * self._max_bytes} bytes"
         elif number >= MAX_MEMBERS:
             problem = f"it has more than {MAX_MEMBERS} members"
         else:

@@ -31,7 +31,8 @@ def watch_production(release_id: str, token: str, world: World) -> None:
             "environment": "production",
             "endpoint_name": production["endpoint_name"],
             "config_name": production["config_name"],
-            "since": iso(now),
+            # From the beginning of the shift: an alarm that went off before this state counts too.
+            "since": production.get("began_at") or iso(now),
         },
         deadline=iso(deadline),
     )
@@ -43,6 +44,9 @@ def watch_production(release_id: str, token: str, world: World) -> None:
     world.schedules.once(
         resource_name(release_id, "bake"), deadline, {"deadline": {"release_id": release_id, "state": STATE}}
     )
+    if policy.production.alarms:
+        # Nobody waited for alarms while production was changed: look once for what was missed.
+        look_at_bake(wait, "the bake begins", world, over=False)
 
 
 def look_at_bake(wait: Wait, why: str, world: World, *, over: bool) -> None:

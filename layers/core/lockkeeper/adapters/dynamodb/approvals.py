@@ -14,10 +14,18 @@ from lockkeeper.ports import Wait
 class Approvals(Waits):
     """Decisions settle waits in the same transaction, hence the base."""
 
-    def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> None:
-        self.table.put({**_keys(request.release_id, request.before), **_plain(request)})
+    def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> bool:
+        kept = self.table.put(
+            {**_keys(request.release_id, request.before), **_plain(request)},
+            "attribute_not_exists(pk) OR #revision = :seen OR #seal <> :seal",
+            seen=len(request.decisions),
+            seal=request.seal,
+        )
+        if not kept:
+            return False
         for link in links:
             self.table.put({"pk": f"LINK#{link.sha256}", "sk": "LINK", **asdict(link)})
+        return True
 
     def request_of(self, release_id: str, before: str) -> ApprovalRequest | None:
         item = self.table.get(f"RELEASE#{release_id}", f"APPROVAL#{before}")

@@ -71,10 +71,14 @@ class Decisions:
             for resource in wait.resources:
                 self._pointers.get(resource.lower(), set()).discard(place)
 
-    def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> None:
+    def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> bool:
         with self.writing:
+            earlier = self._requests.get((request.release_id, request.before))
+            if earlier and earlier.seal == request.seal and len(earlier.decisions) != len(request.decisions):
+                return False
             self._requests[request.release_id, request.before] = request
             self._links.update({link.sha256: link for link in links})
+        return True
 
     def request_of(self, release_id: str, before: str) -> ApprovalRequest | None:
         with self.writing:
