@@ -72,7 +72,7 @@ def test_who_created_a_version_may_not_approve_it_whatever_its_metadata_says() -
 
     harbour.tell_registry = tell  # type: ignore[method-assign]
     harbour.register(1, author="bob")
-    with pytest.raises(NotPermitted):
+    with pytest.raises(NotPermitted, match="made this version"):
         decide_by_principal(release_id(1), ADA, Answer.APPROVE, "mine", harbour.world)
     harbour.decide(Answer.APPROVE, "Grace")
     assert harbour.release(1).status is Status.BAKING

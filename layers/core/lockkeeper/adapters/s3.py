@@ -134,7 +134,8 @@ class S3Policies:
             if error.response["Error"]["Code"] not in {"NoSuchKey", "404", "NoSuchVersion"}:
                 raise
             raise PolicyMissing(
-                f"model package group {group} has no policy", cure="write one and run `lockkeeper policy apply FILE`"
+                f"model package group {group} has no policy",
+                cure="write one, run `lockkeeper policy apply FILE`, then `lockkeeper replay` the release",
             ) from error
         return StoredPolicy(
             text=answer["Body"].read().decode(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from lockkeeper.domain.errors import AlreadyDecided, NotPermitted, RequestClosed
+from lockkeeper.domain.errors import AlreadyDecided, CandidateInvalid, NotPermitted, RequestClosed
 from lockkeeper.domain.policy import Approval, Approver
 
 MAX_COMMENT = 1024
@@ -127,6 +127,16 @@ def is_author(approver: Approver, author: str) -> bool:
     known = {value.strip().casefold() for value in (approver.name, approver.email) if value}
     makers = [maker.strip() for maker in author.split(";") if maker.strip()]
     return any(maker.casefold() in known or _stands_for(maker, approver) for maker in makers)
+
+
+def enough_approvers(approval: Approval, author: str) -> None:
+    """Raise `CandidateInvalid` where the quorum cannot be reached without those who made the version."""
+    able = [approver for approver in approval.approvers if not is_author(approver, author)]
+    if approval.before and len(able) < approval.quorum:
+        raise CandidateInvalid(
+            f"{len(able)} approver(s) may decide on a version made by {author}, {approval.quorum} must",
+            cure="name more approvers in the policy; who made a version may not approve it",
+        )
 
 
 def grant(request: ApprovalRequest, decision: Decision, now: str) -> ApprovalRequest:

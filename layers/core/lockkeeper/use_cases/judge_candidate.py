@@ -17,6 +17,12 @@ from lockkeeper.use_cases.pinned import current_candidate, facts_of, pinned_poli
 MAX_REPORT_BYTES = 10_000_000
 
 
+CURES = {
+    "judged": "train a better version and register it",
+    "tested": "mend what the test names (the serving code, the recorded request or the model) and register a new version",
+}
+
+
 def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
     """Judge on the model-quality report; a verdict that is not `passed` ends the release with every reason."""
     release = world.ledger.get(release_id)
@@ -51,7 +57,7 @@ def seal_verdicts(
         )
     outcome = worst(verdicts) if verdicts else Outcome.PASSED
     if outcome is Outcome.FAILED:
-        raise GateFailed(explain(verdicts), cure="train a better version and register it")
+        raise GateFailed(explain(verdicts), cure=CURES[kind])
     if outcome is Outcome.INCONCLUSIVE:
         raise GateInconclusive(explain(verdicts), cure="supply what is missing and register the version again")
     return verdicts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lockkeeper.domain.approval import enough_approvers
 from lockkeeper.domain.errors import CandidateInvalid, ModelUnsupported, PolicyInvalid, ReleaseSuperseded, VersionHeld
 from lockkeeper.domain.lock import LockStep, decide_on_lock
 from lockkeeper.domain.model_package import Candidate, PackageName, author_of, candidate_from
@@ -83,6 +84,7 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
         )
     author = author_of(description, policy.approval.author_from)
     world.ledger.record(release.release_id, "candidate read", f"author {author or 'unknown'}", author=author)
+    enough_approvers(policy.approval, author)
 
 
 def _code_is_pinned(candidate: Candidate) -> None:

@@ -10,12 +10,13 @@ from lockkeeper.domain.approval import (
     Decision,
     PersonalLink,
     RequestStatus,
+    approver_named,
     is_author,
     link_digest,
     needs_people,
     new_link_name,
 )
-from lockkeeper.domain.errors import CandidateInvalid, ReleaseRejected, RequestClosed, TryAgain
+from lockkeeper.domain.errors import ReleaseRejected, RequestClosed, TryAgain
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.ports import Wait, World
@@ -38,7 +39,9 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         complete_wait(wait, {}, world)
         return
     request = _with_earlier_answers(_request(release, policy, before, world), world)
-    secrets = {approver.name: new_link_name() for approver in request.approvers if approver.email}
+    # Who made the version stays an approver of the policy, but is not asked, and is told why when they try.
+    asked = [approver for approver in request.approvers if not is_author(approver, request.author)]
+    secrets = {approver.name: new_link_name() for approver in asked if approver.email}
     links = [
         PersonalLink(link_digest(secret), release_id, before, approver, request.expires_at)
         for approver, secret in secrets.items()
@@ -50,7 +53,7 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
     if not world.ledger.ask(request, links):
         raise TryAgain("somebody answered while the question was put again")
     still_ours(release, world)
-    names = ", ".join(approver.name for approver in request.approvers)
+    names = ", ".join(approver.name for approver in asked)
     world.ledger.record(
         release_id,
         f"approval requested before {before}",
@@ -59,28 +62,22 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         status=Status.AWAITING_APPROVAL,
     )
     for approver, secret in secrets.items():
-        world.mail.personal(approver, _subject(release, before), _letter(release, before, secret, request, world))
+        world.mail.personal(approver, _subject(release, before), _letter(release, approver, secret, request, world))
     world.publisher.publish(
         "Approval Requested",
-        {**facts_of(release), "before": before, "approvers": [one.name for one in request.approvers]},
+        {**facts_of(release), "before": before, "approvers": [one.name for one in asked]},
     )
 
 
 def _request(release: Release, policy: Policy, before: str, world: World) -> ApprovalRequest:
     approval = policy.approval
-    able = tuple(approver for approver in approval.approvers if not is_author(approver, release.author))
-    if len(able) < approval.quorum:
-        raise CandidateInvalid(
-            f"{len(able)} approver(s) may decide on a version made by {release.author}, {approval.quorum} must",
-            cure="name more approvers in the policy; who made a version may not approve it",
-        )
     now = world.clock.now()
     return ApprovalRequest(
         release_id=release.release_id,
         before=before,
         seal=release.pins.seals.get("tested") or release.pins.seals["judged"],
         quorum=approval.quorum,
-        approvers=able,
+        approvers=approval.approvers,
         author=release.author,
         requested_at=iso(now),
         expires_at=iso(now + timedelta(seconds=approval.expires_after)),
@@ -113,10 +110,11 @@ def _subject(release: Release, before: str) -> str:
     return f"Approve {release.model_package_group} version {release.version} for {before}?"[:100]
 
 
-def _letter(release: Release, before: str, secret: str, request: ApprovalRequest, world: World) -> str:
+def _letter(release: Release, approver: str, secret: str, request: ApprovalRequest, world: World) -> str:
+    person = approver_named(request.approvers, approver)
     lines = [
         f"{release.model_package_group} version {release.version} passed its gates and waits for a decision",
-        f"before it goes to {before}.",
+        f"before it goes to {request.before}. Made by: {release.author or 'unknown'}.",
         "",
         *(f"  {verdict.verdict}: {verdict.gate}: {verdict.reason}" for verdict in release.verdicts),
         "",
@@ -124,8 +122,7 @@ def _letter(release: Release, before: str, secret: str, request: ApprovalRequest
     if world.web_url:
         lines += ["Read and decide here (the link is yours alone, please do not forward it):", ""]
         lines += [f"{world.web_url}/approvals/{secret}", ""]
-    lines += [
-        f"or run: lockkeeper approve {release.release_id} --comment '...'",
-        f"The question expires at {request.expires_at}.",
-    ]
+    if person and person.aws_principal:
+        lines += [f"or run: lockkeeper approve {release.release_id} --comment '...'"]
+    lines += [f"The question expires at {request.expires_at[:16].replace('T', ' ')} UTC."]
     return "\n".join(lines)
