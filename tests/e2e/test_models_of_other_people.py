@@ -69,27 +69,32 @@ def csv_lines(rows: list[list[float]]) -> str:
     return "\n".join(",".join(f"{value:g}" for value in row) for row in rows)
 
 
-def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, tmp_path: Path) -> None:
-    sold = houses()
-    held_out, known = sold[::5], [house for number, house in enumerate(sold) if number % 5]
-    archive = tmp_path / "model.tar.gz"
-    archive.write_bytes(
-        model_archive(
-            {
-                "houses.json": json.dumps(known),
-                "code/inference.py": NEIGHBOUR_INFERENCE,
-                "code/requirements.txt": "kdtree==0.17\n",
-            }
-        )
-    )
+House = tuple[float, list[float]]
+
+
+def write_neighbours(folder: Path, known: list[House], held_out: list[House]) -> list[float]:
+    """A nearest-neighbour regressor's archive, report and held-out rows; returns its errors on them."""
+    files = {
+        "houses.json": json.dumps(known),
+        "code/inference.py": NEIGHBOUR_INFERENCE,
+        "code/requirements.txt": "kdtree==0.17\n",
+    }
+    (folder / "model.tar.gz").write_bytes(model_archive(files))
     nearest = [
         sorted(known, key=lambda one: sum((a - b) ** 2 for a, b in zip(one[1], row, strict=True)))
         for _, row in held_out
     ]
     errors = [price - sum(one[0] for one in near[:5]) / 5 for (price, _), near in zip(held_out, nearest, strict=True)]
-    (tmp_path / "report.json").write_text(regression_report(errors))
-    holdout = "price," + ",".join(FEATURES) + "\n" + csv_lines([[price, *row] for price, row in held_out])
-    (tmp_path / "holdout.csv").write_text(holdout)
+    (folder / "report.json").write_text(regression_report(errors))
+    rows = csv_lines([[price, *row] for price, row in held_out])
+    (folder / "holdout.csv").write_text("price," + ",".join(FEATURES) + "\n" + rows)
+    return errors
+
+
+def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, tmp_path: Path) -> None:
+    sold = houses()
+    held_out, known = sold[::5], [house for number, house in enumerate(sold) if number % 5]
+    errors = write_neighbours(tmp_path, known, held_out)
     cloud.aws("s3", "mb", "s3://house-prices")
     for name in ("model.tar.gz", "report.json", "holdout.csv"):
         cloud.aws("s3", "cp", str(tmp_path / name), f"s3://house-prices/{name}")

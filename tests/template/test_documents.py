@@ -30,7 +30,7 @@ PAGES = [
     *(PROJECT / "examples").rglob("*.md"),
     PROJECT / "events/README.md",
 ]
-HOUSE_NAMES = re.compile(r"/root/|/work/|/tmp/v\b")
+HOUSE_NAMES = re.compile(r"/(root|work|home|tmp)/")
 
 
 def plain(cell: str) -> str:

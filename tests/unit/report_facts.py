@@ -31,6 +31,18 @@ def story_facts() -> dict[str, Any]:
         verdict("replay: accuracy", "passed", "accuracy 0.7598 on 537 real answers meets >= 0.7"),
     ]
     bad = [verdict("quality: binary_classification_metrics.accuracy.value", "failed", "0.6834 does not meet >= 0.7")]
+    return {
+        **_frame(),
+        "releases": [
+            release(1, "promoted", good, {"judged": "a" * 64, "tested": "b" * 64}),
+            release(2, "failed", bad, {"judged": "c" * 64}),
+        ],
+        "journeys": [{"version": 1, "states": _states()}],
+        **_figures(),
+    }
+
+
+def _states() -> list[dict[str, Any]]:
     names = (
         "OpenRelease",
         "ScanArtifact",
@@ -39,7 +51,7 @@ def story_facts() -> dict[str, Any]:
         "DeployToStaging",
         "TestStaging",
     )
-    states = [
+    return [
         {
             "name": name,
             "note": "Ada Lindqvist was asked and approved" if "Approval" in name else "",
@@ -50,6 +62,9 @@ def story_facts() -> dict[str, Any]:
         }
         for index, name in enumerate(names)
     ]
+
+
+def _frame() -> dict[str, Any]:
     return {
         "title": "A model goes up the locks, another is turned back",
         "summary": "Two versions of a wages model, trained on real data.",
@@ -68,11 +83,11 @@ def story_facts() -> dict[str, Any]:
             }
         ],
         "headline": [{"value": "0.760", "label": "accuracy of version 1"}],
-        "releases": [
-            release(1, "promoted", good, {"judged": "a" * 64, "tested": "b" * 64}),
-            release(2, "failed", bad, {"judged": "c" * 64}),
-        ],
-        "journeys": [{"version": 1, "states": states}],
+    }
+
+
+def _figures() -> dict[str, Any]:
+    return {
         "quality": {
             "required": 0.70,
             "bars": [["version 1", 0.7598, True], ["version 2", 0.6834, False], ["always no", 0.6834, False]],
