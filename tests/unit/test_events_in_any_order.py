@@ -47,30 +47,25 @@ class LateWorld(EagerWorld):
         return call()
 
 
-def test_an_old_event_between_the_wait_and_its_action_ends_nothing() -> None:
+def assert_two_promotions_as_usual(kind: type[EagerWorld]) -> None:
+    """Two versions are promoted in a disturbed world; everything ends as in an undisturbed one."""
     world = InMemoryWorld()
-    late = LateWorld(world)
-    harbour = Harbour(inside=late, world=world)  # type: ignore[arg-type]
-    late.harbour = harbour
-    harbour.promote(1)
-    harbour.promote(2)
+    disturbed = kind(world)
+    harbour = Harbour(inside=disturbed, world=world)  # type: ignore[arg-type]
+    disturbed.harbour = harbour
     usual = Harbour()
-    usual.promote(1)
-    usual.promote(2)
+    for played in (harbour, usual):
+        played.promote(1)
+        played.promote(2)
     assert outcome(harbour) == outcome(usual)
+
+
+def test_an_old_event_between_the_wait_and_its_action_ends_nothing() -> None:
+    assert_two_promotions_as_usual(LateWorld)
 
 
 def test_an_event_before_the_function_has_returned_ends_its_wait() -> None:
-    world = InMemoryWorld()
-    eager = EagerWorld(world)
-    harbour = Harbour(inside=eager, world=world)  # type: ignore[arg-type]
-    eager.harbour = harbour
-    harbour.promote(1)
-    harbour.promote(2)
-    usual = Harbour()
-    usual.promote(1)
-    usual.promote(2)
-    assert outcome(harbour) == outcome(usual)
+    assert_two_promotions_as_usual(EagerWorld)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -59,10 +59,6 @@ class ReleaseRejected(ReleaseStopped):
     """A person who may decide said no."""
 
 
-class ApprovalExpired(ReleaseStopped):
-    """Nobody decided in time."""
-
-
 class ReleaseSuperseded(ReleaseStopped):
     """A newer version of the same group took this one's place before production had begun."""
 
@@ -121,7 +117,6 @@ class RequestClosed(DecisionRefused):
 
 STATUS_OF_ERROR = {
     "ReleaseRejected": "rejected",
-    "ApprovalExpired": "expired",
     "ReleaseSuperseded": "superseded",
 }
 """Status a release ends in, by the name of the error that stopped it; every other error means `failed`."""
