@@ -25,7 +25,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types template state-machine build local hooks lock clean
+.PHONY: help setup demo test test-full check lint types template state-machine build local hooks lock clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,8 +35,11 @@ setup: $(READY)  ## Make .venv with the `lockkeeper` command (the other targets 
 demo: $(READY)  ## Play the wages story on an emulated AWS; the report is build/demo/report.html
 	$(VENV)/bin/lockkeeper demo
 
-test: $(READY)  ## Run every test
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+test: $(READY)  ## Run the tests that every change has to pass
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "not full"
+
+test-full: $(READY)  ## Run the long tests: faults at every call, races, storms
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m full
 
 check: lint types template state-machine build  ## Lint, types, template, state machine and archives (needs npm)
 
