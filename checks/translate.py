@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import boto3
 import yaml
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
@@ -32,7 +33,8 @@ def translate(template: dict[str, Any]) -> dict[str, Any]:
             if isinstance(properties.get(name), str):
                 # The transform takes only places in S3, where `sam package` would have put them.
                 properties[name] = f"s3://code/{properties[name]}"
-    translator = Translator({}, Parser())
+    # The transform asks for a region even where nothing depends on it.
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     translated: dict[str, Any] = translator.translate(template, dict(PARAMETERS))
     return translated
 

@@ -1,0 +1,185 @@
+"""Every rule of the templates as EventBridge gets it: translated, with parameters and conditions resolved by the emulator's own engine."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.core.responses import request_scope
+from ministack.services import eventbridge
+from ministack.services.cloudformation import engine
+from samtranslator.yaml_helper import yaml_parse
+
+from checks.translate import translate
+from tests.template.project import PROJECT
+
+REGION = "us-east-1"
+HUB = "111122223333"
+JOINED = ("222233334444", "333344445555")
+STRANGER = "999988887777"
+MACHINE = f"arn:aws:states:{REGION}:{HUB}:stateMachine:lockkeeper-release"
+BUS = f"arn:aws:events:{REGION}:{HUB}:event-bus/lockkeeper"
+
+PLACES = ("template.yaml", "environments/account.yaml")
+"""The templates; the second is that of a joined account."""
+
+GIVEN = {"ExternalId": "an-external-id-of-the-tests", "TrustedAccounts": "this-account"}
+"""Parameters of either template that have no default, or that decide about patterns."""
+
+Pattern = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of one deployment: `where` says which template and parameters, `function` is whom it calls (None: another bus)."""
+
+    where: str
+    name: str
+    pattern: Pattern
+    account: str
+    on_own_bus: bool
+    function: str | None
+
+    @property
+    def id(self) -> str:
+        return f"{self.where}: {self.name}"
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """What EventBridge's TestEventPattern says. Raises AssertionError when it refuses the pattern or the event."""
+        request = {"EventPattern": json.dumps(self.pattern), "Event": json.dumps(event)}
+        with request_scope(self.account, REGION):
+            status, _, body = eventbridge._test_event_pattern(request)
+        assert status == 200, f"{self.id}: {body!r}"
+        result: bool = json.loads(body)["Result"]
+        return result
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A template deployed to an account with these parameters."""
+
+    where: str
+    template: str
+    account: str
+    parameters: Mapping[str, str]
+
+    def rules(self) -> list[Rule]:
+        """Its rules, in the order of the template."""
+        return list(_rules(self))
+
+
+def hub_alone() -> Deployment:
+    """Everything in one account."""
+    return Deployment("one account", PLACES[0], HUB, GIVEN)
+
+
+def hub_of_three() -> Deployment:
+    """The hub of three accounts."""
+    accounts = ",".join((HUB, *JOINED))
+    return Deployment("hub of three", PLACES[0], HUB, {**GIVEN, "TrustedAccounts": accounts})
+
+
+def joined_accounts() -> list[Deployment]:
+    """The stack of a joined account, once for every choice that its parameters leave."""
+    if not (PROJECT / PLACES[1]).exists():
+        return []
+    parameters = _read(PLACES[1]).get("Parameters") or {}
+    choices = {name: one["AllowedValues"] for name, one in parameters.items() if "AllowedValues" in one}
+    return [
+        Deployment(
+            f"joined as {'/'.join(map(str, chosen)) or 'one'}",
+            PLACES[1],
+            JOINED[0],
+            dict(zip(choices, map(str, chosen), strict=True)),
+        )
+        for chosen in itertools.product(*choices.values())
+    ]
+
+
+def deployments() -> list[Deployment]:
+    return [hub_alone(), hub_of_three(), *joined_accounts()]
+
+
+def _read(place: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml_parse((PROJECT / place).read_text())
+    return parsed
+
+
+def _translated(place: str) -> dict[str, Any]:
+    template = _read(place)
+    return translate(template) if "Transform" in template else template
+
+
+def _rules(deployment: Deployment) -> Iterator[Rule]:
+    template = _translated(deployment.template)
+    given = {**_placeholders(template), **deployment.parameters}
+    with request_scope(deployment.account, REGION):
+        known = template.get("Parameters") or {}
+        parameters = engine._resolve_parameters(
+            template, [{"Key": name, "Value": str(value)} for name, value in given.items() if name in known]
+        )
+        conditions = engine._evaluate_conditions(template, parameters)
+        resources = _provisioned(template, deployment.account)
+        for name, resource in template["Resources"].items():
+            if resource["Type"] != "AWS::Events::Rule" or not conditions.get(resource.get("Condition", ""), True):
+                continue
+            properties = engine._resolve_refs(
+                resource["Properties"], resources, parameters, conditions, {}, "lockkeeper", "arn:aws:cloudformation:::"
+            )
+            if "EventPattern" in properties:
+                yield Rule(
+                    deployment.where,
+                    name,
+                    properties["EventPattern"],
+                    deployment.account,
+                    properties.get("EventBusName", "default") != "default",
+                    _function_of(resource["Properties"]["Targets"], template),
+                )
+
+
+def _placeholders(template: Mapping[str, Any]) -> dict[str, str]:
+    """Something for every parameter without a default: what patterns are made of is given by the deployment."""
+    values: dict[str, str] = {}
+    for name, one in (template.get("Parameters") or {}).items():
+        if "Default" in one:
+            continue
+        if "Account" in name:
+            values[name] = HUB
+        elif "Bus" in name:
+            values[name] = BUS
+        elif name.endswith("Arn"):
+            values[name] = f"arn:aws:iam::{HUB}:role/{name}"
+        else:
+            values[name] = "a-value-of-the-tests"
+    return values
+
+
+def _provisioned(template: Mapping[str, Any], account: str) -> dict[str, dict[str, Any]]:
+    """The resources as after their creation: the state machine by its ARN, the rest by names made of their logical ids."""
+    return {
+        name: {
+            "PhysicalResourceId": MACHINE if one["Type"] == "AWS::StepFunctions::StateMachine" else name,
+            "Attributes": _Attributes(lambda name=name: f"arn:aws:any:{REGION}:{account}:{name}"),
+        }
+        for name, one in template["Resources"].items()
+    }
+
+
+class _Attributes(defaultdict[str, str]):
+    """Any attribute of a resource."""
+
+    def __contains__(self, _name: object) -> bool:
+        return True
+
+
+def _function_of(targets: list[dict[str, Any]], template: Mapping[str, Any]) -> str | None:
+    """The logical id of the function that a rule calls; None where it forwards to a bus."""
+    (target,) = targets
+    arn = target["Arn"]
+    name = arn.get("Fn::GetAtt", [""])[0] if isinstance(arn, dict) else ""
+    called = template["Resources"].get(name, {}).get("Type") == "AWS::Lambda::Function"
+    return name if called else None
