@@ -41,7 +41,8 @@ def s3(aws: boto3.Session) -> Any:
 @pytest.fixture(params=["s3", "in memory"])
 def objects(request: pytest.FixtureRequest) -> Objects:
     if request.param == "s3":
-        return S3Objects(request.getfixturevalue("s3"), BUCKET)
+        client = request.getfixturevalue("s3")
+        return S3Objects(client, BUCKET, evidence=lambda: client)
     fake = InMemoryObjects(BUCKET)
     fake.stored["s3://models/wages/report.json"] = b"evidence"
     return fake
@@ -102,7 +103,7 @@ def test_a_source_that_breaks_leaves_no_object(objects: Objects) -> None:
 
 
 def test_large_streams_go_up_in_parts_and_broken_uploads_are_aborted(s3: Any) -> None:
-    adapter = S3Objects(s3, BUCKET)
+    adapter = S3Objects(s3, BUCKET, evidence=lambda: s3)
     adapter.keep((b"x" * (1 << 20) for _ in range(20)), "incoming/large")
     head = s3.head_object(Bucket=BUCKET, Key="incoming/large")
     assert head["ContentLength"] == 20 << 20

@@ -18,6 +18,7 @@ from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
 from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.settings import Environment
 
 ACCOUNT = "333333333333"
 REGION = "eu-central-1"
@@ -53,7 +54,8 @@ def session() -> StubbedSession:
 
 @pytest.fixture
 def endpoints(session: StubbedSession) -> SageMakerEndpoints:
-    return SageMakerEndpoints(lambda: session, partition="aws", account=ACCOUNT, region=REGION)  # type: ignore[arg-type, return-value]
+    environment = Environment(ACCOUNT, REGION, "aws", f"arn:aws:iam::{ACCOUNT}:role/deploy", "")
+    return SageMakerEndpoints(lambda: session, environment, default_role=lambda: "")  # type: ignore[arg-type, return-value]
 
 
 def refuse(session: StubbedSession, operation: str, code: str, message: str, service: str = "sagemaker") -> None:
@@ -352,7 +354,7 @@ def test_a_sealed_key_is_written_at_most_once(session: StubbedSession, already_t
     else:
         stub.add_response("copy_object", {}, copy)
     stub.add_response("delete_object", {}, {"Bucket": "bucket", "Key": "incoming/release"})
-    sealed = S3Objects(session.client("s3"), "bucket").seal_as("incoming/release", "artifacts/ab/model.tar.gz")
+    sealed = S3Objects(session.client("s3"), "bucket", evidence=lambda: session.client("s3")).seal_as("incoming/release", "artifacts/ab/model.tar.gz")
     assert sealed == "s3://bucket/artifacts/ab/model.tar.gz"
     stub.assert_no_pending_responses()
 

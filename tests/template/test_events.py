@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.events import (
     AlarmHint,
     DeadlineHint,
@@ -25,7 +26,8 @@ from tests.template.project import PROJECT, functions, published_detail_types, r
 from tests.unit.harbour import ALARM, Harbour, alarm_event
 
 EVENTS = PROJECT / "events"
-ACCOUNTS = frozenset({"111122223333"})
+HUB = "111122223333"
+ACCOUNTS = Accounts(hub=HUB, registry=HUB, staging=HUB, production=HUB)
 HINTS = {
     "endpoint-in-service": EndpointHint(
         "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/lockkeeper-wages-v3-a1-staging"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.events import AlarmHint, DeadlineHint, EndpointHint, Unusable, wait_hint
 from lockkeeper.domain.model_package import PackageName
 from lockkeeper.domain.registration import (
@@ -22,7 +24,8 @@ from lockkeeper.domain.registration import (
 from tests.unit.harbour import alarm_event, endpoint_event, package_arn, package_event
 
 ACCOUNT = "111111111111"
-TRUSTED = frozenset({ACCOUNT})
+ACCOUNTS = Accounts(hub=ACCOUNT, registry=ACCOUNT, staging=ACCOUNT, production=ACCOUNT)
+ELSEWHERE = "222222222222"
 ENDPOINT_ARN = f"arn:aws:sagemaker:eu-central-1:{ACCOUNT}:endpoint/Wages"
 ALARM_ARN = f"arn:aws:cloudwatch:eu-central-1:{ACCOUNT}:alarm:errors"
 ANY = st.recursive(
@@ -69,38 +72,47 @@ EVENTS = st.fixed_dictionaries(
 @settings(max_examples=300, deadline=None)
 @given(EVENTS | st.dictionaries(st.text(max_size=8), ANY, max_size=4))
 def test_no_event_raises(event: dict[str, Any]) -> None:
-    assert isinstance(wait_hint(event, TRUSTED), EndpointHint | AlarmHint | DeadlineHint | Unusable)
+    assert isinstance(wait_hint(event, ACCOUNTS), EndpointHint | AlarmHint | DeadlineHint | Unusable)
     hint = package_hint(event)
     if isinstance(hint, PackageHint):
-        assert isinstance(name_of(hint, TRUSTED), PackageName | Ignore)
+        assert isinstance(name_of(hint, ACCOUNTS), PackageName | Ignore)
 
 
 def test_an_endpoint_event_hints_at_its_endpoint_in_lower_case() -> None:
-    assert wait_hint(endpoint_event(ENDPOINT_ARN), TRUSTED) == EndpointHint(ENDPOINT_ARN.lower())
+    assert wait_hint(endpoint_event(ENDPOINT_ARN), ACCOUNTS) == EndpointHint(ENDPOINT_ARN.lower())
 
 
 def test_an_alarm_hints_only_when_it_is_in_alarm() -> None:
-    assert wait_hint(alarm_event(ALARM_ARN), TRUSTED) == AlarmHint(ALARM_ARN)
-    assert wait_hint(alarm_event(ALARM_ARN, "OK"), TRUSTED) == Unusable("the alarm is OK")
+    assert wait_hint(alarm_event(ALARM_ARN), ACCOUNTS) == AlarmHint(ALARM_ARN)
+    assert wait_hint(alarm_event(ALARM_ARN, "OK"), ACCOUNTS) == Unusable("the alarm is OK")
 
 
 @pytest.mark.parametrize("event", [endpoint_event(ENDPOINT_ARN), alarm_event(ALARM_ARN)])
 def test_events_from_elsewhere_or_about_elsewhere_are_unusable(event: dict[str, Any]) -> None:
-    assert "not one Lockkeeper listens to" in wait_hint(event, frozenset({"222222222222"})).reason  # type: ignore[union-attr]
-    forged = {**event, "account": "222222222222"}
-    assert "about another account" in wait_hint(forged, TRUSTED | {"222222222222"}).reason  # type: ignore[union-attr]
+    moved = replace(ACCOUNTS, staging=ELSEWHERE, production=ELSEWHERE)
+    assert "not one whose endpoints and alarms count" in wait_hint(event, moved).reason  # type: ignore[union-attr]
+    forged = {**event, "account": ELSEWHERE}
+    assert "about another account" in wait_hint(forged, replace(ACCOUNTS, staging=ELSEWHERE)).reason  # type: ignore[union-attr]
 
 
 def test_a_deadline_is_ours_only_without_a_source() -> None:
     deadline = {"deadline": {"release_id": "wages-v1-a1", "state": "WatchProduction"}}
-    assert wait_hint(deadline, TRUSTED) == DeadlineHint("wages-v1-a1", "WatchProduction")
-    assert isinstance(wait_hint({**deadline, "source": "somebody"}, TRUSTED), Unusable)
+    assert wait_hint(deadline, ACCOUNTS) == DeadlineHint("wages-v1-a1", "WatchProduction")
+    assert isinstance(wait_hint({**deadline, "source": "somebody"}, ACCOUNTS), Unusable)
+
+
+def test_a_registration_in_another_account_than_the_registry_is_ignored() -> None:
+    hint = package_hint(package_event(3))
+    assert isinstance(hint, PackageHint)
+    found = name_of(hint, replace(ACCOUNTS, registry=ELSEWHERE))
+    assert isinstance(found, Ignore)
+    assert "is not the registry" in found.reason
 
 
 def hinted() -> tuple[PackageHint, PackageName]:
     hint = package_hint(package_event(3))
     assert isinstance(hint, PackageHint)
-    name = name_of(hint, TRUSTED)
+    name = name_of(hint, ACCOUNTS)
     assert isinstance(name, PackageName)
     return hint, name
 
@@ -139,7 +151,7 @@ def test_a_version_that_is_gone_is_ignored() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"account": "222222222222"}, "not one Lockkeeper listens to"),
+        ({"account": ELSEWHERE}, "about another place"),
         ({"region": "us-east-1"}, "about another place"),
         ({"detail": {"ModelPackageArn": package_arn(3).rsplit("/", 1)[0]}}, "not a versioned model package"),
         ({"detail": {"ModelPackageArn": 3}}, "names no ModelPackageArn"),
@@ -148,6 +160,6 @@ def test_a_version_that_is_gone_is_ignored() -> None:
 )
 def test_a_registration_from_elsewhere_is_ignored(changes: dict[str, Any], said: str) -> None:
     hint = package_hint({**package_event(3), **changes})
-    found = hint if isinstance(hint, Ignore) else name_of(hint, TRUSTED)
+    found = hint if isinstance(hint, Ignore) else name_of(hint, ACCOUNTS)
     assert isinstance(found, Ignore)
     assert said in found.reason

@@ -199,7 +199,7 @@ def test_an_event_is_a_hint_and_the_execution_the_truth() -> None:
     assert harbour.reap(9) == [f"{release_id(9)}: nothing to do, it was never opened"]
     assert harbour.release(1).status is Status.AWAITING_APPROVAL
     forged = {**execution_event(release_id(1)), "account": "999999999999"}
-    assert "not one Lockkeeper listens to" in reap_release(forged, harbour.world)[0]
+    assert "not the hub" in reap_release(forged, harbour.world)[0]
 
 
 def test_a_decision_about_a_dead_release_is_refused() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from lockkeeper.adapters.aws import SystemClock
+from lockkeeper.domain.accounts import Accounts
 from lockkeeper.ports import Meter, World
 from lockkeeper.settings import Settings
 
@@ -46,13 +47,18 @@ class AwsWorld:
     def registry(self) -> SageMakerRegistry:
         from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
 
-        return SageMakerRegistry(self.session.client("sagemaker"))
+        return SageMakerRegistry(self._sessions("registry").client("sagemaker"))
 
     @cached_property
     def objects(self) -> S3Objects:
         from lockkeeper.adapters.s3 import S3Objects
 
-        return S3Objects(self.session.client("s3"), self.settings.text("BUCKET_NAME"))
+        # Artifacts and evidence belong to the registry's people: their buckets and keys know the registry role alone.
+        return S3Objects(
+            self.session.client("s3"),
+            self.settings.text("BUCKET_NAME"),
+            evidence=lambda: self._sessions("registry").client("s3"),
+        )
 
     @cached_property
     def policies(self) -> S3Policies:
@@ -104,28 +110,28 @@ class AwsWorld:
         )
 
     @property
-    def trusted_accounts(self) -> frozenset[str]:
-        return self.settings.trusted_accounts
-
-    @property
-    def endpoint_execution_role_arn(self) -> str:
-        return self.settings.text("ENDPOINT_EXECUTION_ROLE_ARN")
+    def accounts(self) -> Accounts:
+        return self.settings.accounts
 
     @property
     def web_url(self) -> str:
         return self.settings.optional("WEB_URL")
 
     def _endpoints(self, name: str) -> SageMakerEndpoints:
-        from lockkeeper.adapters.assumed_role import assumed_role_session
         from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
 
-        environment = self.settings.environment(name)
         return SageMakerEndpoints(
-            lambda: assumed_role_session(self.session, environment),
-            partition=environment.partition,
-            account=environment.account,
-            region=environment.region,
+            lambda: self._sessions(name),
+            self.settings.environment(name),
+            default_role=lambda: self.settings.execution_role_arn(name),
         )
+
+    @cached_property
+    def _sessions(self) -> Callable[[str], boto3.Session]:
+        """The session under an environment's role, by the environment's name: one each."""
+        from lockkeeper.adapters.assumed_role import assumed_role_session
+
+        return lru_cache(lambda name: assumed_role_session(self.session, self.settings.environment(name)))
 
 
 @lru_cache

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.release import Release
@@ -252,6 +253,16 @@ class Policies(Protocol):
 class Endpoints(Protocol):
     """SageMaker in one environment, under its deploy role."""
 
+    @property
+    def account(self) -> str:
+        """Id of the account that the environment is."""
+        ...
+
+    @property
+    def execution_role_arn(self) -> str:
+        """Role of models whose policy names none of this account."""
+        ...
+
     def arn_of(self, endpoint_name: str) -> str: ...
 
     def look(self, endpoint_name: str) -> EndpointState | None: ...
@@ -370,13 +381,8 @@ class World(Protocol):
     @property
     def mail(self) -> Mail: ...
     @property
-    def trusted_accounts(self) -> frozenset[str]:
-        """Accounts whose events and model packages count."""
-        ...
-
-    @property
-    def endpoint_execution_role_arn(self) -> str:
-        """Role of models whose policy names none."""
+    def accounts(self) -> Accounts:
+        """Whose events count."""
         ...
 
     @property

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lockkeeper.domain.accounts import Accounts
+
 
 class SettingMissing(Exception):
     """A function was deployed without a variable that it needs."""
@@ -13,7 +15,7 @@ class SettingMissing(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """One joined account: where Lockkeeper deploys under which role. `external_id` is empty for none."""
+    """One joined account: what Lockkeeper does there it does under this role. `external_id` is empty for none."""
 
     account: str
     region: str
@@ -43,13 +45,21 @@ class Settings:
         return int(self._variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")) / 1024
 
     @property
-    def trusted_accounts(self) -> frozenset[str]:
-        return frozenset(part.strip() for part in self.text("TRUSTED_ACCOUNTS").split(",") if part.strip())
+    def accounts(self) -> Accounts:
+        """The hub, and the accounts of the roles that Lockkeeper takes in the registry, in staging and in production."""
+        registry, staging, production = (
+            self.environment(name).account for name in ("registry", "staging", "production")
+        )
+        return Accounts(self.text("HUB_ACCOUNT"), registry, staging, production)
+
+    def execution_role_arn(self, name: str) -> str:
+        """Role of the models of an environment (`staging` or `production`) whose policy names none."""
+        return self.text(f"{name.upper()}_EXECUTION_ROLE_ARN")
 
     def environment(self, name: str) -> Environment:
-        """`STAGING_DEPLOY_ROLE_ARN` or `PRODUCTION_DEPLOY_ROLE_ARN` says which account an environment is."""
-        role_arn = self.text(f"{name.upper()}_DEPLOY_ROLE_ARN")
+        """`REGISTRY_ROLE_ARN`, `STAGING_ROLE_ARN` or `PRODUCTION_ROLE_ARN` says which account an environment is."""
+        role_arn = self.text(f"{name.upper()}_ROLE_ARN")
         parts = role_arn.split(":")
         if len(parts) != 6 or parts[2] != "iam":
-            raise SettingMissing(f"{name.upper()}_DEPLOY_ROLE_ARN is no role ARN: {role_arn!r}")
+            raise SettingMissing(f"{name.upper()}_ROLE_ARN is no role ARN: {role_arn!r}")
         return Environment(parts[4], self.text("AWS_REGION"), parts[1], role_arn, self.optional("EXTERNAL_ID"))

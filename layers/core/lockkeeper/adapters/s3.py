@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -20,11 +21,19 @@ PART = 8 << 20
 
 
 class S3Objects:
-    """Implements `ports.Objects` on Lockkeeper's bucket and, for reading, on the buckets of models and evidence."""
+    """Implements `ports.Objects` on Lockkeeper's bucket and, for reading, on the buckets of models and evidence.
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
+    `evidence` gives the client that may read the latter; it is made at first use.
+    """
+
+    def __init__(self, client: S3Client, bucket: str, evidence: Callable[[], S3Client]) -> None:
         self._client = client
         self._bucket = bucket
+        self._make_evidence = evidence
+
+    @cached_property
+    def _evidence(self) -> S3Client:
+        return self._make_evidence()
 
     def read(self, uri: str, *, max_bytes: int) -> bytes:
         answer = self._get(uri)
@@ -85,7 +94,7 @@ class S3Objects:
         if not uri.startswith("s3://") or not bucket or not key:
             raise EvidenceMissing(f"{uri!r} is no S3 address", cure="write it as s3://bucket/key")
         try:
-            return self._client.get_object(Bucket=bucket, Key=key)
+            return self._evidence.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
             raise _unreadable(uri, error) from error
 
@@ -114,7 +123,7 @@ def _unreadable(uri: str, error: ClientError) -> Exception:
         return EvidenceMissing(
             f"{uri} may not be read ({code})",
             cure="deploy Lockkeeper with a ModelBuckets pattern that covers the bucket, and let the policies of the bucket "
-            "and of its KMS key allow Lockkeeper's functions",
+            "and of its KMS key allow Lockkeeper's registry role",
         )
     return error
 

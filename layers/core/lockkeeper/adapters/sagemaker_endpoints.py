@@ -11,6 +11,7 @@ from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
 from lockkeeper.domain.staging_tests import Answered
+from lockkeeper.settings import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,18 +30,31 @@ VARIANT = "AllTraffic"
 class SageMakerEndpoints:
     """Implements `ports.Endpoints`. `session` gives a session under the environment's deploy role; it is made at first use."""
 
-    def __init__(self, session: Callable[[], Session], *, partition: str, account: str, region: str) -> None:
+    def __init__(
+        self, session: Callable[[], Session], environment: Environment, *, default_role: Callable[[], str]
+    ) -> None:
         self._session = session
-        self._place = (partition, account, region)
+        self._environment = environment
+        self._default_role = default_role
         self._clients: dict[str, Any] = {}
 
+    @property
+    def account(self) -> str:
+        return self._environment.account
+
+    @property
+    def execution_role_arn(self) -> str:
+        return self._default_role()
+
     def arn_of(self, endpoint_name: str) -> str:
-        partition, account, region = self._place
-        return f"arn:{partition}:sagemaker:{region}:{account}:endpoint/{endpoint_name.lower()}"
+        return self._arn("sagemaker", f"endpoint/{endpoint_name.lower()}")
 
     def alarm_arn(self, name: str) -> str:
-        partition, account, region = self._place
-        return f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"
+        return self._arn("cloudwatch", f"alarm:{name}")
+
+    def _arn(self, service: str, resource: str) -> str:
+        place = self._environment
+        return f"arn:{place.partition}:{service}:{place.region}:{place.account}:{resource}"
 
     def look(self, endpoint_name: str) -> EndpointState | None:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lockkeeper.domain.accounts import Accounts
+
 UNDERWAY = frozenset({"CREATING", "UPDATING", "SYSTEMUPDATING", "ROLLINGBACK", "DELETING"})
 """Endpoint statuses, without case and underscores, that no wait ends with; another event follows them."""
 
@@ -61,9 +63,7 @@ class Unusable:
     reason: str
 
 
-def wait_hint(
-    event: dict[str, Any], trusted_accounts: frozenset[str]
-) -> EndpointHint | AlarmHint | DeadlineHint | Unusable:
+def wait_hint(event: dict[str, Any], accounts: Accounts) -> EndpointHint | AlarmHint | DeadlineHint | Unusable:
     """What an event hints at. Anything that is not understood, or comes from elsewhere, is `Unusable`."""
     deadline = event.get("deadline")
     if isinstance(deadline, dict) and "source" not in event:
@@ -72,8 +72,8 @@ def wait_hint(
     kind = str(event.get("detail-type"))
     if not isinstance(detail, dict):
         return Unusable("the event has no detail")
-    if str(event.get("account")) not in trusted_accounts:
-        return Unusable(f"account {event.get('account')!r} is not one Lockkeeper listens to")
+    if str(event.get("account")) not in accounts.endpoints:
+        return Unusable(f"account {event.get('account')!r} is not one whose endpoints and alarms count")
     if event.get("source") == "aws.sagemaker" and kind in ENDPOINT_CHANGES:
         return _endpoint_hint(event, detail)
     if event.get("source") == "aws.cloudwatch" and kind == "CloudWatch Alarm State Change":
@@ -81,13 +81,13 @@ def wait_hint(
     return Unusable(f"no wait ends with {event.get('source')!r} {kind!r}")
 
 
-def execution_hint(event: dict[str, Any], trusted_accounts: frozenset[str]) -> ExecutionHint | Unusable:
+def execution_hint(event: dict[str, Any], accounts: Accounts) -> ExecutionHint | Unusable:
     """Whose execution an event says has died: executions have the names of their releases."""
     detail = event.get("detail")
     if event.get("source") != "aws.states" or event.get("detail-type") != EXECUTION_CHANGE:
         return Unusable(f"{event.get('source')!r} {event.get('detail-type')!r} is not about an execution")
-    if str(event.get("account")) not in trusted_accounts:
-        return Unusable(f"account {event.get('account')!r} is not one Lockkeeper listens to")
+    if str(event.get("account")) != accounts.hub:
+        return Unusable(f"account {event.get('account')!r} is not the hub, where releases run")
     name = detail.get("name") if isinstance(detail, dict) else None
     if not isinstance(name, str) or not name:
         return Unusable("the event names no execution")

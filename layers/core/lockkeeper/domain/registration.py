@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.model_package import PackageName
 from lockkeeper.domain.release import release_id_for
 
@@ -52,15 +53,15 @@ def package_hint(event: dict[str, Any]) -> PackageHint | Ignore:
     return PackageHint(arn, str(event.get("account", "")), str(event.get("region", "")), updated)
 
 
-def name_of(hint: PackageHint, trusted_accounts: frozenset[str]) -> PackageName | Ignore:
-    """The package's name, if the event comes from where it says and from an account we listen to."""
+def name_of(hint: PackageHint, accounts: Accounts) -> PackageName | Ignore:
+    """The package's name, if the event comes from where it says and from the registry's account."""
     name = PackageName.from_arn(hint.arn)
     if name is None:
         return Ignore(f"not a versioned model package: {hint.arn[:200]!r}")
-    if name.account not in trusted_accounts or hint.account not in trusted_accounts:
-        return Ignore(f"account {hint.account!r} (package of {name.account!r}) is not one Lockkeeper listens to")
     if name.account != hint.account or name.region != hint.region:
         return Ignore(f"the event of {hint.account}/{hint.region} is about another place: {hint.arn}")
+    if name.account != accounts.registry:
+        return Ignore(f"account {hint.account!r} is not the registry that Lockkeeper listens to")
     return name
 
 

@@ -53,9 +53,15 @@ def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoin
         image=release.pins.images[0],
         artifact_uri=release.pins.artifacts[0].pinned,
         environment={**release.pins.environments[0], **policy.production.environment},
-        role_arn=policy.production.execution_role_arn or world.endpoint_execution_role_arn,
+        role_arn=execution_role(policy, endpoints),
         tags=tags_of(release),
     )
+
+
+def execution_role(policy: Policy, endpoints: Endpoints) -> str:
+    """The policy's role where it is one of this account: a role serves in its own account only. Else the environment's."""
+    named = policy.production.execution_role_arn
+    return named if named and named.split(":")[4] == endpoints.account else endpoints.execution_role_arn
 
 
 def finish_if_done(wait: Wait, endpoints: Endpoints, world: World) -> None:

@@ -13,7 +13,7 @@ def react_to_registry(event: dict[str, Any], world: World) -> Start | Ignore:
     hint = package_hint(event)
     if isinstance(hint, Ignore):
         return hint
-    name = name_of(hint, world.trusted_accounts)
+    name = name_of(hint, world.accounts)
     if isinstance(name, Ignore):
         return name
     champion = world.ledger.champion(name.group)

@@ -11,7 +11,7 @@ from typing import Any
 
 from lockkeeper.domain.ending import Ending
 from lockkeeper.domain.errors import ExecutionDied, ReleaseStopped, TryAgain, UnknownRelease
-from lockkeeper.domain.events import EndpointHint, ExecutionHint, execution_hint, wait_hint
+from lockkeeper.domain.events import EndpointHint, Unusable, execution_hint, wait_hint
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.close_release import close_release
@@ -28,12 +28,14 @@ ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 def reap_release(event: dict[str, Any], world: World) -> list[str]:
     """An execution ended badly, or an endpoint changed that a dead release waits for. Returns what was done, in words."""
-    hint = execution_hint(event, world.trusted_accounts)
-    if isinstance(hint, ExecutionHint):
+    if event.get("source") == "aws.states":
+        hint = execution_hint(event, world.accounts)
+        if isinstance(hint, Unusable):
+            return [f"ignored: {hint.reason}"]
         return [f"{hint.release_id}: {reap(hint.release_id, world)}"]
-    changed = wait_hint(event, world.trusted_accounts)
+    changed = wait_hint(event, world.accounts)
     if not isinstance(changed, EndpointHint):
-        return [f"ignored: {hint.reason}"]
+        return [f"ignored: {changed.reason if isinstance(changed, Unusable) else changed.what}"]
     waiting = [wait.release_id for wait in world.ledger.waits_on(changed.arn) if wait.state == REAP]
     return [f"{release_id}: {reap(release_id, world)}" for release_id in waiting] or ["ignored: no dead release waits"]
 

@@ -15,7 +15,7 @@ from lockkeeper.use_cases.watch_production import look_at_bake
 
 def resume_release(event: dict[str, Any], world: World) -> list[str]:
     """Returns what was done about each wait, in words; an event nobody waits for says so."""
-    hint = wait_hint(event, world.trusted_accounts)
+    hint = wait_hint(event, world.accounts)
     if isinstance(hint, Unusable):
         return [f"ignored: {hint.reason}"]
     waits = _waits_for(hint, world)

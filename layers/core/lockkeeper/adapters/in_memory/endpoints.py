@@ -30,6 +30,8 @@ class InMemoryEndpoints:
     """Implements `ports.Endpoints`. `advance` ends whatever an endpoint is doing well, `fail` ends it badly."""
 
     def __init__(self, clock: Clock, account: str, region: str = "eu-central-1") -> None:
+        self.account = account
+        self.execution_role_arn = f"arn:aws:iam::{account}:role/endpoint-execution"
         self._clock = clock
         self._place = f"{region}:{account}"
         self.models: dict[str, dict[str, Any]] = {}

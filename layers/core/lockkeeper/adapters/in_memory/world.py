@@ -14,6 +14,7 @@ from lockkeeper.adapters.in_memory.messages import (
     SettableClock,
 )
 from lockkeeper.adapters.in_memory.storage import InMemoryObjects, InMemoryPolicies, InMemoryRegistry
+from lockkeeper.domain.accounts import Accounts
 from lockkeeper.settings import Settings
 
 HUB = "111111111111"
@@ -33,8 +34,7 @@ class InMemoryWorld:
     publisher: InMemoryPublisher = field(default_factory=InMemoryPublisher)
     mail: InMemoryMail = field(default_factory=InMemoryMail)
     settings: Settings = field(default_factory=lambda: Settings({}))
-    trusted_accounts: frozenset[str] = frozenset({HUB, STAGING, PRODUCTION})
-    endpoint_execution_role_arn: str = f"arn:aws:iam::{PRODUCTION}:role/endpoint-execution"
+    accounts: Accounts = Accounts(HUB, registry=HUB, staging=STAGING, production=PRODUCTION)
     web_url: str = "https://lockkeeper.example.com"
 
     def __post_init__(self) -> None:
