@@ -14,6 +14,7 @@ from rich.console import Console
 from localcloud import supervisor
 from localcloud.deploy import DeployError, deploy
 from localcloud.packaging import BuildError
+from localcloud.sagemaker import quirks
 from localcloud.settings import BUILD_FOLDER, DEFAULT_PORT, LOST_WITHOUT_RUNTIME_CLIENT
 
 EXTERNAL_ID = "laptop-external-id"
@@ -30,6 +31,9 @@ Scale = Annotated[
     float, typer.Option(min=1, help="How many seconds of waiting pass in one: 60 makes a minute a second.")
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Return when it is up; `lockkeeper local down` stops it.")]
+Quirky = Annotated[
+    bool, typer.Option("--quirks", help="SageMaker's events come twice, late, out of order, misspelt or not at all.")
+]
 StateFolder = Annotated[Path, typer.Option(hidden=True)]
 
 
@@ -38,6 +42,7 @@ def up(
     port: Port = DEFAULT_PORT,
     clock_scale: Scale = 1.0,
     detach: Detach = False,
+    quirky: Quirky = False,
     state_folder: StateFolder = BUILD_FOLDER,
 ) -> None:
     """Start the laptop's AWS, deploy the template, and print the environment that an AWS client needs."""
@@ -54,6 +59,8 @@ def up(
         raise typer.Exit(1) from error
     if port and not running.endpoint_url.endswith(f":{port}"):
         console.print(f"Port {port} is busy; took {running.endpoint_url}.", style="yellow")
+    if quirky:
+        quirks.write(running.run_folder, quirks.BAD_DAY)
     print_environment(running, outputs["WebUrl"])
     if not detach:
         console.print(f"Running with clock scale {clock_scale:g}. Ctrl-C stops it and everything it started.")

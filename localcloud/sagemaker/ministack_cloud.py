@@ -1,5 +1,7 @@
 """The emulator as the Cloud that SageMaker needs. Runs inside the emulator's process, on threads of SageMaker's own."""
 
+import contextlib
+import heapq
 import json
 import logging
 import os
@@ -14,7 +16,8 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import request_scope
 from ministack.services import cloudwatch, ecr, eventbridge, iam, s3, sts
 
-from localcloud.sagemaker import images
+from localcloud.clock import CLOCK
+from localcloud.sagemaker import images, quirks
 from localcloud.sagemaker.cloud import JsonObject, Place, StoredObject, split_uri
 
 SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
@@ -22,13 +25,19 @@ SESSION_SECONDS = 12 * 3600.0
 
 logger = logging.getLogger(__name__)
 
-Event = tuple[Place, JsonObject]
+Event = tuple[Place, str, JsonObject, list[str]]
+Late = tuple[float, int, Event]
+"""When a copy of an event is due, a number that tells copies apart, and the event."""
 
 
 class MinistackCloud:
     """Implements `cloud.Cloud`. Bucket names are global, so a bucket is looked up wherever its owner is."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_folder: Path) -> None:
+        self._run_folder = run_folder
+        self._mischief = quirks.Mischief()
+        self._late: list[Late] = []
+        self._sent = 0
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         # Targets of a rule may call SageMaker, so events leave on a thread that holds none of its locks.
         self._sender = threading.Thread(target=self._send_events, daemon=True, name="sagemaker events")
@@ -166,23 +175,52 @@ class MinistackCloud:
         return [name for name, alarm in alarms.items() if alarm is None or alarm["StateValue"] == "ALARM"]
 
     def emit(self, place: Place, detail_type: str, detail: JsonObject, resources: Sequence[str]) -> None:
+        # A copy at once: the detail may hold documents that change before the event leaves.
+        self._events.put((place, detail_type, json.loads(json.dumps(detail, default=str)), list(resources)))
+
+    def _send_events(self) -> None:
+        """Send each event when it is due, until nothing more is asked for; what is late then does not come any more."""
+        while True:
+            event = self._next_event()
+            if event is None:
+                return
+            place, detail_type, _, resources = event
+            for delivery in self._deliveries(event):
+                self._sent += 1
+                due = time.monotonic() + CLOCK.shorten(delivery.delay)
+                heapq.heappush(self._late, (due, self._sent, (place, detail_type, delivery.detail, resources)))
+
+    def _next_event(self) -> Event | None:
+        """The next event from SageMaker; in the meantime those that are due leave."""
+        while True:
+            while self._late and self._late[0][0] <= time.monotonic():
+                self._send(heapq.heappop(self._late)[2])
+            patience = self._late[0][0] - time.monotonic() if self._late else None
+            with contextlib.suppress(queue.Empty):
+                return self._events.get(timeout=None if patience is None else max(0.0, patience))
+
+    def _deliveries(self, event: Event) -> list[quirks.Delivery]:
+        _, detail_type, detail, resources = event
+        try:
+            asked = quirks.read(self._run_folder)
+        except (ValueError, TypeError) as error:
+            logger.error("events come as if nobody had asked for quirks: %s", error)
+            asked = quirks.OFF
+        return self._mischief.deliveries(asked, detail_type, resources[0], detail)
+
+    def _send(self, event: Event) -> None:
+        place, detail_type, detail, resources = event
         entry = {
             "Source": "aws.sagemaker",
             "DetailType": detail_type,
-            # Text at once: the detail may hold documents that change before the event leaves.
-            "Detail": json.dumps(detail, default=str),
-            "Resources": list(resources),
+            "Detail": json.dumps(detail),
+            "Resources": resources,
         }
-        self._events.put((place, entry))
-
-    def _send_events(self) -> None:
-        while (event := self._events.get()) is not None:
-            place, entry = event
-            try:
-                with request_scope(place.account, place.region):
-                    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
-            except Exception:
-                logger.exception("the event %s was not delivered", entry["DetailType"])
+        try:
+            with request_scope(place.account, place.region):
+                eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+        except Exception:
+            logger.exception("the event %s was not delivered", detail_type)
 
     def put_metric(self, place: Place, name: str, value: float, unit: str, dimensions: dict[str, str]) -> None:
         with request_scope(place.account, place.region):

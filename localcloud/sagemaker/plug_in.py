@@ -36,7 +36,7 @@ def install(run_folder: Path, clock_scale: float) -> Callable[[], None]:
 
     `run_folder` gets the work of containers, and their logs below `logs/sagemaker`. `clock_scale` shortens waits.
     """
-    cloud = MinistackCloud()
+    cloud = MinistackCloud(run_folder)
     service = LocalSageMaker(cloud, run_folder, clock_scale)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sagemaker")
     # The service model takes a second to read; the first caller should not wait for it.

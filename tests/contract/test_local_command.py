@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import supervisor
+from localcloud.sagemaker import quirks
 from localcloud.settings import PROJECT_FOLDER
 
 COMMAND = [sys.executable, "-c", "from cli.local import app; app()"]
@@ -22,7 +23,7 @@ def local(*arguments: str, state_folder: Path) -> subprocess.CompletedProcess[st
 
 @pytest.mark.e2e
 def test_up_prints_an_environment_that_works_and_down_stops_it(tmp_path: Path) -> None:
-    up = local("up", "--port", "0", "--detach", "--clock-scale", "60", state_folder=tmp_path)
+    up = local("up", "--port", "0", "--detach", "--clock-scale", "60", "--quirks", state_folder=tmp_path)
     try:
         assert up.returncode == 0, up.stderr
         lines = up.stdout.splitlines()
@@ -39,6 +40,9 @@ def test_up_prints_an_environment_that_works_and_down_stops_it(tmp_path: Path) -
         url = exported["AWS_ENDPOINT_URL"] + supervisor.HEALTH_PATH
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http, 127.0.0.1
             assert answer.status == 200
+        running = supervisor.find_running(tmp_path)
+        assert running is not None
+        assert quirks.read(running.run_folder) == quirks.BAD_DAY
         joined = local("env", state_folder=tmp_path)
         assert [line for line in joined.stdout.splitlines() if line.startswith("export ")] == lines[: len(exported)]
         assert "Mailbox: " in joined.stderr

@@ -79,15 +79,18 @@ class Cloud:
     def release(self, release_id: str) -> dict[str, Any]:
         return json.loads(self.lockkeeper("show", release_id, "--json"))
 
+    def release_status(self, release_id: str) -> str:
+        """A release's status as the ledger has it, or `not opened`."""
+        key = {"pk": {"S": f"RELEASE#{release_id}"}, "sk": {"S": "RELEASE"}}
+        found = self.client("dynamodb").get_item(TableName=self.outputs["TableName"], Key=key, ConsistentRead=True)
+        return str(found["Item"]["status"]["S"]) if "Item" in found else "not opened"
+
     def wait_for(self, release_id: str, *statuses: str, seconds: float = 60) -> dict[str, Any]:
         """The release once it has one of these statuses (default: any in which it has ended)."""
-        wanted = set(statuses) or ENDED
-        table, until = self.client("dynamodb"), time.monotonic() + seconds
-        key = {"pk": {"S": f"RELEASE#{release_id}"}, "sk": {"S": "RELEASE"}}
+        wanted, until = set(statuses) or ENDED, time.monotonic() + seconds
         status = "not opened"
         while time.monotonic() < until:
-            item = table.get_item(TableName=self.outputs["TableName"], Key=key, ConsistentRead=True).get("Item")
-            status = item["status"]["S"] if item else status
+            status = self.release_status(release_id)
             if status in wanted:
                 return self.release(release_id)
             if status in ENDED:
