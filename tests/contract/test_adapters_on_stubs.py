@@ -354,7 +354,9 @@ def test_a_sealed_key_is_written_at_most_once(session: StubbedSession, already_t
     else:
         stub.add_response("copy_object", {}, copy)
     stub.add_response("delete_object", {}, {"Bucket": "bucket", "Key": "incoming/release"})
-    sealed = S3Objects(session.client("s3"), "bucket", evidence=lambda: session.client("s3")).seal_as("incoming/release", "artifacts/ab/model.tar.gz")
+    sealed = S3Objects(session.client("s3"), "bucket", evidence=lambda: session.client("s3")).seal_as(
+        "incoming/release", "artifacts/ab/model.tar.gz"
+    )
     assert sealed == "s3://bucket/artifacts/ab/model.tar.gz"
     stub.assert_no_pending_responses()
 

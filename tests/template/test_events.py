@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.accounts import Accounts
+from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.events import (
     AlarmHint,
     DeadlineHint,

@@ -19,7 +19,7 @@ from tests.template.project import PROJECT
 
 REGION = "us-east-1"
 HUB = "111122223333"
-JOINED = ("222233334444", "333344445555")
+REGISTRY, STAGING, PRODUCTION = "222233334444", "333344445555", "444455556666"
 STRANGER = "999988887777"
 MACHINE = f"arn:aws:states:{REGION}:{HUB}:stateMachine:lockkeeper-release"
 BUS = f"arn:aws:events:{REGION}:{HUB}:event-bus/lockkeeper"
@@ -27,8 +27,8 @@ BUS = f"arn:aws:events:{REGION}:{HUB}:event-bus/lockkeeper"
 PLACES = ("template.yaml", "environments/account.yaml")
 """The templates; the second is that of a joined account."""
 
-GIVEN = {"ExternalId": "an-external-id-of-the-tests", "TrustedAccounts": "this-account"}
-"""Parameters of either template that have no default, or that decide about patterns."""
+GIVEN = {"ExternalId": "an-external-id-of-the-tests"}
+"""Parameters of the hub's template that have no default."""
 
 Pattern = dict[str, Any]
 
@@ -43,6 +43,12 @@ class Rule:
     account: str
     on_own_bus: bool
     function: str | None
+
+    @property
+    def hears(self) -> str:
+        """An account whose events it may hear."""
+        accounts = self.pattern.get("account", [self.account])
+        return str(accounts[0])
 
     @property
     def id(self) -> str:
@@ -77,10 +83,10 @@ def hub_alone() -> Deployment:
     return Deployment("one account", PLACES[0], HUB, GIVEN)
 
 
-def hub_of_three() -> Deployment:
-    """The hub of three accounts."""
-    accounts = ",".join((HUB, *JOINED))
-    return Deployment("hub of three", PLACES[0], HUB, {**GIVEN, "TrustedAccounts": accounts})
+def hub_of_four() -> Deployment:
+    """The hub, with the registry, staging and production in accounts of their own."""
+    joined = {"RegistryAccount": REGISTRY, "StagingAccount": STAGING, "ProductionAccount": PRODUCTION}
+    return Deployment("hub of four", PLACES[0], HUB, {**GIVEN, **joined})
 
 
 def joined_accounts() -> list[Deployment]:
@@ -93,7 +99,7 @@ def joined_accounts() -> list[Deployment]:
         Deployment(
             f"joined as {'/'.join(map(str, chosen)) or 'one'}",
             PLACES[1],
-            JOINED[0],
+            STAGING,
             dict(zip(choices, map(str, chosen), strict=True)),
         )
         for chosen in itertools.product(*choices.values())
@@ -101,7 +107,7 @@ def joined_accounts() -> list[Deployment]:
 
 
 def deployments() -> list[Deployment]:
-    return [hub_alone(), hub_of_three(), *joined_accounts()]
+    return [hub_alone(), hub_of_four(), *joined_accounts()]
 
 
 def _read(place: str) -> dict[str, Any]:

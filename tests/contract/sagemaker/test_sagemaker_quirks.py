@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.events import EndpointHint, wait_hint
 
 from localcloud.sagemaker import quirks
@@ -74,7 +75,7 @@ def test_another_spelling_is_still_the_same_hint() -> None:
     spelt = [one.detail for (one,) in day(Quirks(spelling=1.0))]
     for detail in spelt:
         event = {"source": "aws.sagemaker", "detail-type": CHANGE, "account": "111122223333", "detail": detail}
-        assert wait_hint(event, frozenset({"111122223333"})) == EndpointHint(ARN)
+        assert wait_hint(event, Accounts(*["111122223333"] * 4)) == EndpointHint(ARN)
         assert detail["EndpointName"] == "wages"
     assert {type(detail["CreationTime"]) for detail in spelt} == {int, float, str, type(None)}
     assert {detail["EndpointStatus"] for detail in spelt} == {"IN_SERVICE", "InService"}
