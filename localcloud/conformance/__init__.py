@@ -22,6 +22,7 @@ def install(web_port: int) -> None:
         )
     # The emulator reads its environment when it is imported; the server prepares that first.
     from localcloud.conformance import (
+        bus_policies,
         cloudformation,
         cloudwatch,
         events,
@@ -39,6 +40,7 @@ def install(web_port: int) -> None:
     step_functions.install()
     service_roles.install()
     events.install()
+    bus_policies.install()
     scheduler.install()
     lambda_service.install()
     cloudwatch.install()

@@ -13,7 +13,7 @@ from ministack.core.responses import error_response_json, get_account_id, reques
 from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
 
 from localcloud.clock import CLOCK
-from localcloud.conformance import service_roles
+from localcloud.conformance import bus_policies, service_roles
 from localcloud.conformance.patching import replaces, wraps
 from localcloud.settings import PAYLOAD_LIMIT_BYTES
 
@@ -161,11 +161,15 @@ def _allows(statement: dict[str, Any], rule_arn: str) -> bool:
 
 
 def forward(original: Any, target: Target, event: dict[str, Any], rule: dict[str, Any], view: Any) -> None:
-    """Deliver to another bus, in this account or, which the emulator drops, in another account."""
+    """Deliver to another bus, in this account or, which the emulator drops, in another account whose bus lets us in."""
     spec = parse_arn(target["Arn"])
     if spec.account_id == get_account_id():
         original(target, event, rule, view)
         return
+    caller = service_roles.session_arn(str(target["RoleArn"]), "events.amazonaws.com")
+    if not bus_policies.admits(target["Arn"], caller, event):
+        message = f"{caller} is not authorized to perform: events:PutEvents on resource: {target['Arn']}"
+        raise DeliveryError("NO_PERMISSIONS", message, retried=False)
     path = [*event.get("_DispatchPath", []), eventbridge._rule_key(rule["Name"], rule.get("EventBusName", "default"))]
     bus = spec.resource.removeprefix("event-bus/")
     # The event keeps the account and region it comes from: rules on a shared bus tell joined accounts apart by them.

@@ -34,7 +34,7 @@ def refusal(role_arn: str, service: str, action: str, resource_arn: str) -> str 
     role = iam._roles.get_scoped(spec.account_id, None, name)
     if role is None or not trusts(role, service):
         return f"{service} is not authorized to assume the provided role {role_arn}."
-    assumed = f"arn:aws:sts::{spec.account_id}:assumed-role/{name}/{service.partition('.')[0]}"
+    assumed = session_arn(role_arn, service)
     digest = hashlib.sha256(f"{role_arn} {service}".encode()).hexdigest().upper()
     session = {"Arn": assumed, "UserId": f"{name}:{service}", "SecretAccessKey": digest, "SessionToken": digest}
     key = f"ASIA{digest[:16]}"
@@ -43,6 +43,12 @@ def refusal(role_arn: str, service: str, action: str, resource_arn: str) -> str 
     with request_scope(spec.account_id, region):
         denied = iam_evaluator.enforce(key, action, action.partition(":")[0], region, resource_arn=resource_arn)
     return f"{assumed} is not authorized to perform: {action} on resource: {resource_arn}" if denied else None
+
+
+def session_arn(role_arn: str, service: str) -> str:
+    """Who a service is while it works with a role."""
+    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    return f"arn:aws:sts::{account}:assumed-role/{name}/{service.partition('.')[0]}"
 
 
 def trusts(role: dict[str, Any], service: str) -> bool:

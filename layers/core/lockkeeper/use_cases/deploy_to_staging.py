@@ -23,7 +23,7 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
     world.ledger.record(
         release_id, "creating the staging endpoint", name, stage=STATE, status=Status.DEPLOYING, endpoints=endpoints
     )
-    create_model(release, policy, name, world.staging, world)
+    create_model(release, policy, name, world.staging)
     world.staging.create_config(
         name,
         model=name,
@@ -46,7 +46,7 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
         finish_if_done(wait, world.staging, world)
 
 
-def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoints, world: World) -> None:
+def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoints) -> None:
     """A model from what is pinned: image by digest, artifact by content, environment as it was approved."""
     endpoints.create_model(
         name,

@@ -24,7 +24,7 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     config = resource_name(release_id, "production")
     current = world.production.look(production.endpoint_name)
     _record(release, production.endpoint_name, config, current, world)
-    create_model(release, policy, config, world.production, world)
+    create_model(release, policy, config, world.production)
     world.production.create_config(
         config,
         model=config,

@@ -20,6 +20,7 @@ from lockkeeper.settings import Settings
 HUB = "111111111111"
 STAGING = "222222222222"
 PRODUCTION = "333333333333"
+ACCOUNTS = Accounts(HUB, registry=HUB, staging=STAGING, production=PRODUCTION)
 
 
 @dataclass
@@ -34,7 +35,7 @@ class InMemoryWorld:
     publisher: InMemoryPublisher = field(default_factory=InMemoryPublisher)
     mail: InMemoryMail = field(default_factory=InMemoryMail)
     settings: Settings = field(default_factory=lambda: Settings({}))
-    accounts: Accounts = Accounts(HUB, registry=HUB, staging=STAGING, production=PRODUCTION)
+    accounts: Accounts = ACCOUNTS
     web_url: str = "https://lockkeeper.example.com"
 
     def __post_init__(self) -> None:
