@@ -17,7 +17,9 @@ from samtranslator.yaml_helper import yaml_parse
 from localcloud.packaging import function_archive, layer_archive
 from localcloud.settings import HUB_ACCOUNT_ID, PROJECT_FOLDER, REGION, SECRET_ACCESS_KEY
 
-ARTIFACT_BUCKET = "lockkeeper-deployments"
+ACCOUNT_TEMPLATE = PROJECT_FOLDER / "environments" / "account.yaml"
+HUB_OUTPUTS = {"BucketName": "Bucket", "KeyArn": "KeyArn", "BroadcastTopicArn": "BroadcastTopicArn"}
+"""Outputs of the hub's stack, by the parameters of a joining account's that take them."""
 DEPLOY_SECONDS = 300.0
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 NOTHING_CHANGED = "No updates are to be performed"
@@ -55,14 +57,43 @@ def deploy(
     session = boto3.Session(aws_access_key_id=account_id, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=REGION)
     config = Config(retries={"total_max_attempts": 2}, s3={"addressing_style": "path"}, inject_host_prefix=False)
     parsed: Template = yaml_parse(template.read_text())
-    uploader = Uploader(session.client("s3", endpoint_url=endpoint_url, config=config))
+    uploader = Uploader(session.client("s3", endpoint_url=endpoint_url, config=config), account_id)
     report("Building functions and layers")
     packaged = package(parsed, template.parent, uploader)
     body = json.dumps(packaged)
-    url = f"{endpoint_url}/{ARTIFACT_BUCKET}/{uploader.upload(body.encode(), 'json')}"
+    url = f"{endpoint_url}/{uploader.bucket}/{uploader.upload(body.encode(), 'json')}"
     report(f"Deploying the stack {stack_name}")
     stack = Stack(session.client("cloudformation", endpoint_url=endpoint_url, config=config), stack_name)
     return stack.deploy(url, complete_parameters(parsed, parameters or {}))
+
+
+def deploy_hub(
+    endpoint_url: str,
+    parameters: Mapping[str, str],
+    joined: Mapping[str, str],
+    *,
+    stack_name: str = "lockkeeper",
+    report: Report = quiet,
+) -> dict[str, str]:
+    """Deploy the hub, then the accounts that join it: `joined` has their ids by kind (`registry`, `staging`, `production`).
+
+    Returns the hub's outputs. Raises DeployError when one of the stacks fails.
+    """
+    accounts = {f"{kind.capitalize()}Account": account_id for kind, account_id in joined.items()}
+    outputs = deploy(endpoint_url, stack_name, {**parameters, **accounts}, report=report)
+    taken = {ours: outputs[theirs] for theirs, ours in HUB_OUTPUTS.items()}
+    shared = {name: parameters[name] for name in ("ExternalId", "ModelBuckets") if name in parameters}
+    for kind, account_id in joined.items():
+        own = {"Kind": kind, "HubAccount": HUB_ACCOUNT_ID, "HubStackName": stack_name}
+        deploy(
+            endpoint_url,
+            f"{stack_name}-{kind}",
+            {**own, **taken, **shared},
+            template=ACCOUNT_TEMPLATE,
+            account_id=account_id,
+            report=report,
+        )
+    return outputs
 
 
 def complete_parameters(template: Template, given: Mapping[str, str]) -> dict[str, str]:
@@ -76,10 +107,12 @@ def complete_parameters(template: Template, given: Mapping[str, str]) -> dict[st
 class Uploader:
     """Puts archives into the deployment bucket under names made of their content."""
 
-    def __init__(self, s3: Any) -> None:
+    def __init__(self, s3: Any, account_id: str) -> None:
         self._s3 = s3
+        # Names of buckets are the whole world's.
+        self.bucket = f"lockkeeper-deployments-{account_id}"
         try:
-            s3.create_bucket(Bucket=ARTIFACT_BUCKET)
+            s3.create_bucket(Bucket=self.bucket)
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
@@ -87,7 +120,7 @@ class Uploader:
     def upload(self, content: bytes, suffix: str) -> str:
         """Upload `content`; returns its key."""
         key = f"{hashlib.sha256(content).hexdigest()}.{suffix}"
-        self._s3.put_object(Bucket=ARTIFACT_BUCKET, Key=key, Body=content)
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=content)
         return key
 
 
@@ -99,13 +132,13 @@ def package(template: Template, project: Path, uploader: Uploader) -> Template:
         if kind == "AWS::Serverless::Function" and isinstance(properties.get("CodeUri"), str):
             build = (resource.get("Metadata") or {}).get("BuildProperties") or {}
             content = function_archive(project, properties["CodeUri"], build.get("ParentPackages"))
-            properties["CodeUri"] = f"s3://{ARTIFACT_BUCKET}/{uploader.upload(content, 'zip')}"
+            properties["CodeUri"] = f"s3://{uploader.bucket}/{uploader.upload(content, 'zip')}"
         elif kind == "AWS::Serverless::LayerVersion" and isinstance(properties.get("ContentUri"), str):
             content = layer_archive(project, properties["ContentUri"])
-            properties["ContentUri"] = f"s3://{ARTIFACT_BUCKET}/{uploader.upload(content, 'zip')}"
+            properties["ContentUri"] = f"s3://{uploader.bucket}/{uploader.upload(content, 'zip')}"
         elif kind == "AWS::Serverless::StateMachine" and isinstance(properties.get("DefinitionUri"), str):
             content = (project / properties["DefinitionUri"]).read_bytes()
-            properties["DefinitionUri"] = {"Bucket": ARTIFACT_BUCKET, "Key": uploader.upload(content, "asl.yaml")}
+            properties["DefinitionUri"] = {"Bucket": uploader.bucket, "Key": uploader.upload(content, "asl.yaml")}
     return template
 
 

@@ -8,6 +8,9 @@ BUILD_FOLDER = PROJECT_FOLDER / "build" / "local"
 HUB_ACCOUNT_ID = "111122223333"
 """The account the template is deployed to. Twelve digits used as an access key are that account's root."""
 
+JOINED_ACCOUNT_IDS = {"staging": "222233334444", "production": "333344445555"}
+"""The accounts that join the hub where the laptop plays three; the registry is the hub's."""
+
 REGION = "us-east-1"
 
 SECRET_ACCESS_KEY = "local"

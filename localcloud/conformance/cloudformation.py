@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from xml.sax.saxutils import escape
 
 import yaml
 from ministack import app as gateway
-from ministack.services import dynamodb, lambda_svc, stepfunctions
+from ministack.services import dynamodb, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 from localcloud.conformance.patching import wraps
@@ -85,6 +86,27 @@ def keep_time_to_live() -> None:
             dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": specification})
 
     amend("AWS::DynamoDB::Table", kept)
+
+
+def keep_bucket_encryption() -> None:
+    """The emulator drops a bucket's BucketEncryption."""
+
+    def kept(name: str, properties: Properties) -> None:
+        rules = (properties.get("BucketEncryption") or {}).get("ServerSideEncryptionConfiguration") or []
+        s3._delete_bucket_encryption(name)
+        if not rules:
+            return
+        default = rules[0].get("ServerSideEncryptionByDefault") or {}
+        key = default.get("KMSMasterKeyID")
+        document = (
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>"
+            f"<SSEAlgorithm>{escape(default.get('SSEAlgorithm', 'AES256'))}</SSEAlgorithm>"
+            f"{f'<KMSMasterKeyID>{escape(key)}</KMSMasterKeyID>' if key else ''}"
+            "</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"
+        )
+        s3._put_bucket_encryption(name, document.encode())
+
+    amend("AWS::S3::Bucket", kept)
 
 
 def call_sagemaker(operation: str, request: Properties) -> Properties:
@@ -183,4 +205,5 @@ def install() -> None:
     read_definitions()
     keep_function_properties()
     keep_time_to_live()
+    keep_bucket_encryption()
     register_sagemaker_types()

@@ -223,7 +223,24 @@ def bury(
     }
     if exhausted:
         attributes["EXHAUSTED_RETRY_CONDITION"] = exhausted
+    why = buries_not(queue_arn, target, str(rule.get("Arn", "")))
+    if why:
+        logger.error("The event is lost: %s", why)
+        return
     send_to_queue(queue_arn, target.get("Input") or json.dumps(view.event_with_detail()), attributes)
+
+
+def buries_not(queue_arn: str, target: Target, source: str) -> str | None:
+    """Why a rule or schedule may not write to its dead-letter queue, or None when it may; the emulator never asks.
+
+    A schedule writes with its target's role, a rule as EventBridge, which the queue's policy has to let in.
+    """
+    if ":schedule/" in source:
+        role = str(target.get("RoleArn", ""))
+        return service_roles.refusal(role, "scheduler.amazonaws.com", "sqs:SendMessage", queue_arn)
+    if sqs.queue_policy_allows(queue_arn, "events.amazonaws.com", source, get_account_id()):
+        return None
+    return f"the policy of {queue_arn} does not let in {source}"
 
 
 def send_to_queue(queue_arn: str, body: str, attributes: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from ministack.core.responses import error_response_json
 from ministack.services import lambda_svc
 
 from localcloud.clock import CLOCK
+from localcloud.conformance import service_roles
 from localcloud.conformance.events import send_to_queue
 from localcloud.conformance.patching import replaces, wraps
 from localcloud.settings import PAYLOAD_LIMIT_BYTES
@@ -26,9 +27,9 @@ def scale_retry_pauses() -> None:
 
 
 def send_dead_letters_as_they_came() -> None:
-    """A function's DeadLetterConfig queue gets the event itself with three attributes.
+    """A function's DeadLetterConfig queue gets the event itself with three attributes, where the function's role may write.
 
-    The emulator writes the envelope of an on-failure destination, which AWS writes for destinations only.
+    The emulator writes the envelope of an on-failure destination, which AWS writes for destinations only, and asks nobody.
     """
 
     @wraps(lambda_svc, "_route_async_failure")
@@ -37,6 +38,11 @@ def send_dead_letters_as_they_came() -> None:
         dead_letter_arn = (config.get("DeadLetterConfig") or {}).get("TargetArn")
         if target_arn != dead_letter_arn or ":sqs:" not in target_arn:
             original(target_arn, function_name, event, result)
+            return
+        role = str(config.get("Role", ""))
+        why = service_roles.refusal(role, "lambda.amazonaws.com", "sqs:SendMessage", target_arn)
+        if why:
+            logger.error("The event is lost: %s", why)
             return
         body = result.get("body")
         message = body.get("errorMessage") if isinstance(body, dict) else str(body)

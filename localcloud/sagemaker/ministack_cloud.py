@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import queue
+import re
 import secrets
 import threading
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import request_scope
-from ministack.services import cloudwatch, ecr, eventbridge, iam, s3, sts
+from ministack.services import cloudwatch, ecr, eventbridge, iam, kms, s3, sts
 
 from localcloud.clock import CLOCK
 from localcloud.sagemaker import images, quirks
@@ -28,6 +29,52 @@ logger = logging.getLogger(__name__)
 Event = tuple[Place, str, JsonObject, list[str]]
 Late = tuple[float, int, Event]
 """When a copy of an event is due, a number that tells copies apart, and the event."""
+
+
+def _key_of(bucket: str, owner: str) -> str:
+    """ARN of the KMS key that a bucket encrypts with, or nothing."""
+    configuration = s3._bucket_encryption.get_scoped(owner, None, bucket) or ""
+    found = re.search(r"<KMSMasterKeyID>(arn:[^<]+)</KMSMasterKeyID>", configuration)
+    return found[1] if found else ""
+
+
+def _may_decrypt(place: Place, role_arn: str, key_arn: str) -> bool:
+    """Whether the role may read through S3 what the key encrypts. Its key policy is asked also in the key's own account."""
+    owner, region = key_arn.split(":")[4], key_arn.split(":")[3]
+    with request_scope(owner, region):
+        found = kms.key_policy_for_arn(key_arn)
+    via = {"kms:viaservice": f"s3.{region}.amazonaws.com", "kms:calleraccount": role_arn.split(":")[4]}
+    policy = found[0] if found else None
+    return _allows(place, role_arn, "kms:Decrypt", key_arn, policy, owner, required=True, service_context=via)
+
+
+def _allows(
+    place: Place,
+    role_arn: str,
+    action: str,
+    resource_arn: str,
+    policy: str | None,
+    owner: str | None,
+    *,
+    required: bool = False,
+    service_context: dict[str, str] | None = None,
+) -> bool:
+    """Whether a role that SageMaker works with may do this, by its own policies and by the resource's."""
+    account, role_name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    context = iam_evaluator.EvalContext(
+        principal_arn=f"arn:aws:sts::{account}:assumed-role/{role_name}/SageMaker",
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=action,
+        resource_arn=resource_arn,
+        region=place.region,
+        # As everywhere on the laptop, the loopback interface stands in for TLS.
+        secure_transport=True,
+        service_context=service_context or {},
+    )
+    identity = iam_evaluator.evaluate(context, iam_evaluator._gather_role_policies(role_name, account))
+    decided = iam_evaluator.combine_resource_policy(identity, context, policy, owner, required)
+    return bool(decided.decision == "Allow")
 
 
 class MinistackCloud:
@@ -87,20 +134,12 @@ class MinistackCloud:
     def may(self, place: Place, role_arn: str, action: str, uri: str) -> bool:
         bucket, key = split_uri(uri)
         owner = s3._bucket_owner_account(bucket)
-        account, role_name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
-        context = iam_evaluator.EvalContext(
-            principal_arn=f"arn:aws:sts::{account}:assumed-role/{role_name}/SageMaker",
-            principal_type="AssumedRole",
-            principal_account=account,
-            action=action,
-            resource_arn=f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}",
-            region=place.region,
-            # As everywhere on the laptop, the loopback interface stands in for TLS.
-            secure_transport=True,
-        )
-        identity = iam_evaluator.evaluate(context, iam_evaluator._gather_role_policies(role_name, account))
+        arn = f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
         policy = s3._bucket_policies.get_scoped(owner, None, bucket) if owner else None
-        return bool(iam_evaluator.combine_resource_policy(identity, context, policy, owner).decision == "Allow")
+        if not _allows(place, role_arn, action, arn, policy, owner):
+            return False
+        key_arn = _key_of(bucket, owner) if action == "s3:GetObject" and owner else ""
+        return not key_arn or _may_decrypt(place, role_arn, key_arn)
 
     def may_assume(self, role_arn: str) -> bool:
         account = role_arn.split(":")[4]

@@ -1,27 +1,43 @@
-"""One laptop's AWS for all end-to-end tests: the real template, deployed once, with minutes that pass in a fraction of a second."""
+"""A laptop's AWS for the end-to-end tests: the real templates, deployed once, with minutes that pass in a fraction of a second."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from localcloud import deploy, supervisor
 from tests.e2e.harness import Cloud
 
+JOINED = {"registry": "444455556666", "staging": "222233334444", "production": "333344445555"}
+
+
+@contextmanager
+def deployed(folder: Path, joined: Mapping[str, str]) -> Iterator[Cloud]:
+    """Lockkeeper in the hub's account, and in each account that joins it."""
+    running = supervisor.start(0, clock_scale=120, state_folder=folder)
+    try:
+        parameters = {
+            "ExternalId": "an-external-id-of-the-tests",
+            "ModelBuckets": "*",
+            "WebUrl": running.web_url,
+        }
+        yield Cloud(running, deploy.deploy_hub(running.endpoint_url, parameters, joined), dict(joined))
+    finally:
+        supervisor.stop(running, running.state_folder)
+
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    running = supervisor.start(0, clock_scale=120, state_folder=tmp_path_factory.mktemp("local"))
-    try:
-        outputs = deploy.deploy(
-            running.endpoint_url,
-            parameters={
-                "ExternalId": "an-external-id-of-the-tests",
-                "ModelBuckets": "*",
-                "WebUrl": running.web_url,
-            },
-        )
-        yield Cloud(running, outputs)
-    finally:
-        supervisor.stop(running, running.state_folder)
+    """Everything in one account."""
+    with deployed(tmp_path_factory.mktemp("local"), {}) as one_account:
+        yield one_account
+
+
+@pytest.fixture(scope="session")
+def joined_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Hub, registry, staging and production, an account each."""
+    with deployed(tmp_path_factory.mktemp("joined"), JOINED) as four_accounts:
+        yield four_accounts

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import tarfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from localcloud.settings import HUB_ACCOUNT_ID
 from localcloud.supervisor import Running
 
 IMAGES = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
@@ -29,13 +30,20 @@ class Cloud:
 
     running: Running
     outputs: dict[str, str]
+    joined: dict[str, str] = field(default_factory=dict)
+    """Ids of the accounts that are not the hub, by kind: registry, staging, production."""
 
     @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, **self.running.environment()}
 
-    def client(self, service: str) -> Any:
-        settings = self.running.environment()
+    def account(self, kind: str) -> str:
+        """Id of the account that is the `registry`, `staging` or `production`."""
+        return self.joined.get(kind, HUB_ACCOUNT_ID)
+
+    def client(self, service: str, kind: str = "hub") -> Any:
+        """A client of the hub's account, or of the account that is of this kind."""
+        settings = self.running.environment(self.account(kind))
         return boto3.client(
             service,
             endpoint_url=self.running.endpoint_url,
@@ -119,15 +127,15 @@ class Cloud:
         return [path.read_text() for path in sorted(folder.glob("*"))] if folder.is_dir() else []
 
     def bucket(self, name: str) -> str:
-        self.client("s3").create_bucket(Bucket=name)
+        self.client("s3", "registry").create_bucket(Bucket=name)
         return name
 
     def put(self, bucket: str, key: str, body: bytes | str) -> str:
-        self.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode() if isinstance(body, str) else body)
+        self.client("s3", "registry").put_object(Bucket=bucket, Key=key, Body=body.encode() if isinstance(body, str) else body)
         return f"s3://{bucket}/{key}"
 
     def group(self, name: str) -> None:
-        self.client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
+        self.client("sagemaker", "registry").create_model_package_group(ModelPackageGroupName=name)
 
     def apply(self, policy: str, folder: Path) -> None:
         path = folder / "policy.yaml"

@@ -42,7 +42,7 @@ def register(cloud: Cloud, group: str, value: float, mae: float = 1.0) -> str:
     artifact = cloud.put(f"{group}-models", f"{value}/model.tar.gz", constant_model(value))
     statistics = cloud.put(f"{group}-models", f"{value}/report.json", report(mae))
     request = package_request(group, SCIKIT_LEARN, artifact, statistics)
-    return str(cloud.client("sagemaker").create_model_package(**request)["ModelPackageArn"])
+    return str(cloud.client("sagemaker", "registry").create_model_package(**request)["ModelPackageArn"])
 
 
 def prepare(cloud: Cloud, group: str, folder: Path, **more: str) -> None:
@@ -52,7 +52,7 @@ def prepare(cloud: Cloud, group: str, folder: Path, **more: str) -> None:
 
 
 def answer_of(cloud: Cloud, endpoint: str) -> str:
-    runtime = cloud.client("sagemaker-runtime")
+    runtime = cloud.client("sagemaker-runtime", "production")
     answer = runtime.invoke_endpoint(EndpointName=endpoint, ContentType="text/csv", Accept="text/csv", Body="1,2")
     return str(answer["Body"].read().decode().strip())
 

@@ -1,0 +1,77 @@
+"""Hub, registry, staging and production in four accounts: the same journey, each step in the account that it belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.harness import Cloud, policy_text
+from tests.e2e.test_a_promotion import answer_of, prepare, register
+
+KINDS = ("hub", "registry", "staging", "production")
+
+
+def endpoints_in(cloud: Cloud) -> dict[str, list[str]]:
+    """Names of the endpoints of every account."""
+    found = {kind: cloud.client("sagemaker", kind).list_endpoints()["Endpoints"] for kind in KINDS}
+    return {kind: [one["EndpointName"] for one in endpoints] for kind, endpoints in found.items()}
+
+
+def container_of(cloud: Cloud, endpoint: str) -> tuple[dict[str, Any], str]:
+    """What production's endpoint runs, and under which role."""
+    sagemaker = cloud.client("sagemaker", "production")
+    config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
+    variant = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+    model = sagemaker.describe_model(ModelName=variant["ModelName"])
+    return model["PrimaryContainer"], model["ExecutionRoleArn"]
+
+
+def test_a_version_travels_from_the_registrys_account_to_productions(joined_cloud: Cloud, tmp_path: Path) -> None:
+    cloud = joined_cloud
+    prepare(cloud, "abroad", tmp_path)
+    arn = register(cloud, "abroad", 7.0)
+    release = cloud.wait_for("abroad-v1-a1", "promoted")
+
+    assert arn.split(":")[4] == cloud.account("registry")
+    assert answer_of(cloud, "abroad") == "7.0"
+    assert endpoints_in(cloud) == {"hub": [], "registry": [], "staging": [], "production": ["abroad"]}
+    container, role = container_of(cloud, "abroad")
+    assert container["ModelDataUrl"].startswith(f"s3://{cloud.outputs['BucketName']}/artifacts/")
+    assert role == f"arn:aws:iam::{cloud.account('production')}:role/lockkeeper-production-endpoint"
+    package = cloud.client("sagemaker", "registry").describe_model_package(ModelPackageName=arn)
+    assert package["ModelApprovalStatus"] == "Approved"
+    assert package["CustomerMetadataProperties"]["lockkeeper:release"] == release["release_id"]
+    assert release["cost"]["transitions"] == 10
+
+
+def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: Cloud, tmp_path: Path) -> None:
+    cloud = joined_cloud
+    prepare(cloud, "recalled", tmp_path)
+    register(cloud, "recalled", 1.0)
+    cloud.wait_for("recalled-v1-a1", "promoted")
+    for kind in ("production", "staging"):
+        cloud.client("cloudwatch", kind).put_metric_alarm(
+            AlarmName="recalled-5xx",
+            Namespace="AWS/SageMaker",
+            MetricName="Invocation5XXErrors",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            TreatMissingData="notBreaching",
+        )
+    policy = policy_text("recalled", metric="regression_metrics.mae.value", bound="at_most: 5")
+    cloud.apply(policy.replace("bake: 1m", "bake: 7d") + "  alarms: [recalled-5xx]\n", tmp_path)
+    register(cloud, "recalled", 2.0)
+    cloud.wait_for("recalled-v2-a1", "baking")
+
+    alarm = {"AlarmName": "recalled-5xx", "StateValue": "ALARM", "StateReason": "too many errors"}
+    cloud.client("cloudwatch", "staging").set_alarm_state(**alarm)
+    assert answer_of(cloud, "recalled") == "2.0"
+    cloud.client("cloudwatch", "production").set_alarm_state(**alarm)
+    release = cloud.wait_for("recalled-v2-a1", "rolled-back")
+
+    assert "recalled-5xx" in release["reason"]
+    assert answer_of(cloud, "recalled") == "1.0"
+    assert endpoints_in(cloud)["staging"] == []
