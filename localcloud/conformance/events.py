@@ -120,7 +120,9 @@ def check_target(target: Target, rule: dict[str, Any]) -> None:
         why = service_roles.refusal(str(target.get("RoleArn", "")), service, action, arn)
         if why is not None:
             raise DeliveryError("NO_PERMISSIONS", why, retried=False)
-    elif spec.service == "lambda" and not may_invoke(arn, source):
+    elif (spec.service == "lambda" and not may_invoke(arn, source)) or (
+        spec.service == "sqs" and not rule_may_send(arn, source)
+    ):
         message = f"{arn} has no permission for events.amazonaws.com."
         raise DeliveryError("NO_PERMISSIONS", message, retried=False)
 
@@ -238,9 +240,12 @@ def buries_not(queue_arn: str, target: Target, source: str) -> str | None:
     if ":schedule/" in source:
         role = str(target.get("RoleArn", ""))
         return service_roles.refusal(role, "scheduler.amazonaws.com", "sqs:SendMessage", queue_arn)
-    if sqs.queue_policy_allows(queue_arn, "events.amazonaws.com", source, get_account_id()):
-        return None
-    return f"the policy of {queue_arn} does not let in {source}"
+    return None if rule_may_send(queue_arn, source) else f"the policy of {queue_arn} does not let in {source}"
+
+
+def rule_may_send(queue_arn: str, rule_arn: str) -> bool:
+    """Whether the queue's policy lets EventBridge write for this rule."""
+    return bool(sqs.queue_policy_allows(queue_arn, "events.amazonaws.com", rule_arn, get_account_id()))
 
 
 def send_to_queue(queue_arn: str, body: str, attributes: dict[str, str]) -> None:

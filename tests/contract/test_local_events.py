@@ -48,23 +48,60 @@ def test_the_default_bus_forwards_to_another_bus(
     assert eventually(lambda: cloud.remembered(unique))
 
 
-def forwarding_role(cloud: Any, account_id: str, name: str) -> str:
-    """A role with which EventBridge may put events onto the probe bus."""
+def service_role(cloud: Any, account_id: str, name: str, action: str, resource: str) -> str:
+    """A role that services may take, which allows one thing."""
     iam = cloud.client("iam", account_id)
-    trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    allowed = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": cloud.outputs["BusArn"]}
+    services = ["events.amazonaws.com", "scheduler.amazonaws.com"]
+    trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+    allowed = {"Effect": "Allow", "Action": action, "Resource": resource}
     document = {"Version": "2012-10-17"}
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document | {"Statement": [trust]}))
     policy = json.dumps(document | {"Statement": [allowed]})
-    iam.put_role_policy(RoleName=name, PolicyName="forward", PolicyDocument=policy)
+    iam.put_role_policy(RoleName=name, PolicyName="one-thing", PolicyDocument=policy)
     return str(role["Role"]["Arn"])
 
 
+def forwarding_account(cloud: Any, account_id: str, unique: str) -> Any:
+    """EventBridge of an account that forwards what it hears from `joined` and from `lockkeeper` to the probe bus."""
+    role = service_role(cloud, account_id, unique[:40], "events:PutEvents", cloud.outputs["BusArn"])
+    queue = cloud.client("sqs", account_id).create_queue(QueueName=unique[:80])["QueueUrl"]
+    arn = f"arn:aws:sqs:us-east-1:{account_id}:{unique[:80]}"
+    allowed = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed | {"Resource": arn}]})
+    cloud.client("sqs", account_id).set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    events = cloud.client("events", account_id)
+    events.put_rule(Name=unique, EventPattern='{"source": ["joined", "lockkeeper"]}')
+    target = {"Id": "hub", "Arn": cloud.outputs["BusArn"], "RoleArn": role, "DeadLetterConfig": {"Arn": arn}}
+    events.put_targets(Rule=unique, Targets=[target])
+    return events
+
+
+@pytest.mark.parametrize(("account", "source"), [(JOINED_ACCOUNT, "lockkeeper"), ("555566667777", "joined")])
+def test_a_bus_takes_from_other_accounts_what_its_policy_names_and_the_rest_is_buried_at_home(
+    cloud: Any, unique: str, account: str, source: str, eventually: Eventually
+) -> None:
+    events = forwarding_account(cloud, account, unique)
+    events.put_events(Entries=[{"Source": source, "DetailType": "Any", "Detail": json.dumps({"key": unique})}])
+    queue = cloud.client("sqs", account)
+    asked = {"QueueUrl": queue.get_queue_url(QueueName=unique[:80])["QueueUrl"], "MessageAttributeNames": ["All"]}
+    letter = eventually(lambda: queue.receive_message(**asked).get("Messages"))[0]
+    assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
+
+
+def test_a_queue_takes_dead_letters_only_from_the_rules_that_its_policy_names(cloud: Any, unique: str) -> None:
+    events, closed = cloud.client("events"), f"closed-{unique}"[:64]
+    target = {"Id": "q", "Arn": "arn:aws:lambda:us-east-1:111122223333:function:gone"}
+    for name, source in ((closed, "closed"), (unique, "open")):
+        events.put_rule(Name=name, EventPattern=json.dumps({"source": [f"{source}-{unique}"]}))
+        letters = {"DeadLetterConfig": {"Arn": cloud.outputs["QueueArn"]}}
+        events.put_targets(Rule=name, Targets=[target | letters])
+    send(cloud, {"key": f"closed-{unique}"}, source=f"closed-{unique}")
+    send(cloud, {"key": f"open-{unique}"}, source=f"open-{unique}")
+    assert json.loads(cloud.dead_letters(unique)["Body"])["detail"] == {"key": f"open-{unique}"}
+
+
 def test_another_account_forwards_its_events_under_its_own_account_number(cloud: Any, unique: str) -> None:
-    joined, role = cloud.client("events", JOINED_ACCOUNT), forwarding_role(cloud, JOINED_ACCOUNT, unique[:40])
-    joined.put_rule(Name=unique, EventPattern='{"source": ["joined"]}')
-    target = {"Id": "hub", "Arn": cloud.outputs["BusArn"], "RoleArn": role}
-    joined.put_targets(Rule=unique, Targets=[target])
+    joined = forwarding_account(cloud, JOINED_ACCOUNT, unique)
     hub = cloud.client("events")
     hub.put_rule(Name=unique, EventBusName="probe", EventPattern='{"account": ["999988887777"], "source": ["joined"]}')
     hub.put_targets(Rule=unique, EventBusName="probe", Targets=[{"Id": "q", "Arn": cloud.outputs["QueueArn"]}])
@@ -158,7 +195,7 @@ def test_a_rate_fires_again_and_again(cloud: Any, unique: str, eventually: Event
 
 
 def test_a_schedule_whose_role_allows_nothing_is_buried(cloud: Any, unique: str) -> None:
-    role = forwarding_role(cloud, "111122223333", unique[:40])
+    role = service_role(cloud, "111122223333", unique[:40], "sqs:SendMessage", cloud.outputs["QueueArn"])
     target = {"RoleArn": role, "DeadLetterConfig": {"Arn": cloud.outputs["QueueArn"]}}
     schedule(cloud, unique, at(timedelta()), {"key": unique}, Target=target)
     letter = cloud.dead_letters(unique)

@@ -131,7 +131,9 @@ class Cloud:
         return name
 
     def put(self, bucket: str, key: str, body: bytes | str) -> str:
-        self.client("s3", "registry").put_object(Bucket=bucket, Key=key, Body=body.encode() if isinstance(body, str) else body)
+        self.client("s3", "registry").put_object(
+            Bucket=bucket, Key=key, Body=body.encode() if isinstance(body, str) else body
+        )
         return f"s3://{bucket}/{key}"
 
     def group(self, name: str) -> None:

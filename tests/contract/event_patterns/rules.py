@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -158,7 +159,8 @@ def _placeholders(template: Mapping[str, Any]) -> dict[str, str]:
         elif "Bus" in name:
             values[name] = BUS
         elif name.endswith("Arn"):
-            values[name] = f"arn:aws:iam::{HUB}:role/{name}"
+            service = re.search(r":(\w+):", one.get("AllowedPattern", ":iam:"))
+            values[name] = f"arn:aws:{service[1] if service else 'iam'}:{REGION}:{HUB}:{name}"
         else:
             values[name] = "a-value-of-the-tests"
     return values
