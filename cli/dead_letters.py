@@ -1,14 +1,18 @@
-"""The dead letter queue, played again: each message to the functions that it was for, deleted when they have taken it."""
+"""The dead letter queues, played again: each message to the functions that it was for, deleted when they have taken it.
+
+The hub has one, and each joined account has one of what did not reach the hub.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from lockkeeper.domain.events import Unusable
 from lockkeeper.domain.replay import DeadLetter, read_letter
 from rich.table import Table
@@ -40,13 +44,15 @@ class Replayed:
 
 
 def replay_dead_letters(stack: Stack, stack_name: str) -> Iterator[Replayed]:
-    """Play every message once. What a function refuses, and what nobody understands, stays in the queue."""
-    url = stack.outputs.get("DeadLettersUrl")
-    if not url:
-        raise CommandRefused(
-            f"stack {stack_name!r} has no output DeadLettersUrl", cure="deploy this version's template"
-        )
+    """Play every message once. What a function refuses, and what nobody understands, stays in its queue."""
     queue = stack.session.client("sqs")
+    urls = [_own_queue(stack, stack_name)]
+    for kind, account in stack.joined.items():
+        found = _joined_queue(queue, f"{stack_name}-{kind}-dead-letters", account)
+        if isinstance(found, Replayed):
+            yield found
+        else:
+            urls.append(found)
     functions = stack.session.client("lambda", config=PATIENCE)
     cloudformation = stack.session.client("cloudformation")
 
@@ -55,6 +61,29 @@ def replay_dead_letters(stack: Stack, stack_name: str) -> Iterator[Replayed]:
         described = cloudformation.describe_stack_resource(StackName=stack_name, LogicalResourceId=function)
         return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
+    for url in urls:
+        yield from _replay_queue(queue, url, functions, name_of)
+
+
+def _own_queue(stack: Stack, stack_name: str) -> str:
+    url = stack.outputs.get("DeadLettersUrl")
+    if not url:
+        raise CommandRefused(
+            f"stack {stack_name!r} has no output DeadLettersUrl", cure="deploy this version's template"
+        )
+    return url
+
+
+def _joined_queue(queue: Any, name: str, account: str) -> str | Replayed:
+    """Address of a joined account's queue, or what to say of one that cannot be reached."""
+    try:
+        return str(queue.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"])
+    except ClientError as error:
+        said = f"not looked at: {error.response['Error']['Message']}"
+        return Replayed(account, f"queue {name}", "deploy environments/account.yaml there", said, done=False)
+
+
+def _replay_queue(queue: Any, url: str, functions: Any, name_of: Callable[[str], str]) -> Iterator[Replayed]:
     kept: list[str] = []
     try:
         for message in _messages(queue, url):
@@ -82,7 +111,7 @@ def draw(replayed: Iterable[Replayed]) -> Table:
     drawn = table("message", "event", "what became of it")
     for one in replayed:
         event = Text("\n").join([plain(one.about, "bold"), plain(shorten(one.why, REASON_CHARACTERS), "dim")])
-        drawn.add_row(plain(one.message_id[:8]), event, plain(one.outcome, "green" if one.done else "bold red"))
+        drawn.add_row(plain(one.message_id[:12]), event, plain(one.outcome, "green" if one.done else "bold red"))
     return drawn
 
 

@@ -16,6 +16,9 @@ from cli.problems import LOCAL_CURE, CommandRefused
 if TYPE_CHECKING:
     from lockkeeper.ports import World
 
+KINDS = ("registry", "staging", "production")
+"""What an account may be to the hub; `environments/account.yaml` has the same words."""
+
 SETTINGS_OF_OUTPUTS = {
     "TableName": "TABLE_NAME",
     "BucketName": "BUCKET_NAME",
@@ -35,6 +38,13 @@ class Stack:
     outputs: dict[str, str]
     session: boto3.Session
     world: World
+
+    @property
+    def joined(self) -> dict[str, str]:
+        """Ids of the accounts that joined the stack's own, by kind: registry, staging, production."""
+        hub = self.outputs["StateMachineArn"].split(":")[4]
+        accounts = {kind: self.outputs.get(f"{kind.capitalize()}Account", hub) for kind in KINDS}
+        return {kind: account for kind, account in accounts.items() if account != hub}
 
     def caller(self) -> str:
         """ARN of the AWS identity that runs the command."""

@@ -1,12 +1,15 @@
 """EventBridge: what a bus lets other accounts put onto it, and the template type that says so."""
 
+import json
 from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.arn import parse_arn
-from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.core.responses import get_account_id, get_region, json_response, new_uuid, request_scope
 from ministack.services import eventbridge
 from ministack.services.cloudformation import provisioners
+
+from localcloud.conformance.patching import replaces
 
 Properties = dict[str, Any]
 
@@ -49,15 +52,26 @@ def put_statement(properties: Properties, logical_id: str) -> str:
 
 
 def _short_form(properties: Properties, bus: str) -> Properties:
-    """The statement of a resource that names only `Action` and `Principal` (an account id or `*`)."""
+    """The statement of who names only `Action` and `Principal` (an account id or `*`), perhaps with a `Condition`."""
     account = str(properties.get("Principal", ""))
-    principal = account if account == "*" else {"AWS": f"arn:aws:iam::{account}:root"}
+    condition = properties.get("Condition")
     return {
         "Effect": "Allow",
-        "Principal": principal,
+        "Principal": account if account == "*" else {"AWS": f"arn:aws:iam::{account}:root"},
         "Action": properties.get("Action", "events:PutEvents"),
         "Resource": f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{bus}",
+        **({"Condition": {condition["Type"]: {condition["Key"]: condition["Value"]}}} if condition else {}),
     }
+
+
+def put_permission(request: Properties) -> Any:
+    """PutPermission. The emulator writes the account's number for a principal, which names nobody, and ignores `Policy`."""
+    bus = str(request.get("EventBusName") or "default")
+    if request.get("Policy"):
+        eventbridge._event_bus_policies[bus] = json.loads(request["Policy"])
+    else:
+        put_statement(request, new_uuid())
+    return json_response({})
 
 
 def remove_statement(physical_id: str) -> None:
@@ -86,4 +100,5 @@ def delete(physical_id: str, _properties: Properties) -> None:
 
 def install() -> None:
     """The emulator refuses AWS::Events::EventBusPolicy; `events` asks `admits` on delivery to another account's bus."""
+    replaces(eventbridge, "_put_permission", put_permission)
     provisioners._RESOURCE_HANDLERS[TYPE] = {"create": create, "update": update, "delete": delete}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.harness import Cloud, policy_text
 from tests.e2e.test_a_promotion import answer_of, prepare, register
+from tests.e2e.test_nothing_stranded import eventually
 
 KINDS = ("hub", "registry", "staging", "production")
 
@@ -75,3 +79,36 @@ def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: 
     assert "recalled-5xx" in release["reason"]
     assert answer_of(cloud, "recalled") == "1.0"
     assert endpoints_in(cloud)["staging"] == []
+
+
+@contextmanager
+def unheard(cloud: Cloud, kind: str) -> Iterator[None]:
+    """The hub's bus takes nothing from the account of this kind."""
+    events, bus, name = cloud.client("events"), cloud.outputs["BusName"], f"{kind.capitalize()}MaySpeak"
+    policy = json.loads(events.describe_event_bus(Name=bus)["Policy"])
+    assert name in {one["Sid"] for one in policy["Statement"]}
+    events.remove_permission(EventBusName=bus, StatementId=name)
+    try:
+        yield
+    finally:
+        events.put_permission(EventBusName=bus, Policy=json.dumps(policy))
+
+
+def test_what_an_account_could_not_tell_the_hub_is_brought_back_from_its_own_queue(
+    joined_cloud: Cloud, tmp_path: Path
+) -> None:
+    cloud = joined_cloud
+    prepare(cloud, "muted", tmp_path)
+    queue = cloud.client("sqs", "registry")
+    url = queue.get_queue_url(QueueName="lockkeeper-registry-dead-letters")["QueueUrl"]
+
+    def letters() -> int:
+        asked = queue.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(asked["Attributes"]["ApproximateNumberOfMessages"])
+
+    with unheard(cloud, "registry"):
+        register(cloud, "muted", 3.0)
+        eventually(lambda: letters() == 1)
+    assert "taken by ReactToRegistry" in cloud.lockkeeper("replay", "--dead-letters")
+    cloud.wait_for("muted-v1-a1", "promoted")
+    assert letters() == 0

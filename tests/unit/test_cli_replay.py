@@ -104,6 +104,33 @@ def test_what_a_function_refuses_and_what_is_nobodys_stays(stack: Stack, functio
     assert left(stack) == 2
 
 
+def test_the_queues_of_joined_accounts_are_played_too_and_one_that_cannot_be_reached_is_said(
+    stack: Stack, functions: Functions
+) -> None:
+    stack.outputs.update(StagingAccount="222222222222", ProductionAccount="333333333333")
+    sqs = stack.session.client("sqs")
+    url = sqs.create_queue(QueueName="lockkeeper-staging-dead-letters")["QueueUrl"]
+    asked: list[dict[str, str]] = []
+
+    def find(**owner: str) -> dict[str, str]:
+        asked.append(owner)
+        return sqs.get_queue_url(QueueName=owner["QueueName"])
+
+    reaching = SimpleNamespace(
+        get_queue_url=find,
+        receive_message=sqs.receive_message,
+        delete_message=sqs.delete_message,
+        change_message_visibility=sqs.change_message_visibility,
+    )
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(package_event(1)))
+    clients = {"sqs": reaching, "lambda": functions, "cloudformation": stack.session.client("cloudformation")}
+    object.__setattr__(stack, "session", SimpleNamespace(client=lambda name, **_: clients[name]))
+    replayed = list(replay_dead_letters(stack, "lockkeeper"))
+    assert [(one.message_id, one.done) for one in replayed[:1]] == [("333333333333", False)]
+    assert [one.outcome for one in replayed[1:]] == ["taken by ReactToRegistry"]
+    assert [one["QueueOwnerAWSAccountId"] for one in asked] == ["222222222222", "333333333333"]
+
+
 def test_an_empty_queue_is_said(stack: Stack, functions: Functions) -> None:
     del stack, functions
     result = runner.invoke(app, ["replay", "--dead-letters"])
