@@ -53,8 +53,8 @@ types: $(READY)  ## mypy: strict on the core
 template: $(CHECK_READY)  ## sam validate and cfn-lint on the template; cfn-lint and checkov on what it is translated to
 	$(CHECK)/bin/sam validate --lint
 	$(CHECK)/bin/python checks/translate.py build/check
-	$(CHECK)/bin/cfn-lint build/check/template.json
-	LOG_LEVEL=ERROR $(CHECK)/bin/checkov --file build/check/template.json --config-file .checkov.yaml
+	$(CHECK)/bin/cfn-lint build/check/template.json environments/account.yaml
+	LOG_LEVEL=ERROR $(CHECK)/bin/checkov --file build/check/template.json --file environments/account.yaml --config-file .checkov.yaml
 
 state-machine: $(CHECK_READY) $(NODE_READY)  ## asl-validator on the rendered state machine
 	$(CHECK)/bin/python checks/translate.py build/check

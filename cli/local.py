@@ -1,21 +1,28 @@
 """`lockkeeper local up`, `env` and `down`: the laptop's AWS with the real template in it."""
 
 import importlib.util
+import re
 import signal
 import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from localcloud import supervisor
-from localcloud.deploy import DeployError, deploy
+from localcloud.deploy import DeployError, deploy_hub
 from localcloud.packaging import BuildError
 from localcloud.sagemaker import quirks
-from localcloud.settings import BUILD_FOLDER, DEFAULT_PORT, LOST_WITHOUT_RUNTIME_CLIENT
+from localcloud.settings import (
+    BUILD_FOLDER,
+    DEFAULT_PORT,
+    HUB_ACCOUNT_ID,
+    JOINED_ACCOUNT_IDS,
+    LOST_WITHOUT_RUNTIME_CLIENT,
+)
 
 EXTERNAL_ID = "laptop-external-id"
 """Not a secret: the roles that ask for it exist on this machine only."""
@@ -34,6 +41,11 @@ Detach = Annotated[bool, typer.Option("--detach", help="Return when it is up; `l
 Quirky = Annotated[
     bool, typer.Option("--quirks", help="SageMaker's events come twice, late, out of order, misspelt or not at all.")
 ]
+Accounts = Annotated[
+    Literal["1", "3"],
+    typer.Option(help="1: everything in one account. 3: the hub with the registry, staging, and production."),
+]
+AccountId = Annotated[str, typer.Option("--account", help="Id of the account to act in.")]
 StateFolder = Annotated[Path, typer.Option(hidden=True)]
 
 
@@ -41,6 +53,7 @@ StateFolder = Annotated[Path, typer.Option(hidden=True)]
 def up(
     port: Port = DEFAULT_PORT,
     clock_scale: Scale = 1.0,
+    accounts: Accounts = "1",
     detach: Detach = False,
     quirky: Quirky = False,
     state_folder: StateFolder = BUILD_FOLDER,
@@ -51,7 +64,7 @@ def up(
         console.print(LOST_WITHOUT_RUNTIME_CLIENT, style="yellow")
     interrupt_on_termination()
     try:
-        running, outputs = bring_up(console, port, clock_scale, detach, state_folder)
+        running, outputs = bring_up(console, port, clock_scale, accounts, detach, state_folder)
     except (supervisor.StartError, supervisor.AlreadyRunning, DeployError, BuildError) as error:
         console.print(f"error: {error}", style="red", markup=False, highlight=False)
         if isinstance(error, supervisor.AlreadyRunning):
@@ -62,13 +75,20 @@ def up(
     if quirky:
         quirks.write(running.run_folder, quirks.BAD_DAY)
     print_environment(running, outputs["WebUrl"])
+    for kind, account_id in joined_by(accounts).items():
+        console.print(f"The {kind} account is {account_id}: lockkeeper local env --account {account_id}")
     if not detach:
         console.print(f"Running with clock scale {clock_scale:g}. Ctrl-C stops it and everything it started.")
         wait(running, console)
 
 
+def joined_by(accounts: Literal["1", "3"]) -> dict[str, str]:
+    """Ids of the accounts beside the hub, by kind."""
+    return JOINED_ACCOUNT_IDS if accounts == "3" else {}
+
+
 def bring_up(
-    console: Console, port: int, clock_scale: float, detach: bool, state_folder: Path
+    console: Console, port: int, clock_scale: float, accounts: Literal["1", "3"], detach: bool, state_folder: Path
 ) -> tuple[supervisor.Running, dict[str, str]]:
     """Start the server and deploy into it; a deployment that fails takes the server with it."""
     with console.status("Starting the laptop's AWS") as status:
@@ -77,7 +97,7 @@ def bring_up(
         try:
             # Every bucket: what a person tries on a laptop is not named for SageMaker.
             parameters = {"ExternalId": EXTERNAL_ID, "WebUrl": running.web_url, "ModelBuckets": "*"}
-            outputs = deploy(running.endpoint_url, parameters=parameters, report=status.update)
+            outputs = deploy_hub(running.endpoint_url, parameters, joined_by(accounts), report=status.update)
         except BaseException:
             supervisor.stop(running)
             raise
@@ -85,12 +105,12 @@ def bring_up(
     return running, outputs
 
 
-def print_environment(running: supervisor.Running, web_url: str) -> None:
+def print_environment(running: supervisor.Running, web_url: str, account_id: str = HUB_ACCOUNT_ID) -> None:
     """Write `export NAME=value` lines for a shell to standard output, then the URLs and places as comments.
 
     Where a shell evaluates standard output, nobody sees the places: then they are told on standard error too.
     """
-    for name, value in running.environment().items():
+    for name, value in running.environment(account_id).items():
         print(f"export {name}={value}")
     places = {
         "AWS endpoint": running.endpoint_url,
@@ -106,13 +126,15 @@ def print_environment(running: supervisor.Running, web_url: str) -> None:
 
 
 @app.command()
-def env(state_folder: StateFolder = BUILD_FOLDER) -> None:
+def env(account: AccountId = HUB_ACCOUNT_ID, state_folder: StateFolder = BUILD_FOLDER) -> None:
     """Print the environment of the laptop's AWS that runs, for another shell."""
+    if not re.fullmatch(r"\d{12}", account):
+        raise typer.BadParameter(f"{account!r} is no account: it has 12 digits", param_hint="--account")
     running = supervisor.find_running(state_folder)
     if running is None:
         print("error: the laptop's AWS is not running\ncure: start it with `lockkeeper local up`", file=sys.stderr)
         raise typer.Exit(1)
-    print_environment(running, running.web_url)
+    print_environment(running, running.web_url, account)
 
 
 def interrupt_on_termination() -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import boto3
 from lockkeeper.domain.errors import UnknownRelease
 
 from cli.policies import AppliedPolicy, apply_policy
@@ -17,11 +18,34 @@ from cli.stack import Stack
 
 
 @dataclass(frozen=True)
+class Account:
+    """One account of the laptop's AWS: its id, and a session of its root user."""
+
+    account_id: str
+    session: boto3.Session
+
+    @cached_property
+    def sagemaker(self) -> Any:
+        return self.session.client("sagemaker")
+
+    @cached_property
+    def sagemaker_runtime(self) -> Any:
+        return self.session.client("sagemaker-runtime")
+
+
+@dataclass(frozen=True)
 class Stage:
-    """A deployed Lockkeeper, and the folder that holds a folder of mails for each address."""
+    """A deployed Lockkeeper, the accounts it works in, and the folder that holds a folder of mails for each address."""
 
     stack: Stack
     mailbox: Path
+    accounts: tuple[Account, ...]
+
+    @property
+    def production(self) -> Account:
+        """The account that is production."""
+        wanted = self.stack.outputs["ProductionAccount"]
+        return next(account for account in self.accounts if account.account_id == wanted)
 
     @cached_property
     def s3(self) -> Any:
@@ -34,10 +58,6 @@ class Stage:
     @cached_property
     def sagemaker(self) -> Any:
         return self.stack.session.client("sagemaker")
-
-    @cached_property
-    def sagemaker_runtime(self) -> Any:
-        return self.stack.session.client("sagemaker-runtime")
 
     @cached_property
     def step_functions(self) -> Any:

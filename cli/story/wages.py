@@ -149,7 +149,8 @@ class WagesStory:
             release = self.watch.until(self.release_id(1), is_in("baking", "promoted"), STATE_SECONDS)
             chapter.check("release", told(release), release["status"] in ("baking", "promoted"))
             endpoint, container = self.serving()
-            chapter.check("endpoint wages", endpoint["EndpointStatus"], endpoint["EndpointStatus"] == "InService")
+            found = f"{endpoint['EndpointStatus']} in account {self.stage.production.account_id}"
+            chapter.check("endpoint wages", found, endpoint["EndpointStatus"] == "InService")
             pins = release["pins"]
             chapter.check("image by digest", container["Image"], container["Image"] == pins["images"][0])
             pinned = pins["artifacts"][0]
@@ -162,7 +163,7 @@ class WagesStory:
         wages = read_wages()
         rows = wages[wages["year"] == YEAR_AFTER_TRAINING]
         with self.book.chapter(f"Production answers for {len(rows)} people of {YEAR_AFTER_TRAINING}") as chapter:
-            traffic = send_rows(self.stage.sagemaker_runtime, training.GROUP, rows)
+            traffic = send_rows(self.stage.production.sagemaker_runtime, training.GROUP, rows)
             self.traffic = traffic
             chapter.check("answers", len(traffic.answers), len(traffic.answers) == len(rows))
             found = f"{traffic.accuracy:.3f}; always the same answer: {traffic.majority_share:.3f}"
@@ -176,8 +177,10 @@ class WagesStory:
             chapter.check("release", told(release), release["status"] == "promoted")
             status, description = self.registry_entry(1)
             chapter.check("registry", f"{status}: {description}", status == "Approved")
-            endpoints = self.endpoint_names()
-            chapter.check("endpoints left", ", ".join(endpoints), endpoints == [training.GROUP])
+            left = self.endpoint_names()
+            chapter.check(
+                "endpoints left", ", ".join(left), left == [f"{self.stage.production.account_id}/{training.GROUP}"]
+            )
             transitions = release["cost"]["transitions"]
             chapter.check("billed transitions", transitions, transitions <= MOST_TRANSITIONS)
 
@@ -198,7 +201,10 @@ class WagesStory:
             after = self.serving()
             same = after[1] == before[1] and after[0]["EndpointConfigName"] == before[0]["EndpointConfigName"]
             chapter.check("production serves", after[0]["EndpointConfigName"], same)
-            chapter.check("endpoints", ", ".join(self.endpoint_names()), self.endpoint_names() == [training.GROUP])
+            left = self.endpoint_names()
+            chapter.check(
+                "endpoints", ", ".join(left), left == [f"{self.stage.production.account_id}/{training.GROUP}"]
+            )
 
     def release_id(self, version: int) -> str:
         """Name of the first attempt to release a version."""
@@ -206,9 +212,10 @@ class WagesStory:
 
     def serving(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The production endpoint and the container of the model that it runs, as SageMaker describes them."""
-        endpoint = self.stage.sagemaker.describe_endpoint(EndpointName=training.GROUP)
-        config = self.stage.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-        model = self.stage.sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+        sagemaker = self.stage.production.sagemaker
+        endpoint = sagemaker.describe_endpoint(EndpointName=training.GROUP)
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
         return endpoint, model["PrimaryContainer"]
 
     def registry_entry(self, version: int) -> tuple[str, str]:
@@ -217,8 +224,12 @@ class WagesStory:
         return package["ModelApprovalStatus"], package.get("ApprovalDescription", "")
 
     def endpoint_names(self) -> list[str]:
-        """Every endpoint of the account."""
-        return sorted(one["EndpointName"] for one in self.stage.sagemaker.list_endpoints()["Endpoints"])
+        """Every endpoint of every account, as ACCOUNT/NAME."""
+        return sorted(
+            f"{account.account_id}/{one['EndpointName']}"
+            for account in self.stage.accounts
+            for one in account.sagemaker.list_endpoints()["Endpoints"]
+        )
 
 
 def is_in(*statuses: str) -> Any:

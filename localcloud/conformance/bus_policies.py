@@ -99,6 +99,9 @@ def delete(physical_id: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """The emulator refuses AWS::Events::EventBusPolicy; `events` asks `admits` on delivery to another account's bus."""
+    """Apply the patches of this concern; `events` asks `admits` on delivery to another account's bus.
+
+    The emulator refuses AWS::Events::EventBusPolicy.
+    """
     replaces(eventbridge, "_put_permission", put_permission)
     provisioners._RESOURCE_HANDLERS[TYPE] = {"create": create, "update": update, "delete": delete}
