@@ -1,11 +1,11 @@
 """Every five minutes: what nobody came back to is looked after, said in the log and counted."""
 
 from collections import Counter
-from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from lockkeeper.bootstrap import AwsWorld
+from lockkeeper.domain.events import Unusable, quiet_before_a_look
 from lockkeeper.entry import Event, logger, metrics, reaction
 from lockkeeper.use_cases.keep_house import QUIET, Kind, keep_house
 
@@ -13,7 +13,10 @@ from lockkeeper.use_cases.keep_house import QUIET, Kind, keep_house
 @reaction("KeepHouse")
 def handler(event: Event, world: AwsWorld) -> Any:
     """`quiet_seconds` in the event looks sooner than usual: 0 looks at every unfinished release now."""
-    quiet = timedelta(seconds=event.get("quiet_seconds", QUIET.total_seconds()))
+    quiet = quiet_before_a_look(event, QUIET)
+    if isinstance(quiet, Unusable):
+        logger.warning(f"ignored: {quiet.reason}")
+        return []
     found = keep_house(quiet, world)
     counted = Counter(one.kind for one in found)
     metrics.add_metric(name="Stranded", unit=MetricUnit.Count, value=len(found) - counted[Kind.PROBLEM])

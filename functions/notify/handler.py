@@ -3,11 +3,17 @@
 from typing import Any
 
 from lockkeeper.bootstrap import AwsWorld
+from lockkeeper.domain.events import Unusable
 from lockkeeper.entry import Event, logger, reaction
 from lockkeeper.use_cases.notify import notify
 
 
 @reaction("Notify")
 def handler(event: Event, world: AwsWorld) -> Any:
-    logger.append_keys(release_id=str((event.get("detail") or {}).get("release_id", "")))
-    logger.info(f"broadcast: {notify(event, world)}")
+    told = notify(event, world)
+    if isinstance(told, Unusable):
+        logger.info(f"ignored: {told.reason}")
+        return {"ignored": told.reason}
+    logger.append_keys(release_id=told.release_id)
+    logger.info(f"broadcast: {told.detail_type}")
+    return {"told": told.detail_type}

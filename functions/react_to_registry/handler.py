@@ -3,6 +3,7 @@
 from typing import Any
 
 from lockkeeper.bootstrap import AwsWorld
+from lockkeeper.domain.events import shown
 from lockkeeper.domain.registration import Ignore
 from lockkeeper.entry import Event, logger, reaction
 from lockkeeper.use_cases.react_to_registry import react_to_registry
@@ -12,7 +13,7 @@ from lockkeeper.use_cases.react_to_registry import react_to_registry
 def handler(event: Event, world: AwsWorld) -> Any:
     decision = react_to_registry(event, world)
     if isinstance(decision, Ignore):
-        logger.info(f"ignored: {decision.reason}", resources=event.get("resources"))
+        logger.info(f"ignored: {decision.reason}", resources=shown(event.get("resources")))
         return {"ignored": decision.reason}
     logger.append_keys(release_id=decision.release_id)
     logger.info("release started")

@@ -38,8 +38,8 @@ class Cloud:
         return {**os.environ, **self.running.environment()}
 
     def account(self, kind: str) -> str:
-        """Id of the account that is the `registry`, `staging` or `production`."""
-        return self.joined.get(kind, HUB_ACCOUNT_ID)
+        """Id of the account that is the `registry`, `staging` or `production`; an id is its own."""
+        return kind if kind.isdigit() else self.joined.get(kind, HUB_ACCOUNT_ID)
 
     def client(self, service: str, kind: str = "hub") -> Any:
         """A client of the hub's account, or of the account that is of this kind."""

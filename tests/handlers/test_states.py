@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from lockkeeper.adapters.in_memory import InMemoryWorld
+from lockkeeper.adapters.in_memory.world import HUB
 from lockkeeper.domain.errors import GateFailed, TryAgain
 from lockkeeper.domain.release import Status
 
@@ -131,7 +132,8 @@ def test_resume_release_ignores_what_it_does_not_know(harbour: Harbour) -> None:
 def test_notify_broadcasts_in_plain_words(harbour: Harbour, logged: Logged) -> None:
     harbour.promote(1)
     detail = harbour.published("Release Promoted")[0]
-    handler_of("notify")({"detail-type": "Release Promoted", "detail": detail}, None)
+    event = {"source": "lockkeeper", "account": HUB, "detail-type": "Release Promoted", "detail": detail}
+    assert handler_of("notify")(event, None) == {"told": "Release Promoted"}
     letter = harbour.world.mail.letters[-1]
     assert (letter.approver, letter.subject) == ("", "wages version 1: Release Promoted")
     assert "reason: passed every gate" in letter.text

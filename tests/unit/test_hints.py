@@ -84,7 +84,7 @@ def test_an_endpoint_event_hints_at_its_endpoint_in_lower_case() -> None:
 
 def test_an_alarm_hints_only_when_it_is_in_alarm() -> None:
     assert wait_hint(alarm_event(ALARM_ARN), ACCOUNTS) == AlarmHint(ALARM_ARN)
-    assert wait_hint(alarm_event(ALARM_ARN, "OK"), ACCOUNTS) == Unusable("the alarm is OK")
+    assert wait_hint(alarm_event(ALARM_ARN, "OK"), ACCOUNTS) == Unusable("the alarm is 'OK'")
 
 
 @pytest.mark.parametrize("event", [endpoint_event(ENDPOINT_ARN), alarm_event(ALARM_ARN)])

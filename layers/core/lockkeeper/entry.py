@@ -10,7 +10,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lockkeeper.bootstrap import AwsWorld, metered, world
-from lockkeeper.domain.errors import LockkeeperError, ReleaseStopped, TryAgain
+from lockkeeper.domain.errors import EventUnreadable, LockkeeperError, ReleaseStopped, TryAgain
+from lockkeeper.domain.events import shown
 
 logger = Logger(service="lockkeeper")
 metrics = Metrics(namespace="Lockkeeper", service="lockkeeper")
@@ -74,9 +75,13 @@ def reaction(name: str) -> Callable[[Callable[[Event, AwsWorld], Any]], Callable
         @wraps(function)
         @metrics.log_metrics
         def handler(event: Event, _context: Any) -> Any:
-            logger.append_keys(release_id="", event_id=str(event.get("id", "")))
             metrics.add_dimension(name="function", value=name)
             metrics.add_metric(name="EventSeen", unit=MetricUnit.Count, value=1)
+            if not isinstance(event, dict):
+                unreadable = EventUnreadable(f"{shown(event)} is no event")
+                logger.error(str(unreadable))
+                raise unreadable
+            logger.append_keys(release_id="", event_id=shown(event.get("id", "")).strip("'"))
             return function(event, world())
 
         return handler

@@ -169,10 +169,26 @@ def test_the_table_says_which_events_of_a_kind_do_not_count() -> None:
             assert bool(reached(one, rules)) is counts, one.id
 
 
-def test_a_joined_account_forwards_what_the_hub_forwards() -> None:
-    """Wherever an account is joined, what its events reach is decided in the hub alone."""
-    hub = [rule for rule in RULES if rule.where == "hub of four" and not rule.on_own_bus]
-    kinds = {one.kind for rule in hub for one in matched(rule) if one.source == "aws.sagemaker"}
-    joined = [rule for rule in RULES if rule.where.startswith("joined")]
-    forwarded = {one.kind for rule in joined for one in matched(rule) if one.source == "aws.sagemaker"}
-    assert forwarded in (set(), kinds)
+FORWARDED = {
+    "registry": {"SageMaker Model Package State Change"},
+    "staging": {
+        "SageMaker Endpoint State Change",
+        "SageMaker Endpoint Deployment State Change",
+        "CloudWatch Alarm State Change",
+    },
+}
+FORWARDED["production"] = FORWARDED["staging"]
+
+
+@pytest.mark.parametrize("kind", sorted(FORWARDED))
+def test_a_joined_account_forwards_what_the_hub_hears_of_it(kind: str) -> None:
+    (rule,) = (rule for rule in RULES if rule.where == f"joined as {kind}")
+    assert {one.kind for one in matched(rule)} == FORWARDED[kind]
+    listening = [one for one in RULES if one.where == "hub of four" and one.on_own_bus]
+    heard = {
+        one.kind
+        for listener in listening
+        for one in documented(rule.account)
+        if one.source != "lockkeeper" and listener.matches(one.event)
+    }
+    assert heard == FORWARDED[kind]

@@ -91,6 +91,10 @@ class StampRefused(LockkeeperError):
     """The registry does not take a release's outcome, now or later; the release ends all the same."""
 
 
+class EventUnreadable(LockkeeperError):
+    """What a function was called with is no event; it ends as a dead letter, where a person finds it."""
+
+
 class UnknownRelease(LockkeeperError):
     """No release of that name is in the ledger."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from lockkeeper.domain.accounts import Accounts
+from lockkeeper.domain.release import ENDED
 
 UNDERWAY = frozenset({"CREATING", "UPDATING", "SYSTEMUPDATING", "ROLLINGBACK", "DELETING"})
 """Endpoint statuses, without case and underscores, that no wait ends with; another event follows them."""
@@ -13,6 +17,19 @@ UNDERWAY = frozenset({"CREATING", "UPDATING", "SYSTEMUPDATING", "ROLLINGBACK", "
 ENDPOINT_CHANGES = frozenset({"SageMaker Endpoint State Change", "SageMaker Endpoint Deployment State Change"})
 
 EXECUTION_CHANGE = "Step Functions Execution Status Change"
+
+# What is looked up is a key of the ledger or a part of a request: only what SageMaker, CloudWatch and Step Functions allow
+# as a name gets there.
+ENDPOINT_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:(?P<account>[0-9]{12}):endpoint/[a-zA-Z0-9-]{1,63}")
+ALARM_ARN = re.compile(
+    r"arn:aws[a-z-]*:cloudwatch:[a-z0-9-]+:(?P<account>[0-9]{12}):alarm:[^\x00-\x1f\ud800-\udfff]{1,255}"
+)
+NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+TOLD = frozenset({"Release Opened", *(f"Release {str(status).replace('-', ' ').title()}" for status in ENDED)})
+"""What becomes of a release, as Lockkeeper says it."""
+
+LONGEST_QUIET = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,18 @@ class ExecutionHint:
 
 
 @dataclass(frozen=True)
+class Announcement:
+    """One of Lockkeeper's own events, to be told to people."""
+
+    detail_type: str
+    detail: dict[str, Any]
+
+    @property
+    def release_id(self) -> str:
+        return str(self.detail["release_id"])
+
+
+@dataclass(frozen=True)
 class Unusable:
     """An event that ends no wait, and why."""
 
@@ -67,53 +96,99 @@ def wait_hint(event: dict[str, Any], accounts: Accounts) -> EndpointHint | Alarm
     """What an event hints at. Anything that is not understood, or comes from elsewhere, is `Unusable`."""
     deadline = event.get("deadline")
     if isinstance(deadline, dict) and "source" not in event:
-        return DeadlineHint(str(deadline.get("release_id", "")), str(deadline.get("state", "")))
+        return _deadline_hint(deadline)
     detail = event.get("detail")
     kind = str(event.get("detail-type"))
     if not isinstance(detail, dict):
         return Unusable("the event has no detail")
     if str(event.get("account")) not in accounts.endpoints:
-        return Unusable(f"account {event.get('account')!r} is not one whose endpoints and alarms count")
+        return Unusable(f"account {shown(event.get('account'))} is not one whose endpoints and alarms count")
     if event.get("source") == "aws.sagemaker" and kind in ENDPOINT_CHANGES:
         return _endpoint_hint(event, detail)
     if event.get("source") == "aws.cloudwatch" and kind == "CloudWatch Alarm State Change":
         return _alarm_hint(event, detail)
-    return Unusable(f"no wait ends with {event.get('source')!r} {kind!r}")
+    return Unusable(f"no wait ends with {shown(event.get('source'))} {shown(kind)}")
 
 
 def execution_hint(event: dict[str, Any], accounts: Accounts) -> ExecutionHint | Unusable:
     """Whose execution an event says has died: executions have the names of their releases."""
     detail = event.get("detail")
     if event.get("source") != "aws.states" or event.get("detail-type") != EXECUTION_CHANGE:
-        return Unusable(f"{event.get('source')!r} {event.get('detail-type')!r} is not about an execution")
+        return Unusable(f"{shown(event.get('source'))} {shown(event.get('detail-type'))} is not about an execution")
     if str(event.get("account")) != accounts.hub:
-        return Unusable(f"account {event.get('account')!r} is not the hub, where releases run")
+        return Unusable(f"account {shown(event.get('account'))} is not the hub, where releases run")
     name = detail.get("name") if isinstance(detail, dict) else None
-    if not isinstance(name, str) or not name:
+    if not _is_name(name):
         return Unusable("the event names no execution")
-    return ExecutionHint(name)
+    return ExecutionHint(str(name))
+
+
+def announcement(event: dict[str, Any], accounts: Accounts) -> Announcement | Unusable:
+    """What Lockkeeper itself says about a release. Nobody else speaks in its name."""
+    detail, kind = event.get("detail"), event.get("detail-type")
+    if event.get("source") != "lockkeeper" or not isinstance(kind, str) or kind not in TOLD:
+        return Unusable(f"{shown(event.get('source'))} {shown(kind)} is not what became of a release")
+    if event.get("account") != accounts.hub:
+        return Unusable(f"account {shown(event.get('account'))} is not the hub, where releases run")
+    if not isinstance(detail, dict) or not _is_name(detail.get("release_id")):
+        return Unusable("the event names no release")
+    release_id, group, version = detail["release_id"], detail.get("model_package_group"), detail.get("version")
+    if not re.fullmatch(re.escape(f"{group}-v{version}-a") + r"\d+", release_id) or isinstance(version, bool):
+        return Unusable(f"{release_id} is no release of version {shown(version)} of {shown(group)}")
+    return Announcement(kind, detail)
+
+
+def quiet_before_a_look(event: dict[str, Any], usual: timedelta) -> timedelta | Unusable:
+    """How long nothing was written about a release that is looked at now: `quiet_seconds` of the event, else as usual."""
+    if "source" in event or not ("housekeeping" in event or "quiet_seconds" in event):
+        return Unusable("this is no call of the schedule")
+    seconds = event.get("quiet_seconds", usual.total_seconds())
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return Unusable(f"quiet_seconds is {shown(seconds)}, which is no number of seconds")
+    if not 0 <= seconds <= LONGEST_QUIET.total_seconds():
+        return Unusable(f"quiet_seconds is {shown(seconds)}; it is from 0 to {LONGEST_QUIET.total_seconds():.0f}")
+    return timedelta(seconds=seconds)
+
+
+def shown(value: object) -> str:
+    """A part of an event as it may stand in a log or an answer: short, and with nothing in it that breaks a line."""
+    return ascii(value)[:200]
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
+
+
+def _deadline_hint(deadline: dict[str, Any]) -> DeadlineHint | Unusable:
+    release_id, state = deadline.get("release_id"), deadline.get("state")
+    if not (_is_name(release_id) and _is_name(state)):
+        return Unusable("the deadline names no release and state")
+    return DeadlineHint(str(release_id), str(state))
 
 
 def _endpoint_hint(event: dict[str, Any], detail: dict[str, Any]) -> EndpointHint | Unusable:
     arn = detail.get("EndpointArn")
-    if not isinstance(arn, str) or len(arn.split(":")) < 6:
+    found = ENDPOINT_ARN.fullmatch(arn) if isinstance(arn, str) else None
+    if found is None:
         return Unusable("the event names no EndpointArn")
-    if arn.split(":")[4] != event.get("account"):
-        return Unusable(f"the event of {event.get('account')} is about another account: {arn}")
+    if found["account"] != event.get("account"):
+        return Unusable(f"the event of {shown(event.get('account'))} is about another account: {found[0]}")
     status = str(detail.get("EndpointStatus", ""))
     if status.upper().replace("_", "") in UNDERWAY:
-        return Unusable(f"{arn} is still {status}")
-    return EndpointHint(arn.lower())
+        return Unusable(f"{found[0]} is still {status}")
+    return EndpointHint(found[0].lower())
 
 
 def _alarm_hint(event: dict[str, Any], detail: dict[str, Any]) -> AlarmHint | Unusable:
     state = detail.get("state")
     value = state.get("value") if isinstance(state, dict) else None
     if value != "ALARM":
-        return Unusable(f"the alarm is {value}")
+        return Unusable(f"the alarm is {shown(value)}")
     resources = event.get("resources")
-    if not isinstance(resources, list) or not resources or not isinstance(resources[0], str):
+    named = resources[0] if isinstance(resources, list) and resources else None
+    found = ALARM_ARN.fullmatch(named) if isinstance(named, str) else None
+    if found is None:
         return Unusable("the alarm event names no alarm")
-    if f":{event.get('account')}:" not in resources[0]:
-        return Unusable(f"the event of {event.get('account')} is about another account: {resources[0]}")
-    return AlarmHint(resources[0])
+    if found["account"] != event.get("account"):
+        return Unusable(f"the event of {shown(event.get('account'))} is about another account: {found[0]}")
+    return AlarmHint(found[0])

@@ -8,10 +8,12 @@ from typing import Any
 
 from lockkeeper.domain.errors import CandidateInvalid, EvidenceMissing, ModelUnsupported
 
+# SageMaker's own bounds: what it would refuse as malformed is nobody's package.
 PACKAGE_ARN = re.compile(
-    r"^arn:(?P<partition>[\w-]+):sagemaker:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):model-package/(?P<group>[a-zA-Z0-9-]{1,63})/(?P<version>\d{1,9})$"
+    r"arn:(?P<partition>aws[a-z-]*):sagemaker:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12})"
+    r":model-package/(?P<group>[a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62})/(?P<version>[0-9]{1,9})"
 )
-DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class PackageName:
 
     @classmethod
     def from_arn(cls, arn: str) -> PackageName | None:
-        match = PACKAGE_ARN.match(arn)
+        match = PACKAGE_ARN.fullmatch(arn)
         if not match:
             return None
         parts = match.groupdict()
@@ -89,7 +91,7 @@ def _digest_of(arn: str, container: dict[str, Any]) -> str:
     if not image:
         raise CandidateInvalid(f"{arn} names no container image", cure="register it with Containers[0].Image")
     digest = str(container.get("ImageDigest") or (image.split("@", 1)[1] if "@" in image else ""))
-    if not DIGEST.match(digest):
+    if not DIGEST.fullmatch(digest):
         raise CandidateInvalid(
             f"{arn}: the registry gives no digest for image {image}, so it cannot be pinned",
             cure="register the package with Image as repository@sha256:digest or with ImageDigest",

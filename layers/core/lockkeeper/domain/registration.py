@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockkeeper.domain.accounts import Accounts
+from lockkeeper.domain.events import shown
 from lockkeeper.domain.model_package import PackageName
 from lockkeeper.domain.release import release_id_for
 
@@ -42,14 +43,14 @@ def package_hint(event: dict[str, Any]) -> PackageHint | Ignore:
     """Read an event of any shape; what is not a model package event is ignored with the reason."""
     detail = event.get("detail")
     if event.get("source") != "aws.sagemaker" or event.get("detail-type") != "SageMaker Model Package State Change":
-        return Ignore(f"not a model package event: {event.get('source')!r} {event.get('detail-type')!r}")
+        return Ignore(f"not a model package event: {shown(event.get('source'))} {shown(event.get('detail-type'))}")
     if not isinstance(detail, dict):
         return Ignore("the event has no detail")
     arn = detail.get("ModelPackageArn")
     if not isinstance(arn, str):
         return Ignore("the event names no ModelPackageArn")
     fields = detail.get("UpdatedModelPackageFields")
-    updated = tuple(str(name) for name in fields) if isinstance(fields, list) else ()
+    updated = tuple(shown(name).strip("'") for name in fields[:50]) if isinstance(fields, list) else ()
     return PackageHint(arn, str(event.get("account", "")), str(event.get("region", "")), updated)
 
 
@@ -57,11 +58,11 @@ def name_of(hint: PackageHint, accounts: Accounts) -> PackageName | Ignore:
     """The package's name, if the event comes from where it says and from the registry's account."""
     name = PackageName.from_arn(hint.arn)
     if name is None:
-        return Ignore(f"not a versioned model package: {hint.arn[:200]!r}")
+        return Ignore(f"not a versioned model package: {shown(hint.arn)}")
     if name.account != hint.account or name.region != hint.region:
-        return Ignore(f"the event of {hint.account}/{hint.region} is about another place: {hint.arn}")
+        return Ignore(f"the event of {shown(hint.account)}, {shown(hint.region)} is about another place: {hint.arn}")
     if name.account != accounts.registry:
-        return Ignore(f"account {hint.account!r} is not the registry that Lockkeeper listens to")
+        return Ignore(f"account {shown(hint.account)} is not the registry that Lockkeeper listens to")
     return name
 
 
