@@ -48,6 +48,9 @@ class Endpoints:
             "CreationTime": now,
             "LastModifiedTime": now,
         }
+        if call.get("DeploymentConfig"):
+            # Creating moves no traffic; an update that retains the configuration does.
+            endpoint["LastDeploymentConfig"] = copy.deepcopy(call["DeploymentConfig"])
         if config.get("DataCaptureConfig"):
             endpoint["DataCaptureConfig"] = {**config["DataCaptureConfig"], "CaptureStatus": "Stopped"}
         world.endpoints[name.lower()] = endpoint

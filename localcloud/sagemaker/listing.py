@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -12,6 +14,8 @@ from localcloud.sagemaker.errors import invalid
 
 PAGE = 10
 """How many items a page holds unless MaxResults says more."""
+
+TOKEN_SECONDS = 86_400
 
 SORT_KEYS = {"CreationTime": "CreationTime", "LastModifiedTime": "LastModifiedTime"}
 
@@ -41,12 +45,15 @@ def select(
 
 
 def page(call: Call, items: list[JsonObject], answer: str) -> JsonObject:
-    """The items from the call's NextToken on, and the token of the rest, bound to the operation that gave it."""
+    """The items from the call's NextToken on, and the token of the rest.
+
+    A token is good for a day, for the question that it was given for, in the account and region that asked.
+    """
     start = _start(call)
     end = start + int(call.get("MaxResults") or PAGE)
     result: JsonObject = {answer: items[start:end]}
     if end < len(items):
-        result["NextToken"] = base64.b64encode(json.dumps([call.operation, end]).encode()).decode()
+        result["NextToken"] = base64.b64encode(json.dumps([_asked(call), end, time.time()]).encode()).decode()
     return result
 
 
@@ -55,12 +62,23 @@ def _start(call: Call) -> int:
     if not token:
         return 0
     try:
-        operation, start = json.loads(base64.b64decode(token, validate=True))
+        asked, start, given_at = json.loads(base64.b64decode(token, validate=True))
+        expired = time.time() - float(given_at) > TOKEN_SECONDS
+        start = int(start)
     except (binascii.Error, ValueError, TypeError):
-        operation, start = None, 0
-    if operation != call.operation:
+        raise invalid("Invalid NextToken.") from None
+    if asked != _asked(call) or start < 0:
         raise invalid("Invalid NextToken.")
-    return int(start)
+    if expired:
+        raise invalid("Invalid NextToken: it has expired.")
+    return start
+
+
+def _asked(call: Call) -> str:
+    """The question that a page belongs to: all of it but the page."""
+    question = {name: value for name, value in call.parameters.items() if name not in ("NextToken", "MaxResults")}
+    text = json.dumps([call.place.account, call.place.region, call.operation, question], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _wanted(call: Call, document: JsonObject, name: str, status: str | None) -> bool:

@@ -32,7 +32,8 @@ class Models:
     def create(self, call: Call) -> JsonObject:
         world, name = self._store.world(call.place), call["ModelName"]
         arn = call.place.arn(f"model/{name.lower()}")
-        if name in world.models:
+        # Names that differ by their case alone would share an ARN.
+        if arn in world.tags:
             raise already_existing("model", arn)
         if bool(call.get("PrimaryContainer")) == bool(call.get("Containers")):
             raise invalid("Exactly one of PrimaryContainer and Containers has to be given.")
@@ -111,9 +112,9 @@ class EndpointConfigs:
     def create(self, call: Call) -> JsonObject:
         world, name = self._store.world(call.place), call["EndpointConfigName"]
         arn = call.place.arn(f"endpoint-config/{name.lower()}")
-        if name in world.configs:
+        if arn in world.tags:
             raise already_existing(CONFIG_KIND, arn)
-        variants = call["ProductionVariants"] + call.get("ShadowProductionVariants", [])
+        variants = call["ProductionVariants"]
         names = [variant["VariantName"] for variant in variants]
         if len(set(names)) < len(names):
             raise invalid("The variants of an endpoint configuration need different names.")

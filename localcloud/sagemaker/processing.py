@@ -37,7 +37,7 @@ class ProcessingJobs:
     def create(self, call: Call) -> JsonObject:
         world, name = self._runner.store.world(call.place), call["ProcessingJobName"]
         arn = call.place.arn(f"processing-job/{name.lower()}")
-        if name in world.processing_jobs:
+        if arn in world.tags:
             raise in_use(
                 "Job name must be unique within an AWS account and region, and a processing job with this name "
                 f"already exists ({arn})"

@@ -4,14 +4,13 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from localcloud.sagemaker import validation
+from localcloud.sagemaker import scope, validation
 from localcloud.sagemaker.background import Background
 from localcloud.sagemaker.call import Call, Operation
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
 from localcloud.sagemaker.deployments import Deployments, Faults
 from localcloud.sagemaker.endpoints import Endpoints
 from localcloud.sagemaker.environments import Environments
-from localcloud.sagemaker.errors import ApiError
 from localcloud.sagemaker.events import EventPublisher
 from localcloud.sagemaker.executions import PipelineExecutions
 from localcloud.sagemaker.groups import ModelPackageGroups
@@ -81,14 +80,12 @@ class LocalSageMaker:
 
         Raises ApiError for every refusal, among them an operation that SageMaker has and this does not.
         """
-        checked = validation.check(operation, parameters)
         answer = self._operations.get(operation)
-        if answer is None:
-            raise ApiError(
-                "UnsupportedOperationException",
-                f"The laptop's AWS does not have SageMaker's {operation}; docs/local-sagemaker.md lists what it has.",
-                501,
-            )
+        if answer is None and operation in validation.service_model().operation_names:
+            raise scope.unsupported_operation(operation)
+        checked = validation.check(operation, parameters)
+        scope.check(operation, checked)
+        assert answer is not None, f"{operation} is no operation of SageMaker"  # noqa: S101 - check has refused it
         with self.store.lock:
             return answer(Call(Place(account, region), operation, checked, caller_arn))
 

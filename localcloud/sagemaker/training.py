@@ -49,7 +49,7 @@ class TrainingJobs:
     def create(self, call: Call) -> JsonObject:
         world, name = self._runner.store.world(call.place), call["TrainingJobName"]
         arn = call.place.arn(f"training-job/{name.lower()}")
-        if name in world.training_jobs:
+        if arn in world.tags:
             raise in_use(
                 "Training job names must be unique within an AWS account and region, and a training job with this "
                 f"name already exists ({arn})"

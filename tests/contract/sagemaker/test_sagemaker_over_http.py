@@ -100,6 +100,14 @@ def endpoint(laptop: Laptop) -> str:
     events, sqs = laptop.client("events"), laptop.client("sqs")
     queue = sqs.create_queue(QueueName="sagemaker-events")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    speaks = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [speaks]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     events.put_rule(Name="all", EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
     events.put_targets(Rule="all", Targets=[{"Id": "queue", "Arn": arn}])
     sagemaker.create_endpoint(EndpointName="doubling", EndpointConfigName="doubling")
