@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from ministack.core.arn import ArnParseError, parse_arn
-from ministack.core.responses import error_response_json, get_account_id, request_scope
+from ministack.core.responses import error_response_json, get_account_id, json_response, request_scope
 from ministack.services import eventbridge, lambda_svc, sns, sqs, stepfunctions
 
 from localcloud.clock import CLOCK
@@ -66,6 +66,41 @@ def entry_size(entry: dict[str, Any]) -> int:
     """Bytes of a PutEvents entry, counted as the EventBridge user guide does."""
     texts = [entry.get(name) or "" for name in ("Source", "DetailType", "Detail")] + (entry.get("Resources") or [])
     return sum(len(str(text).encode()) for text in texts) + (14 if entry.get("Time") else 0)
+
+
+def refuse_malformed_entries() -> None:
+    """The emulator takes entries without a source or with any text as their detail; AWS fails each of them alone."""
+
+    @wraps(eventbridge, "_put_events")
+    def put(original: Any, request: dict[str, Any], **keywords: Any) -> Any:
+        entries = request.get("Entries", [])
+        wrong = [entry_problem(entry) for entry in entries]
+        if not any(wrong):
+            return original(request, **keywords)
+        good = [entry for entry, problem in zip(entries, wrong, strict=True) if problem is None]
+        status, headers, body = original({**request, "Entries": good}, **keywords)
+        if status != 200:
+            return status, headers, body
+        answer = json.loads(body)
+        taken = iter(answer["Entries"])
+        answer["Entries"] = [problem or next(taken) for problem in wrong]
+        answer["FailedEntryCount"] += sum(problem is not None for problem in wrong)
+        return json_response(answer)
+
+
+def entry_problem(entry: dict[str, Any]) -> dict[str, str] | None:
+    """Why AWS does not take an entry, in its words."""
+    for name in ("Source", "DetailType", "Detail"):
+        if not entry.get(name):
+            message = f"Parameter {name} is not valid. Reason: {name} is a required argument."
+            return {"ErrorCode": "InvalidArgument", "ErrorMessage": message}
+    try:
+        detail = json.loads(entry["Detail"])
+    except (TypeError, ValueError):
+        detail = None
+    if not isinstance(detail, dict):
+        return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
+    return None
 
 
 def deliver_with_retries() -> None:
@@ -292,6 +327,7 @@ def fire_rules_in_time() -> None:
 def install() -> None:
     """Apply every patch of this service."""
     refuse_oversized_entries()
+    refuse_malformed_entries()
     deliver_with_retries()
     replaces(eventbridge, "_dispatch_to_lambda", dispatch_to_lambda)
     replaces(eventbridge, "_dispatch_to_stepfunctions", dispatch_to_step_functions)

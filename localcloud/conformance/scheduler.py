@@ -15,7 +15,7 @@ from ministack.services import eventbridge, scheduler
 from ministack.services.cloudformation import provisioners
 
 from localcloud.clock import CLOCK
-from localcloud.conformance.patching import replaces
+from localcloud.conformance.patching import replaces, wraps
 
 Schedule = dict[str, Any]
 Key = tuple[str, str, str]
@@ -121,6 +121,29 @@ def loop() -> None:
         tick()
 
 
+def refuse_expressions_that_are_none() -> None:
+    """The emulator keeps any text as a schedule's expression and never fires it; AWS refuses it."""
+    for name in ("_create_schedule", "_update_schedule"):
+
+        @wraps(scheduler, name)
+        def change(original: Any, schedule_name: str, body: dict[str, Any]) -> Any:
+            expression = str(body.get("ScheduleExpression", ""))
+            if not is_expression(expression):
+                return scheduler._error(400, "ValidationException", f"Invalid Schedule Expression {expression}.")
+            return original(schedule_name, body)
+
+
+def is_expression(text: str) -> bool:
+    """Whether a text is `at(...)` with a time, `rate(...)` or `cron(...)`."""
+    once = _AT.fullmatch(text)
+    if not once:
+        return eventbridge._parse_rate_seconds(text) is not None or eventbridge._parse_cron_fields(text) is not None
+    try:
+        return datetime.fromisoformat(once.group(1).strip()).tzinfo is None
+    except ValueError:
+        return False
+
+
 def keep_schedule_properties() -> None:
     """The emulator's CloudFormation drops ActionAfterCompletion, the dates and the time zone of a schedule."""
     names = ("ActionAfterCompletion", "StartDate", "EndDate", "ScheduleExpressionTimezone", "KmsKeyArn")
@@ -156,3 +179,4 @@ def install() -> None:
     """Apply every patch of this service."""
     replaces(scheduler, "start_scheduler", start)
     keep_schedule_properties()
+    refuse_expressions_that_are_none()
