@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockkeeper.domain.policy import Approval, Policy, Production, QualityRule, Staging
+from lockkeeper.domain.gate_rules import QualityRule
+from lockkeeper.domain.gates.verdicts import bound_text
+from lockkeeper.domain.policy import Approval, Gates, Policy, Production, Staging
 from rich.table import Table
 
 from cli.terminal import plain, table
@@ -20,13 +22,33 @@ def draw_policy(policy: Policy) -> Table:
 
 def rules(policy: Policy) -> Iterator[tuple[str, str]]:
     """Pairs of a rule and what it asks for, durations in words."""
-    for rule in policy.gates.quality:
-        yield "quality gate", f"{rule.metric} {_bound(rule)}"
+    yield from _gate_rules(policy.gates)
     artifact = policy.gates.artifact
     yield "artifact", f"at most {artifact.max_mb} MB; images {', '.join(artifact.images) or 'none'}"
     yield from _approval_rules(policy.approval)
     yield from _staging_rules(policy.staging, policy)
     yield from _production_rules(policy.production)
+
+
+def _gate_rules(gates: Gates) -> Iterator[tuple[str, str]]:
+    for rule in gates.quality:
+        by = f", each {rule.slices} by itself" if rule.slices else ""
+        rows = f", on {rule.minimum_rows} rows or more" if rule.minimum_rows else ""
+        yield "quality gate", f"{rule.metric} {_bound(rule)}{by}{rows}"
+    if gates.champion.compare:
+        lost = f"no metric with a bound loses more than {gates.champion.worse_by_at_most:.0%} of the champion's"
+        yield "champion", lost
+    for bias in gates.bias:
+        facet = f"{bias.facet} = {bias.value}" if bias.value else bias.facet
+        yield "bias gate", f"{bias.metric} of {facet}: {bound_text(*bias.bounds)}"
+    if gates.explainability:
+        yield "explainability", f"nDCG of the features' ranking at least {gates.explainability.minimum_ndcg:g}"
+    if gates.data_quality:
+        allowed = [f"{name} up to {count}" for name, count in gates.data_quality.at_most.items()]
+        yield "data quality", f"violations: {', '.join([*allowed, 'no other' if allowed else 'none'])}"
+    if gates.provenance:
+        asked = gates.provenance
+        yield "provenance", ", ".join([*asked.metadata, *asked.lineage, *asked.model_card])
 
 
 def in_words(seconds: int) -> str:

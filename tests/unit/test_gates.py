@@ -1,4 +1,4 @@
-"""The offline gates on reports in SageMaker's format."""
+"""The quality gate on reports in SageMaker's format, and what all gates have in common."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lockkeeper.domain.gates import explain, judge_quality, lower_is_better, number_at, worst
-from lockkeeper.domain.policy import QualityRule
+from lockkeeper.domain.evidence import ChampionEvidence, Evidence, number_at
+from lockkeeper.domain.gate_rules import ChampionRule, QualityRule, direction_of
+from lockkeeper.domain.gates.quality import judge_quality
+from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.release import Outcome, Verdict
 
 ACCURACY = "binary_classification_metrics.accuracy.value"
@@ -21,8 +23,16 @@ def report(path: str, value: Any) -> Any:
     return value
 
 
+def judge(
+    rules: list[QualityRule], document: Any, champion: Any = None, version: int | None = None, compare: bool = False
+) -> tuple[Verdict, ...]:
+    served = ChampionEvidence(version, {"model_quality": champion}) if version else None
+    evidence = Evidence({"model_quality": document})
+    return judge_quality(tuple(rules), ChampionRule(compare=compare), evidence, served)
+
+
 def judged(rule: QualityRule, value: Any, champion: Any = None, version: int | None = None) -> Verdict:
-    (verdict,) = judge_quality([rule], report(rule.metric, value), champion, version)
+    (verdict,) = judge([rule], report(rule.metric, value), champion, version)
     return verdict
 
 
@@ -62,9 +72,9 @@ def test_what_is_no_number_is_inconclusive(value: Any, said: str) -> None:
     assert verdict.measured is None
 
 
-@pytest.mark.parametrize("document", [{}, [], None, "text", 3, {"binary_classification_metrics": []}])
+@pytest.mark.parametrize("document", [{}, [], "text", 3, {"binary_classification_metrics": []}])
 def test_a_missing_value_is_inconclusive_and_named(document: Any) -> None:
-    (verdict,) = judge_quality([QualityRule(metric=ACCURACY, at_least=0.7)], document, None, None)
+    (verdict,) = judge([QualityRule(metric=ACCURACY, at_least=0.7)], document)
     assert verdict.verdict is Outcome.INCONCLUSIVE
     assert "the report has nothing at binary_classification_metrics" in verdict.reason
 
@@ -99,9 +109,92 @@ def test_a_champion_without_the_value_is_inconclusive(champion: Any) -> None:
 
 
 def test_a_metric_without_value_at_its_end_has_its_direction() -> None:
-    assert lower_is_better("regression_metrics.rmse")
-    assert not lower_is_better("regression_metrics.r2.value")
-    assert not lower_is_better("value")
+    assert direction_of("regression_metrics.rmse") == "lower"
+    assert direction_of("regression_metrics.r2.value") == "higher"
+    assert direction_of("value") is None
+    assert direction_of("our_metrics.happiness.value") is None
+
+
+def test_every_bounded_metric_is_held_against_the_champion_unless_the_policy_says_otherwise() -> None:
+    rule = QualityRule(metric=ACCURACY, at_least=0.5)
+    better, worse = report(ACCURACY, 0.75), report(ACCURACY, 0.70)
+    outcomes = [one.verdict for one in judge([rule], better, worse, 3, compare=True)]
+    assert outcomes == [Outcome.PASSED, Outcome.PASSED]
+    bounded, compared = judge([rule], worse, better, 3, compare=True)
+    assert (bounded.verdict, compared.verdict) == (Outcome.PASSED, Outcome.FAILED)
+    assert compared.gate == f"quality: {ACCURACY} against the champion"
+    assert "champion 0.75" in (compared.required or "")
+    # Two percent of the champion's value are given away, so that noise stops nobody.
+    (_, within_noise) = judge([rule], report(ACCURACY, 0.736), better, 3, compare=True)
+    assert within_noise.verdict is Outcome.PASSED
+    assert [one.verdict for one in judge([rule], worse, better, 3)] == [Outcome.PASSED]
+    (_, first) = judge([rule], worse, compare=True)
+    assert (first.verdict, "no champion yet" in first.reason) == (Outcome.PASSED, True)
+
+
+def test_a_comparison_that_is_asked_for_replaces_the_one_that_is_not() -> None:
+    rules = [QualityRule(metric=ACCURACY, at_least=0.5), QualityRule(metric=ACCURACY, no_worse_than_champion_by=0.1)]
+    verdicts = judge(rules, report(ACCURACY, 0.70), report(ACCURACY, 0.75), 3, compare=True)
+    assert [one.verdict for one in verdicts] == [Outcome.PASSED, Outcome.PASSED]
+
+
+def test_a_metric_of_no_known_direction_is_compared_only_when_the_policy_says_which_way() -> None:
+    with pytest.raises(ValueError, match="add better: higher or better: lower"):
+        QualityRule(metric="ours.happiness.value", no_worse_than_champion_by=0.1)
+    rule = QualityRule(metric="ours.happiness.value", at_least=1)
+    assert len(judge([rule], report(rule.metric, 5), report(rule.metric, 9), 3, compare=True)) == 1
+    told = QualityRule(metric="ours.happiness.value", at_least=1, better="higher")
+    _, compared = judge([told], report(told.metric, 5), report(told.metric, 9), 3, compare=True)
+    assert compared.verdict is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("rows", "outcome"), [(299, Outcome.INCONCLUSIVE), (300, Outcome.PASSED), (None, Outcome.INCONCLUSIVE)]
+)
+def test_too_few_rows_are_inconclusive(rows: int | None, outcome: Outcome) -> None:
+    document = {**report(ACCURACY, 0.8), "dataset": {"item_count": rows}}
+    (verdict,) = judge([QualityRule(metric=ACCURACY, at_least=0.7, minimum_rows=300)], document)
+    assert verdict.verdict is outcome
+    assert outcome is Outcome.PASSED or "item_count" in verdict.reason
+
+
+def sliced(**accuracies: float | None) -> Any:
+    slices = {value: {"item_count": 100, **report(ACCURACY, accuracy)} for value, accuracy in accuracies.items()}
+    return {"slices": {"sex": slices}}
+
+
+BY_SEX = QualityRule(metric=ACCURACY, at_least=0.7, slices="sex", minimum_rows=50)
+
+
+def test_the_worst_slice_decides_and_is_named() -> None:
+    (verdict,) = judge([BY_SEX], sliced(male=0.8, female=0.65))
+    assert (verdict.verdict, verdict.measured) == (Outcome.FAILED, 0.65)
+    assert verdict.reason == "sex = female: 0.65 does not meet >= 0.7"
+    assert judge([BY_SEX], sliced(male=0.8, female=0.75))[0].verdict is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (report(ACCURACY, 0.8), "no slices by sex"),
+        ({"slices": {"sex": []}}, "no slices by sex"),
+        (sliced(male=0.8, female=None), "sex = female: the report has null"),
+        ({"slices": {"sex": {"female": {"item_count": 49}}}}, "sex = female: 49 rows"),
+        ({"slices": {"sex": {"female": 3}}}, "sex = female: the report has nothing at item_count"),
+    ],
+)
+def test_a_slice_that_cannot_be_judged_is_inconclusive(document: Any, said: str) -> None:
+    (verdict,) = judge([BY_SEX], document)
+    assert verdict.verdict is Outcome.INCONCLUSIVE
+    assert said in verdict.reason
+
+
+def test_a_slice_is_compared_with_the_same_slice_of_the_champion() -> None:
+    rule = QualityRule(metric=ACCURACY, no_worse_than_champion_by=0.01, slices="sex")
+    (verdict,) = judge([rule], sliced(male=0.9, female=0.7), sliced(male=0.8, female=0.75), 2)
+    assert (verdict.verdict, "sex = female" in verdict.reason) == (Outcome.FAILED, True)
+    (unknown,) = judge([rule], sliced(male=0.9), report(ACCURACY, 0.8), 2)
+    assert unknown.verdict is Outcome.INCONCLUSIVE
 
 
 def test_failed_outweighs_inconclusive_and_nothing_is_not_passed() -> None:
@@ -117,7 +210,8 @@ def test_failed_outweighs_inconclusive_and_nothing_is_not_passed() -> None:
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "value"]), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "b", "value", "slices", "dataset"]), inner, max_size=3)
     ),
 )
 
@@ -127,8 +221,10 @@ def test_no_report_raises(document: Any, champion: Any) -> None:
     rules = [
         QualityRule(metric="a.b.value", at_least=0.5),
         QualityRule(metric="a.value", at_most=0.5),
-        QualityRule(metric="a.b", no_worse_than_champion_by=0.01),
+        QualityRule(metric="a.b", no_worse_than_champion_by=0.01, better="higher"),
+        QualityRule(metric="a.value", at_most=0.5, better="lower", minimum_rows=3),
+        QualityRule(metric="value", at_least=0.5, slices="b"),
     ]
-    for verdict in judge_quality(rules, document, champion, 2):
+    for verdict in judge(rules, document, champion, 2, compare=True):
         assert verdict.reason
     assert isinstance(number_at(document, "a"), (float, str))

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from botocore.validate import ParamValidator
 from lockkeeper.domain import staging_tests
-from lockkeeper.domain.gates import judge_quality, worst
+from lockkeeper.domain.evidence import ChampionEvidence, Evidence
+from lockkeeper.domain.gates import judge_offline
+from lockkeeper.domain.gates.verdicts import worst
 from lockkeeper.domain.policy import parse_policy
 from lockkeeper.domain.release import Outcome
 
@@ -112,8 +114,9 @@ def test_the_policy_passes_the_default_model_and_stops_the_narrow_one(
 ) -> None:
     policy = parse_policy((EXAMPLE / "policy.yaml").read_text(encoding="utf-8"), source="policy.yaml")
     _, narrow = train_model(prepared[0], "narrow-again", "--features=wks,south")
-    assert worst(judge_quality(policy.gates.quality, trained[1], None, None)) is Outcome.PASSED
-    verdicts = judge_quality(policy.gates.quality, narrow, trained[1], 1)
+    assert worst(judge_offline(policy.gates, Evidence({"model_quality": trained[1]}), None)) is Outcome.PASSED
+    champion = ChampionEvidence(1, {"model_quality": trained[1]})
+    verdicts = judge_offline(policy.gates, Evidence({"model_quality": narrow}), champion)
     assert [verdict.verdict for verdict in verdicts] == [Outcome.FAILED, Outcome.FAILED]
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockkeeper.domain.errors import CandidateInvalid, EvidenceMissing, ModelUnsupported
+from lockkeeper.domain.errors import CandidateInvalid, ModelUnsupported
 
 # SageMaker's own bounds: what it would refuse as malformed is nobody's package.
 PACKAGE_ARN = re.compile(
@@ -44,7 +44,6 @@ class Candidate:
     artifact_uri: str
     environment: dict[str, str] = field(default_factory=dict)
     content_types: tuple[str, ...] = ()
-    quality_report_uri: str = ""
 
     @property
     def pinned_image(self) -> str:
@@ -82,7 +81,6 @@ def candidate_from(description: dict[str, Any]) -> Candidate:
         artifact_uri=_artifact_of(arn, container),
         environment=dict(container.get("Environment") or {}),
         content_types=tuple((description.get("InferenceSpecification") or {}).get("SupportedContentTypes") or ()),
-        quality_report_uri=_quality_report_of(arn, description),
     )
 
 
@@ -113,32 +111,15 @@ def _artifact_of(arn: str, container: dict[str, Any]) -> str:
     return uri
 
 
-def _quality_report_of(arn: str, description: dict[str, Any]) -> str:
-    quality = ((description.get("ModelMetrics") or {}).get("ModelQuality") or {}).get("Statistics") or {}
-    uri = str(quality.get("S3Uri") or "")
-    if not uri:
-        raise EvidenceMissing(
-            f"{arn} has no ModelMetrics.ModelQuality.Statistics report",
-            cure="register the package with ModelMetrics={ModelQuality: {Statistics: {ContentType, S3Uri}}}",
-        )
-    return uri
-
-
 def author_of(description: dict[str, Any], author_from: str | None) -> str:
     """Everybody who is known to have made this version, joined by `; `; empty when nobody is.
 
     The metadata that the policy names does not replace the identity that created the version: leaving it out, or naming
-    somebody else in it, must not make an author an approver. Raises `CandidateInvalid` when that metadata is missing.
+    somebody else in it, must not make an author an approver.
     """
     created_by = description.get("CreatedBy") or {}
     makers = [created_by.get("UserProfileName"), (created_by.get("IamIdentity") or {}).get("Arn")]
     if author_from:
         key = author_from.removeprefix("metadata.")
-        named = (description.get("CustomerMetadataProperties") or {}).get(key)
-        if not named:
-            raise CandidateInvalid(
-                f"the policy takes the author from the metadata {key!r}, and this version has none",
-                cure=f"register it with CustomerMetadataProperties={{{key!r}: ...}}",
-            )
-        makers.insert(0, named)
+        makers.insert(0, (description.get("CustomerMetadataProperties") or {}).get(key))
     return "; ".join(dict.fromkeys(str(maker) for maker in makers if maker))

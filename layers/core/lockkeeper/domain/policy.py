@@ -9,9 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
@@ -19,6 +17,16 @@ from pydantic import (
 )
 
 from lockkeeper.domain.errors import PolicyInvalid
+from lockkeeper.domain.gate_rules import (
+    BiasRule,
+    ChampionRule,
+    DataQualityRule,
+    ExplainabilityRule,
+    ProvenanceRule,
+    QualityRule,
+    Reports,
+)
+from lockkeeper.domain.section import Number, S3Uri, Section
 
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -46,32 +54,8 @@ def _bearable(seconds: int) -> int:
 StartupTimeout = Annotated[int, BeforeValidator(seconds_of), AfterValidator(_bearable)]
 """Seconds that creating or updating an endpoint may take."""
 
-S3Uri = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+$")]
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
 InstanceType = Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """Unknown keys and wrong types are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class QualityRule(Section):
-    """One bound on one value of the model-quality report; `metric` is the path of a number in it."""
-
-    metric: Annotated[str, StringConstraints(min_length=1)]
-    at_least: Number | None = None
-    at_most: Number | None = None
-    no_worse_than_champion_by: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-
-    @model_validator(mode="after")
-    def _one_bound(self) -> QualityRule:
-        bounds = [self.at_least, self.at_most, self.no_worse_than_champion_by]
-        if sum(bound is not None for bound in bounds) != 1:
-            raise ValueError("give exactly one of at_least, at_most and no_worse_than_champion_by")
-        return self
 
 
 class ArtifactRule(Section):
@@ -85,6 +69,12 @@ class Gates(Section):
     """The offline gates."""
 
     quality: tuple[QualityRule, ...] = Field(min_length=1, strict=False)
+    champion: ChampionRule = ChampionRule()
+    bias: tuple[BiasRule, ...] = Field(default=(), strict=False)
+    explainability: ExplainabilityRule | None = None
+    data_quality: DataQualityRule | None = None
+    provenance: ProvenanceRule | None = None
+    reports: Reports = Reports()
     artifact: ArtifactRule = ArtifactRule()
 
 

@@ -31,12 +31,17 @@ def pinned_policy(release: Release, world: World) -> Policy:
 
 def current_candidate(release: Release, world: World) -> Candidate:
     """The model package as it is in the registry now; a changed digest or artifact ends the release."""
+    return candidate_from(current_description(release, world))
+
+
+def current_description(release: Release, world: World) -> dict[str, Any]:
+    """DescribeModelPackage's answer now; a package that is gone ends the release."""
     description = world.registry.describe(release.model_package_arn)
     if description is None:
         raise CandidateInvalid(
             f"{release.model_package_arn} is not in the registry any more", cure="register the version again"
         )
-    return candidate_from(description)
+    return description
 
 
 def still_ours(release: Release, world: World) -> None:

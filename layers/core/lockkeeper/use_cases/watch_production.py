@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from lockkeeper.domain.errors import BakeFailed
-from lockkeeper.domain.gates import explain, worst
+from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.release import Outcome, Status, resource_name, with_verdicts
 from lockkeeper.domain.rollout import judge_bake
 from lockkeeper.ports import Wait, World

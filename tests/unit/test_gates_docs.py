@@ -1,0 +1,39 @@
+"""docs/gates.md and the code say the same: every gate has its section, and every example ends as the page says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lockkeeper.domain import gates
+from lockkeeper.domain.evidence import ChampionEvidence, Evidence
+from lockkeeper.domain.gates import judge_offline
+from lockkeeper.domain.policy import Gates
+
+PAGE = (Path(__file__).parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
+EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+ANY_QUALITY = [{"metric": "nothing.value", "at_least": 0}]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one["verdict"]["gate"])
+def test_an_example_ends_as_the_page_says(example: dict[str, Any]) -> None:
+    asked = Gates.model_validate({"quality": ANY_QUALITY, **example["policy"]})
+    champion = ChampionEvidence(1, example["champion"]) if "champion" in example else None
+    evidence = Evidence(example.get("report", {}), {}, example.get("registry", {}))
+    told = example["verdict"]
+    verdict = next(one for one in judge_offline(asked, evidence, champion) if one.gate == told["gate"])
+    assert verdict.verdict == told["verdict"], verdict.reason
+    assert verdict.required == told["required"]
+    if "measured" in told:
+        assert verdict.measured == pytest.approx(told["measured"], abs=1e-4)
+
+
+def test_every_gate_has_a_section_with_an_example_and_no_other_has() -> None:
+    modules = {path.stem.replace("_", " ") for path in Path(gates.__file__).parent.glob("*.py")}
+    modules -= {"  init  ", "verdicts"}
+    sections = re.split(r"^## ", PAGE, flags=re.MULTILINE)[2:]
+    assert {section.splitlines()[0] for section in sections} == modules
+    assert all("```yaml" in section for section in sections)
