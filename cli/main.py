@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import policy_commands, release_commands, replay_commands
+from cli import policy_commands, release_commands, replay_commands, simulate_command
 from cli.groups import Later, LockkeeperGroup
 
 
@@ -26,3 +26,4 @@ app = typer.Typer(
 app.add_typer(policy_commands.app, name="policy", help="Validate, apply and show the policies of model package groups.")
 app.add_typer(release_commands.app)
 app.add_typer(replay_commands.app)
+app.add_typer(simulate_command.app)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from lockkeeper.domain.cost import cost_of
-from lockkeeper.domain.release import Release
+from lockkeeper.domain.release import Release, Verdict
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -50,7 +50,7 @@ def draw_release(release: Release, now: datetime) -> Iterator[RenderableType]:
 def _parts(release: Release, now: datetime) -> Iterator[Table]:
     yield _draw_head(release, now)
     if release.verdicts:
-        yield _draw_verdicts(release)
+        yield draw_verdicts(release.verdicts)
     if release.approvals:
         yield _draw_approvals(release)
     if release.timeline:
@@ -86,10 +86,11 @@ def _draw_head(release: Release, now: datetime) -> Table:
     return drawn
 
 
-def _draw_verdicts(release: Release) -> Table:
+def draw_verdicts(verdicts: Iterable[Verdict]) -> Table:
+    """One gate a row, with what was measured and what was required."""
     drawn = table("verdict", "gate", "measured", "required", title="Verdicts")
     drawn.columns[3].max_width = 16
-    for verdict in release.verdicts:
+    for verdict in verdicts:
         measured = f"{verdict.measured:.4g}" if isinstance(verdict.measured, float) else verdict.measured
         drawn.add_row(
             outcome_text(verdict.verdict),

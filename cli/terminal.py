@@ -18,6 +18,7 @@ STATUS_STYLES = {
     Status.EXPIRED: "red",
     Status.ROLLED_BACK: "bold red",
     Status.SUPERSEDED: "dim",
+    Status.OBSERVED: "bold blue",
 }
 OUTCOME_STYLES = {Outcome.PASSED: "green", Outcome.FAILED: "bold red", Outcome.INCONCLUSIVE: "yellow"}
 

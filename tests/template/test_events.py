@@ -23,7 +23,7 @@ from lockkeeper.domain.registration import PackageHint, name_of, package_hint
 from lockkeeper.domain.replay import DeadLetter, read_letter
 
 from tests.template.project import PROJECT, functions, published_detail_types, resources
-from tests.unit.harbour import ALARM, Harbour, alarm_event
+from tests.unit.harbour import ALARM, Harbour, alarm_event, policy_document
 
 EVENTS = PROJECT / "events"
 HUB = "111122223333"
@@ -137,7 +137,7 @@ def test_a_schema_refuses_an_event_without_one_of_its_fields(detail_type: str) -
 
 
 def journeys() -> Harbour:
-    """Journeys to six different ends: promoted, rejected, superseded, failed, expired and rolled back."""
+    """Journeys to seven different ends: promoted, rejected, superseded, failed, expired, rolled back and observed."""
     harbour = Harbour()
     harbour.promote(1)
     harbour.register(2)
@@ -152,6 +152,8 @@ def journeys() -> Harbour:
     harbour.world.production.change_alarm(ALARM, "ALARM")
     harbour.tell(alarm_event(arn))
     harbour.settle()
+    harbour.apply(policy_document() | {"mode": "observe"})
+    harbour.register(7)
     return harbour
 
 

@@ -326,3 +326,37 @@ def test_endpoint_events_of_another_release_change_nothing(harbour: Harbour) -> 
     said = harbour.tell(endpoint_event(harbour.world.production.arn_of(ENDPOINT)))
     assert said == [f"ignored: no release waits for a change of {harbour.world.production.arn_of(ENDPOINT)}"]
     assert harbour.release(1) == before
+
+
+@pytest.mark.parametrize(("accuracy", "said"), [(0.8, "would have passed"), (0.6, "would have been stopped")])
+def test_a_policy_that_observes_judges_and_does_nothing_else(harbour: Harbour, accuracy: float, said: str) -> None:
+    harbour.apply(policy_document() | {"mode": "observe"})
+    harbour.register(1, accuracy=accuracy)
+    release = harbour.release(1)
+    assert (release.status, said in release.reason) == (Status.OBSERVED, True)
+    assert "judged" in release.pins.seals
+    assert harbour.world.staging.models == harbour.world.production.models == {}
+    assert harbour.world.mail.letters == []
+    package = harbour.world.registry.packages[package_arn(1)]
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    assert "lockkeeper:release" not in package["CustomerMetadataProperties"]
+    assert harbour.world.ledger.lock_of(GROUP) is None
+
+
+def test_a_policy_that_observes_stamps_nothing_whatever_ends_the_release(harbour: Harbour) -> None:
+    harbour.apply(policy_document() | {"mode": "observe"})
+    harbour.register(1, artifact=b"no archive")
+    assert harbour.release(1).status is Status.FAILED
+    assert harbour.world.registry.packages[package_arn(1)]["ModelApprovalStatus"] == "PendingManualApproval"
+
+
+def test_nothing_but_passed_opens_a_gate(harbour: Harbour) -> None:
+    """Whatever cannot be judged stops the release before anything is deployed and says what to supply."""
+    document = policy_document()
+    document["gates"]["bias"] = [{"metric": "DPPL", "facet": "sex", "within": [-0.2, 0.2]}]
+    harbour.apply(document)
+    harbour.register(1)
+    release = harbour.release(1)
+    assert release.status is Status.FAILED
+    assert "the version has no bias report; register the version with ModelMetrics={Bias:" in release.reason
+    assert harbour.world.staging.models == {}

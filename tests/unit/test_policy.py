@@ -65,9 +65,9 @@ def test_a_good_policy_is_read_with_defaults() -> None:
         ("endpoint_name: wages", "endpoint_name: wages_v2", 10, "should match pattern"),
         (
             "model_package_group: wages",
-            "model_package_group: wages\nmode: observe",
+            "model_package_group: wages\nmode: admire",
             2,
-            "mode: Input should be 'enforce'",
+            "mode: Input should be 'observe' or 'enforce'",
         ),
     ],
 )

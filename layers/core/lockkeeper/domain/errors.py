@@ -55,6 +55,10 @@ class GateInconclusive(ReleaseStopped):
     """At least one gate could not be decided; inconclusive is not passed."""
 
 
+class Observed(ReleaseStopped):
+    """The policy's mode is `observe`: the gates have spoken, and nothing is deployed or stamped."""
+
+
 class ReleaseRejected(ReleaseStopped):
     """A person who may decide said no."""
 
@@ -120,6 +124,7 @@ class RequestClosed(DecisionRefused):
 
 
 STATUS_OF_ERROR = {
+    "Observed": "observed",
     "ReleaseRejected": "rejected",
     "ReleaseSuperseded": "superseded",
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from lockkeeper.domain.errors import EvidenceMissing
 from lockkeeper.domain.gate_rules import Reports
 
 KINDS = ("model_quality", "bias", "explainability", "data_quality")
@@ -129,6 +130,37 @@ def _card_metrics(card: Any) -> Iterator[tuple[str, Any]]:
 
 def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def collect(
+    sources: dict[str, Source], kinds: tuple[str, ...], read: Callable[[str], bytes]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The reports of these kinds and, of those that cannot be had, why not. `read` raises `EvidenceMissing`."""
+    reports: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for kind in kinds:
+        if kind not in sources:
+            missing[kind] = f"the version has no {kind.replace('_', '-')} report; {CURES[kind]}"
+            continue
+        try:
+            reports[kind] = _document_of(sources[kind], read)
+        except EvidenceMissing as error:
+            missing[kind] = str(error)
+    return reports, missing
+
+
+def _document_of(source: Source, read: Callable[[str], bytes]) -> Any:
+    if source.document is not None:
+        return source.document
+    documents = []
+    for uri in source.uris:
+        try:
+            documents.append(parse_report(read(uri)))
+        except (ValueError, RecursionError) as error:
+            raise EvidenceMissing(
+                f"{uri} ({source.where}) is no JSON: {error}", cure="write it again and register the version again"
+            ) from error
+    return laid_over(documents)
 
 
 def parse_report(raw: bytes) -> Any:

@@ -195,7 +195,7 @@ class Policy(Section):
     """The rules of one model package group."""
 
     model_package_group: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
-    mode: Literal["enforce"] = "enforce"
+    mode: Literal["observe", "enforce"] = "enforce"
     gates: Gates
     approval: Approval
     staging: Staging = Staging()

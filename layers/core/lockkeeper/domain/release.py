@@ -24,10 +24,19 @@ class Status(StrEnum):
     SUPERSEDED = "superseded"
     EXPIRED = "expired"
     ROLLED_BACK = "rolled-back"
+    OBSERVED = "observed"
 
 
 ENDED = frozenset(
-    {Status.PROMOTED, Status.REJECTED, Status.FAILED, Status.SUPERSEDED, Status.EXPIRED, Status.ROLLED_BACK}
+    {
+        Status.PROMOTED,
+        Status.REJECTED,
+        Status.FAILED,
+        Status.SUPERSEDED,
+        Status.EXPIRED,
+        Status.ROLLED_BACK,
+        Status.OBSERVED,
+    }
 )
 
 

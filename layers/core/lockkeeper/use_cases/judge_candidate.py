@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from lockkeeper.domain.dossier import canonical_json, dossier, seal
-from lockkeeper.domain.errors import GateFailed, GateInconclusive
+from lockkeeper.domain.errors import GateFailed, GateInconclusive, Observed
 from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
@@ -33,7 +33,15 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
         *judge_offline(policy.gates, evidence, champion),
         *judge_author(policy.approval.author_from, evidence),
     )
-    return seal_verdicts(release, verdicts, evidence.reports, "judged", world)
+    try:
+        seal_verdicts(release, verdicts, evidence.reports, "judged", world)
+    except (GateFailed, GateInconclusive) as stopped:
+        if policy.mode == "observe":
+            raise Observed(f"only observed; enforced, it would have been stopped: {stopped}") from stopped
+        raise
+    if policy.mode == "observe":
+        raise Observed("only observed; enforced, it would have passed every offline gate")
+    return verdicts
 
 
 def seal_verdicts(

@@ -65,7 +65,9 @@ def _pin_policy(release: Release, world: World) -> Policy:
             f"policies/{release.model_package_group}.yaml is about group {policy.model_package_group}",
             cure="apply the policy of this group with `lockkeeper policy apply FILE`",
         )
-    pins = replace(release.pins, policy={"version_id": stored.version_id, "sha256": fingerprint(stored.text)})
+    pins = replace(
+        release.pins, policy={"version_id": stored.version_id, "sha256": fingerprint(stored.text), "mode": policy.mode}
+    )
     world.ledger.record(release.release_id, "policy pinned", f"version {stored.version_id}", pins=pins, stage=STATE)
     return policy
 

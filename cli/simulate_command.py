@@ -1,0 +1,101 @@
+"""`lockkeeper simulate`: what would happen to a registration and why, gate by gate, without AWS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import AsJson
+
+if TYPE_CHECKING:
+    from lockkeeper.domain.simulation import Known, Read
+
+app = typer.Typer()
+
+EventFile = Annotated[Path, typer.Option("--event", help="A `SageMaker Model Package State Change` event, as JSON.")]
+PolicyFile = Annotated[Path, typer.Option("--policy", help="The policy of the group, as YAML.")]
+RegistryFile = Annotated[
+    Path | None,
+    typer.Option("--registry", help="What the registry would answer, as JSON or YAML; see docs/commands.md."),
+]
+
+
+@app.command()
+def simulate(
+    event_file: EventFile, policy_file: PolicyFile, registry_file: RegistryFile = None, as_json: AsJson = False
+) -> None:
+    """Say what would become of a registration and why, without AWS. Exit 0 only if it would go on to staging."""
+    from lockkeeper.domain import simulation
+
+    from cli.policies import read_policy
+
+    event = read_document(event_file)
+    _, policy = read_policy(policy_file)
+    known, read = what_is_known(event, registry_file)
+    simulated = simulation.simulate(event, policy, known, read)
+    if as_json:
+        typer.echo(json.dumps(simulated.to_json(), indent=2))
+    else:
+        from cli.simulation_table import draw
+        from cli.terminal import console
+
+        console().print(*draw(simulated), sep="\n")
+    raise typer.Exit(0 if simulated.goes_on else 1)
+
+
+def what_is_known(event: dict[str, Any], registry_file: Path | None) -> tuple[Known, Read]:
+    """What the file says that the registry knows; without one, the package is what its event says."""
+    from lockkeeper.domain.errors import EvidenceMissing
+    from lockkeeper.domain.evidence import ChampionEvidence
+    from lockkeeper.domain.simulation import Known
+
+    told = read_document(registry_file) if registry_file else {}
+    folder = registry_file.parent if registry_file else Path()
+    reports = told.get("reports") or {}
+    served = told.get("champion")
+    champion = None
+    if isinstance(served, dict):
+        kept = {kind: document_at(report, folder) for kind, report in (served.get("reports") or {}).items()}
+        champion = ChampionEvidence(int(served.get("version", 0)), kept)
+    detail = event.get("detail")
+    known = Known(
+        description=told.get("model_package", detail if isinstance(detail, dict) else None),
+        existing_release=told.get("release"),
+        champion=champion,
+        held=str(told.get("held") or ""),
+    )
+
+    def read(uri: str) -> bytes:
+        if uri not in reports:
+            where = registry_file or "no --registry file is given"
+            raise EvidenceMissing(f"{uri} is not among the reports ({where})", cure="add it under reports")
+        return json.dumps(document_at(reports[uri], folder)).encode()
+
+    return known, read
+
+
+def document_at(report: Any, folder: Path) -> Any:
+    """A report that is in the file, or in a file of its own that it names."""
+    return read_document(folder / report) if isinstance(report, str) else report
+
+
+def read_document(path: Path) -> Any:
+    """A JSON or YAML file that holds a mapping; `CommandRefused` says what is wrong with it."""
+    import yaml
+
+    from cli.problems import CommandRefused
+
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CommandRefused(f"{path} cannot be read: {error.strerror}", cure="look at the file's name") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise CommandRefused(f"{place}: neither JSON nor YAML", cure="mend the file's syntax") from error
+    if not isinstance(document, dict):
+        raise CommandRefused(f"{path} holds no mapping", cure="write a JSON object")
+    return document
