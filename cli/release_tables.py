@@ -80,6 +80,8 @@ def _draw_head(release: Release, now: datetime) -> Table:
     drawn.add_row("package", plain(release.model_package_arn))
     if release.author:
         drawn.add_row("made by", plain(release.author))
+    if release.weakened:
+        drawn.add_row("asks for less", plain("\n".join(release.weakened), "yellow"))
     drawn.add_row("opened", f"{moment(release.opened_at)} UTC")
     if release.ended_at:
         drawn.add_row("ended", f"{moment(release.ended_at)} UTC")

@@ -105,6 +105,8 @@ class Release:
     ended_at: str = ""
     execution_arn: str = ""
     author: str = ""
+    weakened: tuple[str, ...] = ()
+    """Rules of its policy that ask for less than those of the champion's, in words."""
     verdicts: tuple[Verdict, ...] = ()
     approvals: tuple[dict[str, Any], ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
@@ -133,7 +135,7 @@ class Release:
             del document[inner]
         document["status"] = str(self.status)
         document["verdicts"] = [{**verdict, "verdict": str(verdict["verdict"])} for verdict in document["verdicts"]]
-        for name in ("approvals", "timeline"):
+        for name in ("approvals", "timeline", "weakened"):
             document[name] = list(document[name])
         document["pins"]["artifacts"] = list(document["pins"]["artifacts"])
         document["pins"]["images"] = list(document["pins"]["images"])

@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lockkeeper.domain.approval import enough_approvers
-from lockkeeper.domain.errors import CandidateInvalid, ModelUnsupported, PolicyInvalid, ReleaseSuperseded, VersionHeld
+from lockkeeper.domain.errors import (
+    CandidateInvalid,
+    ModelUnsupported,
+    PolicyInvalid,
+    PolicyMissing,
+    ReleaseSuperseded,
+    UnknownRelease,
+    VersionHeld,
+)
 from lockkeeper.domain.lock import LockStep, decide_on_lock
 from lockkeeper.domain.model_package import Candidate, PackageName, author_of, candidate_from
 from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.release import Release, Status
+from lockkeeper.domain.weakened import weakened
 from lockkeeper.ports import Wait, World
-from lockkeeper.use_cases.pinned import facts_of, iso
+from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
 from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
 
 STATE = "OpenRelease"
@@ -65,11 +74,28 @@ def _pin_policy(release: Release, world: World) -> Policy:
             f"policies/{release.model_package_group}.yaml is about group {policy.model_package_group}",
             cure="apply the policy of this group with `lockkeeper policy apply FILE`",
         )
-    pins = replace(
-        release.pins, policy={"version_id": stored.version_id, "sha256": fingerprint(stored.text), "mode": policy.mode}
+    pinned = {"version_id": stored.version_id, "sha256": fingerprint(stored.text), "mode": policy.mode}
+    less = _weakened_since_champion(policy, world)
+    why = f"version {stored.version_id}" + (
+        f"; it asks for less than the champion's: {'; '.join(less)}" if less else ""
     )
-    world.ledger.record(release.release_id, "policy pinned", f"version {stored.version_id}", pins=pins, stage=STATE)
+    pins = replace(release.pins, policy=pinned)
+    world.ledger.record(release.release_id, "policy pinned", why[:1000], pins=pins, weakened=less, stage=STATE)
     return policy
+
+
+def _weakened_since_champion(policy: Policy, world: World) -> tuple[str, ...]:
+    """What the champion had to keep and this version has not, in words."""
+    champion = world.ledger.champion(policy.model_package_group)
+    if champion is None:
+        return ()
+    try:
+        before = pinned_policy(world.ledger.get(champion.release_id), world)
+    except (UnknownRelease, PolicyMissing, PolicyInvalid) as unreadable:
+        return (
+            f"nobody can tell: the policy of version {champion.version}, which serves, cannot be read: {unreadable}",
+        )
+    return weakened(before, policy)
 
 
 def _check_candidate(release: Release, policy: Policy, world: World) -> None:

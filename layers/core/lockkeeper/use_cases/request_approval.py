@@ -117,6 +117,7 @@ def _letter(release: Release, approver: str, secret: str, request: ApprovalReque
         f"before it goes to {request.before}. Made by: {release.author or 'unknown'}.",
         "",
         *(f"  {verdict.verdict}: {verdict.gate}: {verdict.reason}" for verdict in release.verdicts),
+        *(f"  the policy asks for less than the champion's: {rule}" for rule in release.weakened),
         "",
     ]
     if world.web_url:

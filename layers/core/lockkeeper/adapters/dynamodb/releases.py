@@ -154,6 +154,7 @@ def _release(item: Item) -> Release:
         ended_at=item["ended_at"],
         execution_arn=item["execution_arn"],
         author=item["author"],
+        weakened=tuple(item.get("weakened", {}).get("items", ())),
         verdicts=tuple(
             Verdict(**{**verdict, "verdict": Outcome(verdict["verdict"])}) for verdict in item["verdicts"]["items"]
         ),

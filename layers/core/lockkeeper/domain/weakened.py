@@ -1,0 +1,141 @@
+"""Which rules of a policy ask for less than those that the version in production had to keep: people decide knowing that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lockkeeper.domain.gate_rules import BiasRule, QualityRule
+from lockkeeper.domain.policy import Gates, Policy, Replay
+
+
+def weakened(before: Policy, after: Policy) -> tuple[str, ...]:
+    """One sentence for each rule that is gone or asks for less; none where the policy is as strict or stricter."""
+    return (
+        *_gates(before.gates, after.gates),
+        *_approval(before, after),
+        *_staging(before, after),
+        *_watch(before, after),
+    )
+
+
+def _lower(what: str, before: float | None, after: float | None) -> Iterator[str]:
+    """A smallest allowed value (or a count that is asked for) that came down or is gone."""
+    if before is not None and (after is None or after < before):
+        yield f"{what}: {before:g} before, {'nothing' if after is None else f'{after:g}'} now"
+
+
+def _higher(what: str, before: float | None, after: float | None) -> Iterator[str]:
+    """A largest allowed value that went up or is gone."""
+    if before is not None and (after is None or after > before):
+        yield f"{what}: {before:g} before, {'no bound' if after is None else f'{after:g}'} now"
+
+
+def _gone(what: str, before: Any, after: Any) -> Iterator[str]:
+    """Names that were asked for and are not any more."""
+    yield from (f"{what} {name} is not asked for any more" for name in before if name not in after)
+
+
+def _gates(before: Gates, after: Gates) -> Iterator[str]:
+    yield from _rules(_quality(before), _quality(after))
+    if before.champion.compare and not after.champion.compare:
+        yield "metrics are not held against the champion any more"
+    elif before.champion.compare:
+        yield from _higher(
+            "loss against the champion", before.champion.worse_by_at_most, after.champion.worse_by_at_most
+        )
+    yield from _rules(_bias(before), _bias(after))
+    if before.explainability:
+        now = after.explainability.minimum_ndcg if after.explainability else None
+        yield from _lower("explainability", before.explainability.minimum_ndcg, now)
+    if before.data_quality:
+        allowed = after.data_quality.at_most if after.data_quality else None
+        if allowed is None:
+            yield "data quality is not asked for any more"
+        for check in sorted(allowed or {}):
+            was = before.data_quality.at_most.get(check, 0)
+            yield from _higher(f"data quality, {check}", was, (allowed or {})[check])
+    yield from _provenance(before, after)
+    yield from _higher("largest artifact, MB", before.artifact.max_mb, after.artifact.max_mb)
+    for pattern in after.artifact.images:
+        if pattern not in before.artifact.images and "*" not in before.artifact.images:
+            yield f"images {pattern} are allowed now"
+
+
+Bounds = dict[str, tuple[float | None, float | None]]
+"""Smallest and largest allowed value by what they are about."""
+
+
+def _rules(before: Bounds, after: Bounds) -> Iterator[str]:
+    for what, (smallest, largest) in before.items():
+        now = after.get(what, (None, None))
+        yield from _lower(what, smallest, now[0])
+        yield from _higher(what, largest, now[1])
+
+
+def _quality(gates: Gates) -> Bounds:
+    found: Bounds = {}
+    for rule in gates.quality:
+        name = _name(rule)
+        smallest, largest = found.get(name, (None, None))
+        found[name] = (
+            rule.at_least if rule.at_least is not None else smallest,
+            rule.at_most if rule.at_most is not None else largest,
+        )
+        if rule.no_worse_than_champion_by is not None:
+            found[f"{name} against the champion"] = (None, rule.no_worse_than_champion_by)
+        if rule.minimum_rows:
+            found[f"rows behind {name}"] = (float(rule.minimum_rows), None)
+    return found
+
+
+def _name(rule: QualityRule) -> str:
+    return f"{rule.metric}{f' by {rule.slices}' if rule.slices else ''}"
+
+
+def _bias(gates: Gates) -> Bounds:
+    return {_bias_name(rule): rule.bounds for rule in gates.bias}
+
+
+def _bias_name(rule: BiasRule) -> str:
+    return f"bias {rule.metric} of {rule.facet}{f' = {rule.value}' if rule.value else ''}"
+
+
+def _provenance(before: Gates, after: Gates) -> Iterator[str]:
+    if before.provenance is None:
+        return
+    for name in ("metadata", "lineage", "model_card"):
+        now = getattr(after.provenance, name) if after.provenance else ()
+        yield from _gone(f"provenance: {name.replace('_', ' ')}", getattr(before.provenance, name), now)
+
+
+def _approval(before: Policy, after: Policy) -> Iterator[str]:
+    yield from _gone("an approval before", before.approval.before, after.approval.before)
+    yield from _lower("quorum", before.approval.quorum, after.approval.quorum)
+    if before.approval.author_from and after.approval.author_from != before.approval.author_from:
+        yield f"the author is not taken from {before.approval.author_from} any more"
+
+
+def _staging(before: Policy, after: Policy) -> Iterator[str]:
+    old, new = before.staging.tests, after.staging.tests
+    if old.contract and not new.contract:
+        yield "the contract test is gone"
+    if old.replay and not new.replay:
+        yield "the replay test is gone"
+    if old.replay and new.replay:
+        yield from _rules(_replay(old.replay), _replay(new.replay))
+
+
+def _replay(replay: Replay) -> Bounds:
+    names = {**replay.at_least, **replay.at_most}
+    bounds: Bounds = {
+        f"replay: {name}": (replay.at_least.get(name), replay.at_most.get(name)) for name in sorted(names)
+    }
+    return {**bounds, "rows of the replay": (float(replay.minimum_rows), None)}
+
+
+def _watch(before: Policy, after: Policy) -> Iterator[str]:
+    old, new = before.production.strategy, after.production.strategy
+    yield from _lower("seconds of bake", old.bake, new.bake)
+    yield from _lower("invocations during the bake", old.minimum_invocations, new.minimum_invocations)
+    yield from _gone("alarm", before.production.alarms, after.production.alarms)

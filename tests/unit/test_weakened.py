@@ -1,0 +1,112 @@
+"""Rules that ask for less than the champion's are named, and nothing else is."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from lockkeeper.domain.policy import Policy
+from lockkeeper.domain.weakened import weakened
+
+from tests.unit.harbour import Harbour, policy_document
+
+ACCURACY = "binary_classification_metrics.accuracy.value"
+
+
+def strict() -> dict[str, Any]:
+    document = copy.deepcopy(policy_document())
+    document["gates"] |= {
+        "quality": [
+            {"metric": ACCURACY, "at_least": 0.7, "minimum_rows": 300},
+            {"metric": ACCURACY, "at_least": 0.6, "slices": "sex"},
+            {"metric": ACCURACY, "no_worse_than_champion_by": 0.01},
+        ],
+        "bias": [{"metric": "DPPL", "facet": "sex", "within": [-0.1, 0.1]}],
+        "explainability": {"minimum_ndcg": 0.9},
+        "data_quality": {"at_most": {"baseline_drift_check": 1}},
+        "provenance": {"lineage": ["CommitId"]},
+        "artifact": {"max_mb": 50, "images": ["a*"]},
+    }
+    document["staging"] = {
+        "tests": {
+            "contract": "s3://models/contract.jsonl",
+            "replay": {"dataset": "s3://models/holdout.csv", "at_least": {"accuracy": 0.7}, "minimum_rows": 300},
+        }
+    }
+    return document
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The strict policy with one thing changed; `...` takes it away."""
+    document = strict()
+    inner: Any = document
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in parents:
+        inner = inner[part]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return document
+
+
+def told(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
+    return weakened(Policy.model_validate(before, strict=False), Policy.model_validate(after, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("gates.quality.0.at_least", 0.6, f"{ACCURACY}: 0.7 before, 0.6 now"),
+        ("gates.quality.0.minimum_rows", 100, f"rows behind {ACCURACY}: 300 before, 100 now"),
+        ("gates.quality.1", ..., f"{ACCURACY} by sex: 0.6 before, nothing now"),
+        ("gates.quality.2.no_worse_than_champion_by", 0.05, "against the champion: 0.01 before, 0.05 now"),
+        ("gates.champion", {"compare": False}, "not held against the champion"),
+        ("gates.champion", {"worse_by_at_most": 0.5}, "loss against the champion: 0.02 before, 0.5 now"),
+        ("gates.bias.0.within", [-0.2, 0.1], "bias DPPL of sex: -0.1 before, -0.2 now"),
+        ("gates.bias.0.within", [-0.1, 0.2], "bias DPPL of sex: 0.1 before, 0.2 now"),
+        ("gates.bias", [], "bias DPPL of sex: -0.1 before, nothing now"),
+        ("gates.explainability", ..., "explainability: 0.9 before, nothing now"),
+        ("gates.data_quality", ..., "data quality is not asked for"),
+        ("gates.data_quality.at_most.data_type_check", 3, "data_type_check: 0 before, 3 now"),
+        ("gates.provenance", ..., "provenance: lineage CommitId"),
+        ("gates.artifact.max_mb", 500, "largest artifact, MB: 50 before, 500 now"),
+        ("gates.artifact.images", ["a*", "b*"], "images b* are allowed now"),
+        ("approval.before", [], "an approval before staging"),
+        ("approval.author_from", ..., "the author is not taken from metadata.author"),
+        ("staging.tests.contract", ..., "the contract test is gone"),
+        ("staging.tests.replay", ..., "the replay test is gone"),
+        ("staging.tests.replay.at_least.accuracy", 0.5, "replay: accuracy: 0.7 before, 0.5 now"),
+        ("staging.tests.replay.minimum_rows", 10, "rows of the replay: 300 before, 10 now"),
+        ("production.strategy.bake", "1m", "seconds of bake: 600 before, 60 now"),
+        ("production.strategy.minimum_invocations", 0, "invocations during the bake: 5 before, 0 now"),
+        ("production.alarms", [], "alarm wages-errors"),
+    ],
+)
+def test_what_asks_for_less_is_named_and_the_other_way_round_is_not(path: str, value: Any, said: str) -> None:
+    first, *others = told(strict(), changed(path, value))
+    assert said in first
+    assert not others or path == "gates.bias"
+    assert told(changed(path, value), strict()) == ()
+
+
+def test_a_smaller_quorum_is_named() -> None:
+    both = changed("approval.quorum", 2)
+    assert told(both, strict()) == ("quorum: 2 before, 1 now",)
+
+
+def test_the_same_policy_asks_for_as_much() -> None:
+    assert told(strict(), strict()) == ()
+
+
+def test_a_release_says_what_its_policy_does_not_ask_for_any_more() -> None:
+    harbour = Harbour()
+    harbour.promote(1)
+    document = policy_document()
+    document["gates"]["quality"][0]["at_least"] = 0.5
+    harbour.apply(document)
+    harbour.register(2)
+    assert harbour.release(1).weakened == ()
+    assert harbour.release(2).weakened == (f"{ACCURACY}: 0.7 before, 0.5 now",)
+    assert f"asks for less than the champion's: {ACCURACY}: 0.7 before, 0.5 now" in harbour.world.mail.letters[-1].text
