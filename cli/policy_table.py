@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lockkeeper.domain.gate_rules import QualityRule
 from lockkeeper.domain.gates.verdicts import bound_text
-from lockkeeper.domain.policy import Approval, Gates, Policy, Production, Staging
+from lockkeeper.domain.policy import Approval, Gates, Policy, Production, Staging, StagingTests
 from rich.table import Table
 
 from cli.terminal import plain, table
@@ -90,6 +90,18 @@ def _staging_rules(staging: Staging, policy: Policy) -> Iterator[tuple[str, str]
         bounds = [f"{name} at least {value:g}" for name, value in replay.at_least.items()]
         bounds += [f"{name} at most {value:g}" for name, value in replay.at_most.items()]
         yield "replay test", f"{', '.join(bounds)} on {replay.minimum_rows} rows or more of {replay.dataset}"
+    yield from _online_rules(staging.tests)
+
+
+def _online_rules(tests: StagingTests) -> Iterator[tuple[str, str]]:
+    if tests.latency:
+        bounds = [f"p{share * 100:g} at most {bound:g} ms" for share, bound in tests.latency.bounds.items()]
+        yield "latency test", f"{', '.join(bounds)} in {tests.latency.requests} requests"
+    if tests.load:
+        rate = f"{tests.load.requests_per_second:g} requests a second for {tests.load.seconds} s"
+        yield "load test", f"{rate}, errors below {tests.load.errors_below:g}"
+    if tests.safety:
+        yield "safety test", tests.safety
 
 
 def _production_rules(production: Production) -> Iterator[tuple[str, str]]:

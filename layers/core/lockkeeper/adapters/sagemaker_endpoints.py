@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
@@ -25,6 +26,9 @@ NOT_YET = ("could not find endpoint configuration", "could not find model")
 """What SageMaker may say of a configuration or model that it created a moment ago: it is eventually consistent."""
 
 VARIANT = "AllTraffic"
+
+PATIENCE = Config(max_pool_connections=64)
+"""A load test has as many requests under way at once as this."""
 
 
 class SageMakerEndpoints:
@@ -188,7 +192,7 @@ class SageMakerEndpoints:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._session().client(service)  # type: ignore[call-overload]
+            self._clients[service] = self._session().client(service, config=PATIENCE)  # type: ignore[call-overload]
         return self._clients[service]
 
     def _create(self, operation: str, **request: Any) -> bool:

@@ -26,6 +26,7 @@ from lockkeeper.domain.gate_rules import (
     QualityRule,
     Reports,
 )
+from lockkeeper.domain.online.latency import fewest
 from lockkeeper.domain.section import Number, S3Uri, Section
 
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
@@ -139,11 +140,60 @@ class Replay(Section):
         return self
 
 
+class Latency(Section):
+    """Percentiles that single requests must keep, in milliseconds as the caller measures them."""
+
+    p50_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    p95_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    p99_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    requests: Annotated[int, Field(ge=10, le=10_000)] = 200
+    warm_up: Annotated[int, Field(ge=0, le=1_000)] = 20
+
+    @property
+    def bounds(self) -> dict[float, float]:
+        """Bounded percentiles (0.95 is p95) with their bounds."""
+        given = {0.5: self.p50_ms, 0.95: self.p95_ms, 0.99: self.p99_ms}
+        return {share: bound for share, bound in given.items() if bound is not None}
+
+    @model_validator(mode="after")
+    def _enough(self) -> Latency:
+        if not self.bounds:
+            raise ValueError("give at least one of p50_ms, p95_ms and p99_ms")
+        needed = fewest(max(self.bounds))
+        if self.requests < needed:
+            raise ValueError(
+                f"{self.requests} requests cannot tell p{max(self.bounds) * 100:g}; give at least {needed}"
+            )
+        return self
+
+
+class Load(Section):
+    """A rate that the endpoint must stand, kept whatever it answers."""
+
+    requests_per_second: Annotated[float, Field(gt=0, le=200, allow_inf_nan=False)]
+    seconds: Annotated[int, Field(ge=1, le=300)] = 30
+    errors_below: Annotated[float, Field(gt=0, le=1)] = 0.001
+
+    @property
+    def planned(self) -> int:
+        """How many requests that makes."""
+        return max(1, round(self.requests_per_second * self.seconds))
+
+
 class StagingTests(Section):
     """Tests against the staging endpoint."""
 
     contract: S3Uri | None = None
     replay: Replay | None = None
+    latency: Latency | None = None
+    load: Load | None = None
+    safety: S3Uri | None = None
+
+    @model_validator(mode="after")
+    def _something_to_send(self) -> StagingTests:
+        if (self.latency or self.load or self.safety) and not (self.contract or self.replay):
+            raise ValueError("latency, load and safety send good requests too; give contract or replay, which has them")
+        return self
 
 
 class Staging(Section):

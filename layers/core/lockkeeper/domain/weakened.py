@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lockkeeper.domain.gate_rules import BiasRule, QualityRule
-from lockkeeper.domain.policy import Gates, Policy, Replay
+from lockkeeper.domain.policy import Gates, Policy, Replay, StagingTests
 
 
 def weakened(before: Policy, after: Policy) -> tuple[str, ...]:
@@ -124,6 +124,19 @@ def _staging(before: Policy, after: Policy) -> Iterator[str]:
         yield "the replay test is gone"
     if old.replay and new.replay:
         yield from _rules(_replay(old.replay), _replay(new.replay))
+    yield from _rules(_online(old), _online(new))
+    if old.safety and not new.safety:
+        yield "the safety test is gone"
+
+
+def _online(tests: StagingTests) -> Bounds:
+    found: Bounds = {}
+    if tests.latency:
+        found |= {f"latency p{share * 100:g}": (None, bound) for share, bound in tests.latency.bounds.items()}
+    if tests.load:
+        found["requests a second"] = (tests.load.requests_per_second, None)
+        found["errors under load"] = (None, tests.load.errors_below)
+    return found
 
 
 def _replay(replay: Replay) -> Bounds:

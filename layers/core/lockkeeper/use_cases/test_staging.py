@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from lockkeeper.domain.errors import EvidenceMissing, GateFailed
-from lockkeeper.domain.policy import Replay
+from lockkeeper.domain.policy import Replay, StagingTests
 from lockkeeper.domain.release import Status, Verdict
 from lockkeeper.domain.staging_tests import (
     Answered,
+    ContractCase,
     contract_cases,
     judge_contract,
     judge_replay,
@@ -19,6 +21,7 @@ from lockkeeper.domain.staging_tests import (
 from lockkeeper.ports import World
 from lockkeeper.use_cases.judge_candidate import seal_verdicts
 from lockkeeper.use_cases.pinned import pinned_policy, still_ours
+from lockkeeper.use_cases.probe_staging import Measured, good_requests, measure_latency, measure_load, measure_safety
 
 MAX_BYTES = 20_000_000
 ROWS_PER_REQUEST = 25
@@ -34,23 +37,45 @@ def test_staging(release_id: str, world: World) -> tuple[Verdict, ...]:
     tests = policy.staging.tests
     verdicts: list[Verdict] = []
     evidence: dict[str, Any] = {"judged": release.pins.seals["judged"]}
-    if tests.contract:
-        verdicts.append(_contract(name, tests.contract, world))
+    cases = contract_cases(_text(tests.contract, world), source=tests.contract) if tests.contract else ()
+    rows = labelled_rows(_text(tests.replay.dataset, world), source=tests.replay.dataset) if tests.replay else []
+    if cases:
+        verdicts.append(_contract(name, cases, world))
     if tests.replay:
-        judged, timings = _replay(name, tests.replay, world)
+        judged, timings = _replay(name, tests.replay, rows, world)
         verdicts += judged
         evidence["replay"] = timings
+    for kind, (judged, figures) in _probes(name, tests, cases, rows, world):
+        verdicts += judged
+        evidence[kind] = figures
     return seal_verdicts(release, tuple(verdicts), evidence, "tested", world)
 
 
-def _contract(endpoint: str, uri: str, world: World) -> Verdict:
-    cases = contract_cases(_text(uri, world), source=uri)
+def _probes(
+    endpoint: str,
+    tests: StagingTests,
+    cases: tuple[ContractCase, ...],
+    rows: list[tuple[str, str]],
+    world: World,
+) -> Iterator[tuple[str, Measured]]:
+    """What the policy asks for beside contract and replay: latency first, while nothing has disturbed the endpoint."""
+    if not (tests.latency or tests.load or tests.safety):
+        return
+    requests = good_requests(cases, rows)
+    if tests.latency:
+        yield "latency", measure_latency(endpoint, tests.latency, requests, world.staging)
+    if tests.load:
+        yield "load", measure_load(endpoint, tests.load, requests, world.staging)
+    if tests.safety:
+        yield "safety", measure_safety(endpoint, _text(tests.safety, world), tests.safety, requests, world.staging)
+
+
+def _contract(endpoint: str, cases: tuple[ContractCase, ...], world: World) -> Verdict:
     answers = [world.staging.invoke(endpoint, case.body, case.content_type, case.accept) for case in cases]
     return judge_contract(cases, answers)
 
 
-def _replay(endpoint: str, replay: Replay, world: World) -> tuple[tuple[Verdict, ...], dict[str, Any]]:
-    rows = labelled_rows(_text(replay.dataset, world), source=replay.dataset)
+def _replay(endpoint: str, replay: Replay, rows: list[tuple[str, str]], world: World) -> Measured:
     labels: list[str] = []
     predictions: list[Any] = []
     milliseconds: list[float] = []

@@ -1,0 +1,106 @@
+"""Does it keep its countenance: hostile requests are refused as the client's fault, tell nothing, and break nothing.
+
+A safety file has contract cases (see `staging_tests`). `expect.status` defaults to `4xx`; `expect.forbid` and
+`expect.require` are lists of regular expressions that an answer must not, or must, contain.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lockkeeper.domain.errors import EvidenceMissing
+from lockkeeper.domain.release import Outcome, Verdict
+from lockkeeper.domain.staging_tests import Answered
+
+LEAKS = re.compile(
+    r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+|\bat [\w.$]+\([\w]+\.java:\d+\)|/opt/ml/|site-packages/"
+)
+"""What answers of serving code that fell over look like."""
+LOOKED_AT = 100_000
+"""Characters of an answer that are looked at."""
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class HostileCase:
+    """One hostile request, and what its answer must be like."""
+
+    name: str
+    body: str
+    content_type: str
+    accept: str
+    status: str
+    forbid: tuple[re.Pattern[str], ...]
+    require: tuple[re.Pattern[str], ...]
+
+
+def hostile_cases(text: str, *, source: str) -> tuple[HostileCase, ...]:
+    """Read a safety file; `EvidenceMissing` names the line that cannot be used."""
+    cases = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            case = json.loads(line)
+            expect = case.get("expect", {})
+            cases.append(
+                HostileCase(
+                    name=str(case.get("name", f"line {number}")),
+                    body=case["body"] if isinstance(case["body"], str) else json.dumps(case["body"]),
+                    content_type=str(case.get("content_type", "text/csv")),
+                    accept=str(case.get("accept", "application/json")),
+                    status=str(expect.get("status", "4xx")),
+                    forbid=tuple(re.compile(pattern) for pattern in expect.get("forbid", [])),
+                    require=tuple(re.compile(pattern) for pattern in expect.get("require", [])),
+                )
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
+            raise EvidenceMissing(
+                f"{source}:{number}: not a safety case ({type(error).__name__}: {error})",
+                cure='write one JSON object per line with "body" and, if need be, "expect"',
+            ) from error
+    if not cases:
+        raise EvidenceMissing(f"{source} has no safety case", cure="write at least one JSON object on a line")
+    return tuple(cases)
+
+
+def judge_safety(cases: Sequence[HostileCase], answers: Sequence[Answered], alive: bool) -> tuple[Verdict, ...]:
+    """One verdict on the answers, one on whether the endpoint still answers afterwards."""
+    problems = [
+        f"{case.name}: {problem}"
+        for case, answer in zip(cases, answers, strict=True)
+        if (problem := _problem(case, answer))
+    ]
+    required = f"{len(cases)} of {len(cases)} requests answered as they should be"
+    measured = f"{len(cases) - len(problems)} of {len(cases)}"
+    reason = "; ".join(problems[:NAMED]) or "every hostile request was answered as it should be"
+    outcome = Outcome.FAILED if problems else Outcome.PASSED
+    lives = Verdict(
+        "safety: endpoint lives",
+        Outcome.PASSED if alive else Outcome.FAILED,
+        "it answers as before" if alive else "it does not answer a health request any more",
+        "alive" if alive else "dead",
+        "alive",
+    )
+    return (Verdict("safety: hostile requests", outcome, reason, measured, required), lives)
+
+
+def _problem(case: HostileCase, answer: Answered) -> str:
+    body = answer.body[:LOOKED_AT]
+    status = str(answer.status)
+    if answer.status >= 500:
+        return f"answered {status}; what a client sends must never be the server's fault: {body[:120]}"
+    if status != case.status and not (case.status.endswith("xx") and status[0] == case.status[0]):
+        return f"answered {status}, expected {case.status}"
+    if LEAKS.search(body):
+        return "the answer tells of the serving code's insides"
+    for pattern in case.forbid:
+        if pattern.search(body):
+            return f"the answer contains what {pattern.pattern!r} forbids"
+    for pattern in case.require:
+        if not pattern.search(body):
+            return f"the answer lacks what {pattern.pattern!r} requires"
+    return ""

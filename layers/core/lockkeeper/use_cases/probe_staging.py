@@ -1,0 +1,107 @@
+"""Send requests to the staging endpoint and measure its answers: one after another, at a kept rate, and hostile ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any
+
+from lockkeeper.domain.errors import DeploymentFailed, EvidenceMissing
+from lockkeeper.domain.online.latency import judge_latency, percentile
+from lockkeeper.domain.online.load import Shot, judge_load
+from lockkeeper.domain.online.safety import hostile_cases, judge_safety
+from lockkeeper.domain.policy import Latency, Load
+from lockkeeper.domain.release import Verdict
+from lockkeeper.domain.staging_tests import Answered, ContractCase
+from lockkeeper.ports import Endpoints
+
+SENDERS = 64
+"""Requests that may be under way at once; an endpoint that is slower than that at its rate is held up visibly."""
+
+Measured = tuple[tuple[Verdict, ...], dict[str, Any]]
+"""Verdicts, and the figures behind them for the dossier."""
+
+
+@dataclass(frozen=True)
+class Good:
+    """A request that the endpoint is known to answer with 200."""
+
+    body: str
+    content_type: str
+    accept: str
+
+
+def good_requests(cases: Sequence[ContractCase], rows: Sequence[tuple[str, str]]) -> tuple[Good, ...]:
+    """Single rows of the replay where there are any, otherwise the contract's requests that are answered 200."""
+    if rows:
+        return tuple(Good(line, "text/csv", "text/csv") for _, line in rows)
+    found = tuple(Good(case.body, case.content_type, case.accept) for case in cases if case.status in ("200", "2xx"))
+    if not found:
+        raise EvidenceMissing(
+            "latency, load and safety need a request that is answered 200",
+            cure="add one to the contract, or give the policy a replay",
+        )
+    return found
+
+
+def measure_latency(endpoint: str, policy: Latency, requests: Sequence[Good], endpoints: Endpoints) -> Measured:
+    """Requests one after another; those of the warm-up do not count."""
+    milliseconds = [
+        _ask(endpoint, request, endpoints)[1] for request in islice(cycle(requests), policy.warm_up + policy.requests)
+    ][policy.warm_up :]
+    ordered = sorted(milliseconds)
+    shares = {f"p{share * 100:g}": round(percentile(ordered, share), 3) for share in (0.5, 0.95, 0.99)}
+    return judge_latency(milliseconds, policy.bounds), {"requests": len(milliseconds), "milliseconds": shares}
+
+
+def measure_load(endpoint: str, policy: Load, requests: Sequence[Good], endpoints: Endpoints) -> Measured:
+    """An open loop: every request leaves at its time, whether or not the ones before were answered."""
+    began = time.perf_counter()
+
+    def shoot(number: int, request: Good) -> Shot:
+        late = time.perf_counter() - began - number / policy.requests_per_second
+        answer, milliseconds = _ask(endpoint, request, endpoints)
+        return Shot(late, answer.status, milliseconds)
+
+    with ThreadPoolExecutor(SENDERS) as senders:
+        waiting = []
+        for number, request in enumerate(islice(cycle(requests), policy.planned)):
+            time.sleep(max(0.0, began + number / policy.requests_per_second - time.perf_counter()))
+            waiting.append(senders.submit(shoot, number, request))
+        shots = [one.result() for one in waiting]
+    ordered = sorted(shot.milliseconds for shot in shots)
+    figures = {
+        "requests": len(shots),
+        "requests_per_second": policy.requests_per_second,
+        "errors": sum(shot.status >= 500 for shot in shots),
+        "milliseconds": {name: round(percentile(ordered, share), 3) for name, share in (("p50", 0.5), ("p95", 0.95))},
+    }
+    return (judge_load(shots, policy.planned, policy.errors_below),), figures
+
+
+def measure_safety(endpoint: str, text: str, source: str, requests: Sequence[Good], endpoints: Endpoints) -> Measured:
+    """Every hostile request, then a good one: the endpoint has to live."""
+    cases = hostile_cases(text, source=source)
+    answers = [
+        _answer_of(lambda case=case: endpoints.invoke(endpoint, case.body, case.content_type, case.accept))  # type: ignore[misc]
+        for case in cases
+    ]
+    alive = _ask(endpoint, requests[0], endpoints)[0].status == 200
+    return judge_safety(cases, answers, alive), {"requests": len(cases)}
+
+
+def _ask(endpoint: str, request: Good, endpoints: Endpoints) -> tuple[Answered, float]:
+    began = time.perf_counter()
+    answer = _answer_of(lambda: endpoints.invoke(endpoint, request.body, request.content_type, request.accept))
+    return answer, (time.perf_counter() - began) * 1000
+
+
+def _answer_of(invoke: Callable[[], Answered]) -> Answered:
+    """An endpoint that cannot be reached any more has answered with an error: that is what the gates are about."""
+    try:
+        return invoke()
+    except DeploymentFailed as refused:
+        return Answered(503, "text/plain", str(refused))
