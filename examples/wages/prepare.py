@@ -5,7 +5,7 @@
 
 - `train/`, `validation/`, `evaluation/`: the channels of the jobs, CSV with a header, the label first
 - `tests/contract.jsonl`, `tests/holdout.csv`: what the staging endpoint is tested with
-- `code/sourcedir.tar.gz`, `code/evaluate.py`: the code of the training job and of the evaluation
+- `code/sourcedir.tar.gz`, `code/evaluation.zip`: the code of the training job and of the evaluation
 """
 
 from __future__ import annotations
@@ -18,12 +18,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from examples.wages.data import FACETS, FEATURES, FIRST_YEAR, LABEL, SPLIT_SEED, read_wages, select_rows, split_people
+from examples.wages.data import (
+    FEATURES,
+    FIRST_YEAR,
+    LABEL,
+    PROTECTED,
+    SPLIT_SEED,
+    read_wages,
+    select_rows,
+    split_people,
+)
 from examples.wages.suites import write_contract, write_holdout
+from jobs.evaluation.pack import pack
 
 LAST_TRAINING_YEAR = 1978
 TRAINING_CODE = ("train.py", "inference.py")
-EVALUATION_CODE = "evaluate.py"
+EVALUATION_CODE = "evaluation.zip"
 _HERE = Path(__file__).resolve().parent
 
 
@@ -60,7 +70,7 @@ def prepare(
 
 def _write_channel(file: Path, rows: pd.DataFrame) -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
-    rows[[LABEL, *FEATURES, *FACETS]].to_csv(file, index=False)
+    rows[[LABEL, *FEATURES, *PROTECTED]].to_csv(file, index=False)
     return len(rows)
 
 
@@ -72,7 +82,7 @@ def _write_code(folder: Path) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    (folder / EVALUATION_CODE).write_bytes((_HERE / EVALUATION_CODE).read_bytes())
+    pack(folder / EVALUATION_CODE)
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from localcloud.sagemaker import scope
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
 from localcloud.sagemaker.deployments import Deployments
 from localcloud.sagemaker.errors import ApiError
@@ -16,6 +17,15 @@ from localcloud.sagemaker.store import Store
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
 FORWARDED = ("x-amzn-sagemaker-custom-attributes", "x-amzn-sagemaker-inference-id")
+NOT_THERE = {
+    "x-amzn-sagemaker-enable-explanations": "EnableExplanations",
+    "x-amzn-sagemaker-inference-component": "InferenceComponentName",
+    "x-amzn-sagemaker-prefix-aware-id": "PrefixAwareId",
+    "x-amzn-sagemaker-session-id": "SessionId",
+    "x-amzn-sagemaker-target-container-hostname": "TargetContainerHostname",
+    "x-amzn-sagemaker-target-model": "TargetModel",
+}
+"""Headers that choose what is not there, with the parameters that they carry."""
 LARGEST_BODY_BYTES = 25 * 1024 * 1024
 GONE = Answer(503, "text/plain", {}, b"The container is not running.", 0.0)
 
@@ -39,10 +49,12 @@ class Invocations:
     def invoke(self, place: Place, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Invocation:
         """Send a request to a variant of an endpoint. Header names are in lower case.
 
-        Raises ApiError: ValidationError for an unknown endpoint or variant, ModelError (424) for an answer of the
+        Raises ApiError: UnsupportedOperationException for a header that chooses what is not there, ValidationError for
+        an unknown endpoint or variant, ModelError (424) for an answer of the
         container that is not a success.
         """
         began = time.perf_counter()
+        scope.check("InvokeEndpoint", {member: headers[name] for name, member in NOT_THERE.items() if name in headers})
         if len(body) > LARGEST_BODY_BYTES:
             raise ApiError("ValidationError", f"The request body exceeds {LARGEST_BODY_BYTES} bytes.", 413)
         while True:

@@ -46,6 +46,16 @@ REFUSED: Mapping[str, frozenset[str]] = {
     ),
     "DescribeModelPackage": frozenset({"IncludedData"}),
     "DescribePipeline": frozenset({"PipelineVersionId"}),
+    "InvokeEndpoint": frozenset(
+        {
+            "EnableExplanations",
+            "InferenceComponentName",
+            "PrefixAwareId",
+            "SessionId",
+            "TargetContainerHostname",
+            "TargetModel",
+        }
+    ),
     "ListModelPackageGroups": frozenset({"CrossAccountFilterOption"}),
     "ListTrainingJobs": frozenset({"TrainingPlanArnEquals", "WarmPoolStatusEquals"}),
     "StartPipelineExecution": frozenset({"MlflowExperimentName", "PipelineVersionId", "SelectiveExecutionConfig"}),

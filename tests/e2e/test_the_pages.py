@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.harness import Cloud
 
@@ -15,6 +17,19 @@ PROJECT = Path(__file__).resolve().parents[2]
 def commands_of(page: str, heading: str) -> str:
     """The first shell block below a heading."""
     return (PROJECT / page).read_text().split(heading, 1)[1].split("```sh\n", 1)[1].split("```", 1)[0]
+
+
+def registered_documents(cloud: Cloud, group: str) -> dict[str, dict[str, Any]]:
+    """The documents that the ModelMetrics of the only version of a group refer to, by part and member."""
+    sagemaker, s3 = cloud.client("sagemaker", "registry"), cloud.client("s3", "registry")
+    (package,) = sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
+    described = sagemaker.describe_model_package(ModelPackageName=package["ModelPackageArn"])
+    documents = {}
+    for part, members in described["ModelMetrics"].items():
+        for member, source in members.items():
+            bucket, key = source["S3Uri"].removeprefix("s3://").split("/", 1)
+            documents[f"{part}.{member}"] = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    return documents
 
 
 def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path: Path) -> None:
@@ -32,3 +47,8 @@ def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path:
     release = cloud.wait_for("wages-v1-a1", "awaiting-approval", seconds=120)
     assert release["author"].startswith("grace@example.com")
     assert any("Approve wages version 1" in mail for mail in cloud.mails("ada@example.com"))
+    documents = registered_documents(cloud, "wages")
+    assert documents["ModelQuality.Statistics"]["slices"]["sex"]["female"]["item_count"] == 51
+    for member in ("Report", "PreTrainingReport", "PostTrainingReport"):
+        (facet,) = documents[f"Bias.{member}"]["post_training_bias_metrics"]["facets"]["sex"]
+        assert {"DPPL", "DI"} <= {metric["name"] for metric in facet["metrics"]}

@@ -97,7 +97,9 @@ def test_functions_import_no_other_function_and_no_aws(module: Imports) -> None:
 
 def test_what_is_shipped_knows_neither_the_command_nor_the_laptop() -> None:
     for module in shipped():
-        assert module.any_of("cli", "localcloud", "examples", "tests", "checks", "ministack") == [], module.module
+        assert module.any_of("cli", "localcloud", "examples", "jobs", "tests", "checks", "ministack") == [], (
+            module.module
+        )
     for folder in ("localcloud", "examples"):
         for module in imports_below(PROJECT / folder):
             assert module.any_of("cli") == [], module.module
@@ -108,12 +110,30 @@ def test_only_the_commands_that_start_it_import_the_laptops_aws() -> None:
     assert {name for name in users if not name.startswith(("cli/local.py", "cli/demo.py", "cli/story/"))} == set()
 
 
+@pytest.mark.parametrize("module", imports_below(PROJECT / "jobs/evaluation"), ids=lambda one: one.module)
+def test_the_evaluation_imports_what_the_stock_image_has(module: Imports) -> None:
+    assert module.roots - set(sys.stdlib_module_names) - {"numpy", "scipy", "pandas", "sklearn", "jobs"} == set()
+    ours = module.any_of("jobs")
+    assert [name for name in ours if not name.startswith("jobs.evaluation.")] == []
+
+
+def test_the_evaluation_is_written_for_the_oldest_stock_image() -> None:
+    for path in sources(PROJECT / "jobs/evaluation"):
+        tree = ast.parse(path.read_text(), feature_version=(3, 8))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        assert [call for call in calls if any(keyword.arg == "strict" for keyword in call.keywords)] == [], path.name
+        methods = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
+        assert methods & {"removeprefix", "removesuffix", "is_relative_to"} == set(), path.name
+
+
 def test_a_handler_has_at_most_sixty_lines() -> None:
     long = {path.parent.name: len(path.read_text().splitlines()) for path in FUNCTIONS.glob("*/handler.py")}
     assert {name: lines for name, lines in long.items() if lines > 60} == {}
 
 
-@pytest.mark.parametrize("folder", ["layers/core", "functions", "cli", "localcloud", "examples", "checks", "tests"])
+@pytest.mark.parametrize(
+    "folder", ["layers/core", "functions", "jobs", "cli", "localcloud", "examples", "checks", "tests"]
+)
 def test_no_file_has_more_than_five_hundred_lines(folder: str) -> None:
     long = {
         str(path): lines for path in sources(PROJECT / folder) if (lines := len(path.read_text().splitlines())) > 500
@@ -121,7 +141,7 @@ def test_no_file_has_more_than_five_hundred_lines(folder: str) -> None:
     assert long == {}
 
 
-@pytest.mark.parametrize("folder", ["layers/core", "functions", "cli", "localcloud", "examples", "checks"])
+@pytest.mark.parametrize("folder", ["layers/core", "functions", "jobs", "cli", "localcloud", "examples", "checks"])
 def test_no_function_has_more_than_sixty_lines(folder: str) -> None:
     long = [
         f"{path.name}:{node.lineno} {node.name}"
@@ -134,7 +154,7 @@ def test_no_function_has_more_than_sixty_lines(folder: str) -> None:
 
 def test_there_is_no_room_for_odds_and_ends() -> None:
     odd = {"util", "utils", "helper", "helpers", "common", "misc"}
-    for folder in ("layers/core", "functions", "cli", "localcloud", "examples", "checks"):
+    for folder in ("layers/core", "functions", "jobs", "cli", "localcloud", "examples", "checks"):
         for path in sources(PROJECT / folder):
             assert {path.stem, path.parent.name} & odd == set(), path
 

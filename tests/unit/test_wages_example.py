@@ -8,11 +8,11 @@ import re
 import subprocess
 import sys
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import botocore.session
-import numpy as np
 import pytest
 from botocore.validate import ParamValidator
 from lockkeeper.domain import staging_tests
@@ -22,19 +22,38 @@ from lockkeeper.domain.gates.verdicts import worst
 from lockkeeper.domain.policy import parse_policy
 from lockkeeper.domain.release import Outcome
 
-from examples.wages import evaluate, inference, train
-from examples.wages.data import FEATURES, read_wages, select_rows, split_people
+from examples.wages import inference, train
+from examples.wages.data import FEATURES, PROTECTED, read_wages, select_rows, split_people
 from examples.wages.prepare import Prepared, prepare
 from examples.wages.suites import contract_cases
+from jobs.evaluation.main import main
 
 EXAMPLE = Path(train.__file__).parent
-SCALARS = frozenset(
-    {
-        *("recall", "precision", "accuracy", "f0_5", "f1", "f2", "auc"),
-        *("true_positive_rate", "true_negative_rate", "false_positive_rate", "false_negative_rate"),
-        *(f"{name}_best_constant_classifier" for name in ("recall", "precision", "accuracy", "f0_5", "f1", "f2")),
-    }
-)
+BIASED_FEATURES = f"{train.DEFAULT_FEATURES},sex,married,black"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the jobs leave: the model folder, evaluation.json and analysis.json."""
+
+    model: Path
+    report: dict[str, Any]
+    analysis: dict[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.report["binary_classification_metrics"]
+        return found
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the registry of such a version would point to."""
+        return Evidence({"model_quality": self.report, "bias": self.analysis})
+
+    def bias(self, metric: str, facet: str) -> Any:
+        """The value of a bias metric of the predictions."""
+        (entry,) = self.analysis["post_training_bias_metrics"]["facets"][facet]
+        return next(one["value"] for one in entry["metrics"] if one["name"] == metric)
 
 
 @pytest.fixture(scope="module")
@@ -43,21 +62,45 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Prepared]:
     return folder, prepare(folder)
 
 
-def train_model(folder: Path, name: str, *hyperparameters: str) -> tuple[Path, dict[str, Any]]:
-    """Run training and evaluation as the jobs do; returns the model folder and the metrics of evaluation.json."""
+def evaluation_words(folder: Path, archive: Path, features: str) -> list[str]:
+    """The arguments of the pipeline's Evaluate step, with the container's folders and the parameter filled in."""
+    definition = json.loads((EXAMPLE / "pipeline.json").read_text(encoding="utf-8"))
+    step = next(one for one in definition["Steps"] if one["Name"] == "Evaluate")
+    given = step["Arguments"]["AppSpecification"]["ContainerArguments"]
+    places = {
+        "/opt/ml/processing/input/model/model.tar.gz": archive,
+        "/opt/ml/processing/input/data": folder / "evaluation",
+        "/opt/ml/processing/output/evaluation": archive.with_suffix(".evaluation"),
+        "/opt/ml/output/message": archive.with_suffix(".message"),
+    }
+    words = [features if word == {"Get": "Parameters.Features"} else word for word in given]
+    return [str(places.get(word, word)) for word in words]
+
+
+def train_model(folder: Path, name: str, features: str = train.DEFAULT_FEATURES) -> Trained:
+    """Run training and evaluation as the pipeline's jobs do."""
     model = folder / name
     arguments = [f"--train={folder / 'train'}", f"--validation={folder / 'validation'}", f"--model-dir={model}"]
-    train.train(train.parse_arguments([*arguments, *hyperparameters]))
+    train.train(train.parse_arguments([*arguments, f"--features={features}"]))
     archive = folder / f"{name}.tar.gz"
     with tarfile.open(archive, "w:gz") as opened:
         opened.add(model, arcname=".")
-    evaluate.evaluate(archive, folder / "evaluation", folder / f"{name}-evaluation")
-    return model, json.loads((folder / f"{name}-evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    assert main(evaluation_words(folder, archive, features)) == 0
+    written = archive.with_suffix(".evaluation")
+    report, analysis = (
+        json.loads((written / file).read_text(encoding="utf-8")) for file in ("evaluation.json", "analysis.json")
+    )
+    return Trained(model, report, analysis)
 
 
 @pytest.fixture(scope="module")
-def trained(prepared: tuple[Path, Prepared]) -> tuple[Path, dict[str, Any]]:
+def trained(prepared: tuple[Path, Prepared]) -> Trained:
     return train_model(prepared[0], "model")
+
+
+@pytest.fixture(scope="module")
+def narrow(prepared: tuple[Path, Prepared]) -> Trained:
+    return train_model(prepared[0], "narrow", "wks,south")
 
 
 def test_the_panel_has_595_people_in_seven_years() -> None:
@@ -89,64 +132,64 @@ def test_prepared_rows_are_those_of_the_training_years(prepared: tuple[Path, Pre
     folder, counts = prepared
     assert counts == Prepared(1071, 177, 537, 537, len(contract_cases()))
     header = (folder / "train" / "train.csv").read_text(encoding="utf-8").splitlines()[0]
-    assert header == f"label,{','.join(FEATURES)},sex,black"
+    assert header == ",".join(["label", *FEATURES, *PROTECTED])
     with tarfile.open(folder / "code" / "sourcedir.tar.gz") as archive:
         assert archive.getnames() == ["train.py", "inference.py"]
 
 
-def test_the_default_model_beats_the_majority_class(trained: tuple[Path, dict[str, Any]]) -> None:
-    metrics = trained[1]["binary_classification_metrics"]
-    assert metrics["accuracy"]["value"] == pytest.approx(0.76, abs=0.02)
-    assert metrics["accuracy_best_constant_classifier"]["value"] == pytest.approx(0.683, abs=0.005)
-    assert metrics["auc"]["value"] > 0.75
+def test_the_default_model_beats_the_majority_class(trained: Trained) -> None:
+    assert trained.metrics["accuracy"]["value"] == pytest.approx(0.76, abs=0.02)
+    assert trained.metrics["accuracy_best_constant_classifier"]["value"] == pytest.approx(0.683, abs=0.005)
+    assert trained.metrics["auc"]["value"] > 0.75
 
 
-def test_weeks_and_south_alone_are_no_better_than_the_majority_class(prepared: tuple[Path, Prepared]) -> None:
-    _, report = train_model(prepared[0], "narrow", "--features=wks,south")
-    metrics = report["binary_classification_metrics"]
-    assert metrics["accuracy"]["value"] == pytest.approx(
-        metrics["accuracy_best_constant_classifier"]["value"], abs=0.005
+def test_weeks_and_south_alone_are_no_better_than_the_majority_class(narrow: Trained) -> None:
+    assert narrow.metrics["accuracy"]["value"] == pytest.approx(
+        narrow.metrics["accuracy_best_constant_classifier"]["value"], abs=0.005
     )
 
 
-def test_the_policy_passes_the_default_model_and_stops_the_narrow_one(
-    prepared: tuple[Path, Prepared], trained: tuple[Path, dict[str, Any]]
+def test_protected_attributes_make_a_model_more_accurate_and_less_fair(
+    prepared: tuple[Path, Prepared], trained: Trained
 ) -> None:
+    biased = train_model(prepared[0], "biased", BIASED_FEATURES)
+    assert biased.metrics["accuracy"]["value"] > trained.metrics["accuracy"]["value"] + 0.01
+    assert trained.bias("DPPL", "sex") == pytest.approx(0.04, abs=0.03)
+    assert biased.bias("DPPL", "sex") == pytest.approx(0.26, abs=0.03)
+    assert trained.bias("DI", "sex") > 0.8 > 0.3 > biased.bias("DI", "sex")
+
+
+def test_the_policy_stops_the_biased_model_by_its_bias_alone(prepared: tuple[Path, Prepared], trained: Trained) -> None:
     policy = parse_policy((EXAMPLE / "policy.yaml").read_text(encoding="utf-8"), source="policy.yaml")
-    _, narrow = train_model(prepared[0], "narrow-again", "--features=wks,south")
-    assert worst(judge_offline(policy.gates, Evidence({"model_quality": trained[1]}), None)) is Outcome.PASSED
-    champion = ChampionEvidence(1, {"model_quality": trained[1]})
-    verdicts = judge_offline(policy.gates, Evidence({"model_quality": narrow}), champion)
+    biased = train_model(prepared[0], "biased-again", BIASED_FEATURES)
+    champion = ChampionEvidence(1, trained.evidence.reports)
+    verdicts = judge_offline(policy.gates, biased.evidence, champion)
+    assert [one.gate for one in verdicts if one.verdict is not Outcome.PASSED] == ["bias: DPPL(sex)"]
+
+
+def test_the_policy_passes_the_default_model_and_stops_the_narrow_one(trained: Trained, narrow: Trained) -> None:
+    policy = parse_policy((EXAMPLE / "policy.yaml").read_text(encoding="utf-8"), source="policy.yaml")
+    assert worst(judge_offline(policy.gates, trained.evidence, None)) is Outcome.PASSED
+    champion = ChampionEvidence(1, trained.evidence.reports)
+    verdicts = [one for one in judge_offline(policy.gates, narrow.evidence, champion) if one.gate.startswith("quality")]
     assert [verdict.verdict for verdict in verdicts] == [Outcome.FAILED, Outcome.FAILED]
 
 
-def test_evaluation_has_the_format_of_model_quality_statistics(trained: tuple[Path, dict[str, Any]]) -> None:
-    report = trained[1]
-    metrics = report["binary_classification_metrics"]
-    assert report["dataset"]["item_count"] == 537
-    curves = {"receiver_operating_characteristic_curve", "precision_recall_curve"}
-    assert set(metrics) == SCALARS | curves | {"confusion_matrix"}
-    for name in SCALARS:
-        assert set(metrics[name]) == {"value", "standard_deviation"}
-        assert 0 <= metrics[name]["value"] <= 1
-        assert isinstance(metrics[name]["standard_deviation"], float)
-    matrix = metrics["confusion_matrix"]
-    assert sum(matrix[truth][answer] for truth in "01" for answer in "01") == 537
-    assert (matrix["0"]["0"] + matrix["1"]["1"]) / 537 == pytest.approx(metrics["accuracy"]["value"])
-
-
-def test_metrics_of_a_small_known_case_are_right() -> None:
-    # Three truly 0 (two answered 1) and one truly 1 (answered 1).
-    labels, probabilities = np.array([0, 0, 0, 1]), np.array([0.1, 0.6, 0.7, 0.9])
-    metrics = evaluate.build_statistics(labels, probabilities)["binary_classification_metrics"]
-    assert metrics["confusion_matrix"] == {"0": {"0": 1, "1": 2}, "1": {"0": 0, "1": 1}}
-    assert metrics["recall"] == {"value": 1.0, "standard_deviation": "NaN"}
-    assert metrics["precision"]["value"] == pytest.approx(1 / 3)
-    assert metrics["accuracy"]["value"] == 0.5
-    assert metrics["accuracy_best_constant_classifier"]["value"] == 0.75
-    assert metrics["f0_5"]["value"] == pytest.approx(0.3846, abs=1e-4)
-    assert metrics["f2"]["value"] == pytest.approx(0.7143, abs=1e-4)
-    assert metrics["false_positive_rate"]["value"] == pytest.approx(2 / 3)
+def test_the_evaluation_tells_what_it_was_asked_for(trained: Trained) -> None:
+    assert trained.report["dataset"]["item_count"] == 537
+    assert {column: set(values) for column, values in trained.report["slices"].items()} == {
+        "sex": {"female", "male"},
+        "black": {"no", "yes"},
+    }
+    matrix = trained.metrics["confusion_matrix"]
+    assert (matrix["0"]["0"] + matrix["1"]["1"]) / 537 == pytest.approx(trained.metrics["accuracy"]["value"])
+    for part in ("pre", "post"):
+        section = trained.analysis[f"{part}_training_bias_metrics"]
+        values = {
+            facet: [entry["value_or_threshold"] for entry in entries] for facet, entries in section["facets"].items()
+        }
+        assert values == {"sex": ["female"], "black": ["yes"]}
+        assert all(metric["value"] is not None for metric in section["facets"]["sex"][0]["metrics"])
 
 
 def test_the_archive_serves_after_training_as_a_job(prepared: tuple[Path, Prepared]) -> None:
@@ -185,8 +228,8 @@ def answer(model: dict[str, Any], case: dict[str, Any]) -> staging_tests.Answere
     return staging_tests.Answered(200, content_type, body)
 
 
-def test_every_recorded_request_is_answered_as_recorded(trained: tuple[Path, dict[str, Any]]) -> None:
-    model = inference.model_fn(str(trained[0]))
+def test_every_recorded_request_is_answered_as_recorded(trained: Trained) -> None:
+    model = inference.model_fn(str(trained.model))
     lines = "".join(json.dumps(case) + "\n" for case in contract_cases())
     cases = staging_tests.contract_cases(lines, source="contract.jsonl")
     answers = [answer(model, case) for case in contract_cases()]
@@ -194,15 +237,13 @@ def test_every_recorded_request_is_answered_as_recorded(trained: tuple[Path, dic
     assert verdict.verdict is Outcome.PASSED, verdict.reason
 
 
-def test_the_model_served_is_the_model_evaluated(
-    prepared: tuple[Path, Prepared], trained: tuple[Path, dict[str, Any]]
-) -> None:
+def test_the_model_served_is_the_model_evaluated(prepared: tuple[Path, Prepared], trained: Trained) -> None:
     text = (prepared[0] / "tests" / "holdout.csv").read_text(encoding="utf-8")
     rows = staging_tests.labelled_rows(text, source="holdout.csv")
     request = {"content_type": "text/csv", "accept": "text/csv", "body": "\n".join(row for _, row in rows)}
-    predictions = staging_tests.predictions_in(answer(inference.model_fn(str(trained[0])), request))
+    predictions = staging_tests.predictions_in(answer(inference.model_fn(str(trained.model)), request))
     measured = staging_tests.accuracy([label for label, _ in rows], predictions)
-    assert measured == pytest.approx(trained[1]["binary_classification_metrics"]["accuracy"]["value"])
+    assert measured == pytest.approx(trained.metrics["accuracy"]["value"])
 
 
 @pytest.mark.parametrize(
@@ -213,8 +254,8 @@ def test_the_model_served_is_the_model_evaluated(
         ("12,48,no,perhaps,no,yes,no,16", "ind"),
     ],
 )
-def test_a_refusal_names_the_column(trained: tuple[Path, dict[str, Any]], body: str, column: str) -> None:
-    model = inference.model_fn(str(trained[0]))
+def test_a_refusal_names_the_column(trained: Trained, body: str, column: str) -> None:
+    model = inference.model_fn(str(trained.model))
     with pytest.raises(ValueError, match=rf"column {column}\b"):
         inference.predict_fn(inference.input_fn(body, "text/csv"), model)
 

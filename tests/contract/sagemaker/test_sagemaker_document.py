@@ -14,6 +14,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from localcloud.sagemaker import scope
 from localcloud.sagemaker.errors import ApiError
 from localcloud.sagemaker.images import CATALOGUE
+from localcloud.sagemaker.invocations import NOT_THERE
 from localcloud.sagemaker.service import LocalSageMaker
 from localcloud.sagemaker.validation import service_model
 from tests.conftest import Figure
@@ -117,7 +118,8 @@ def test_every_parameter_is_acted_on_kept_or_refused(service: LocalSageMaker) ->
         and member not in filters | TOKENS
         and f'"{member}"' not in code
     ]
-    known = set(members(service))
+    invoke = service_model("sagemaker-runtime").operation_model("InvokeEndpoint").input_shape
+    known = set(members(service)) | {("InvokeEndpoint", member) for member in invoke.members}
     decided = {
         (operation, member)
         for table in (scope.KEPT, scope.REFUSED)
@@ -134,6 +136,23 @@ def test_a_parameter_without_an_effect_is_refused(operation: str) -> None:
         with pytest.raises(ApiError, match=member) as raised:
             scope.check(operation, {member: "something"})
         assert raised.value.code == "UnsupportedOperationException"
+
+
+def test_a_header_that_chooses_what_is_not_there_is_refused(account: Account) -> None:
+    """Every header of InvokeEndpoint goes to the model, chooses something, or is refused."""
+    shape = service_model("sagemaker-runtime").operation_model("InvokeEndpoint").input_shape
+    headers = {
+        name: one.serialization["name"].lower()
+        for name, one in shape.members.items()
+        if one.serialization.get("location") == "header"
+    }
+    assert {name for name, header in headers.items() if header in NOT_THERE} == scope.REFUSED["InvokeEndpoint"]
+    assert {NOT_THERE[header]: header for header in NOT_THERE} == {
+        name: headers[name] for name in scope.REFUSED["InvokeEndpoint"]
+    }
+    for header in NOT_THERE:
+        with pytest.raises(ApiError, match=NOT_THERE[header]):
+            account.service.invoke(account.number, account.region, "endpoint", {header: "x"}, b"1")
 
 
 def test_the_service_asks_for_the_scope(account: Account) -> None:
