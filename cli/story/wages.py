@@ -24,6 +24,9 @@ YEAR_AFTER_TRAINING = 1979
 PIPELINE_STEPS = 3
 PIPELINE_SECONDS = 240
 STATE_SECONDS = 120
+NARROW, BIASED = 2, 3
+"""The versions that the gates turn back: one that learned too little, and one that learned what it must not."""
+BIASED_FEATURES = "exp,wks,bluecol,ind,south,smsa,union,ed,sex,married,black"
 MOST_TRANSITIONS = 12
 """Ten of a promotion without faults, however long its waits last, and two for a retry."""
 
@@ -54,8 +57,10 @@ class WagesStory:
         self.reach_production()
         self.serve_next_year()
         self.close()
-        self.train_version(2, {"Reason": "weeks and region only", "Features": "wks,south"})
-        self.turn_back()
+        self.train_version(NARROW, {"Reason": "weeks and region only", "Features": "wks,south"})
+        self.turn_back(NARROW, "The quality gate turns version 2 back", ["quality", "quality"])
+        self.train_version(BIASED, {"Reason": "sex and marriage and colour too", "Features": BIASED_FEATURES})
+        self.turn_back(BIASED, "The bias gate turns version 3 back, which is more accurate", ["bias"])
         self.finished = True
 
     def prepare_team(self) -> None:
@@ -99,9 +104,12 @@ class WagesStory:
             accuracy = metrics["accuracy"]["value"]
             constant = metrics["accuracy_best_constant_classifier"]["value"]
             found = f"{accuracy:.3f} on {report['dataset']['item_count']} rows; always the same answer: {constant:.3f}"
-            chapter.check("accuracy on people it never saw", found, (accuracy - constant > 0.02) == (version == 1))
+            chapter.check("accuracy on people it never saw", found, (accuracy - constant > 0.02) == (version != NARROW))
             self.package_arns[version] = run.model_package_arn
             self.evaluations[version] = report
+            if version == BIASED:
+                first = self.evaluations[1]["binary_classification_metrics"]["accuracy"]["value"]
+                chapter.check("more accurate than version 1", f"{accuracy:.3f} > {first:.3f}", accuracy > first)
 
     def wait_for_question(self) -> None:
         """Lockkeeper noticed the registration, judged it and asks."""
@@ -184,18 +192,18 @@ class WagesStory:
             transitions = release["cost"]["transitions"]
             chapter.check("billed transitions", transitions, transitions <= MOST_TRANSITIONS)
 
-    def turn_back(self) -> None:
-        """The quality gate stops the second version; production does not notice."""
-        with self.book.chapter("The quality gate turns version 2 back") as chapter:
+    def turn_back(self, version: int, title: str, gates: list[str]) -> None:
+        """Gates of these kinds stop a version; production does not notice."""
+        with self.book.chapter(title) as chapter:
             before = self.serving()
-            release, execution = self.watch.until_ended(self.release_id(2), STATE_SECONDS)
+            release, execution = self.watch.until_ended(self.release_id(version), STATE_SECONDS)
             chapter.check("state machine execution", execution, execution == "SUCCEEDED")
             chapter.check("release", told(release), release["status"] == "failed")
             failed = [verdict for verdict in release["verdicts"] if verdict["verdict"] == "failed"]
             for verdict in failed:
-                chapter.check(verdict["gate"], verdict["reason"], verdict["gate"].startswith("quality"))
-            chapter.check("gates that said no", len(failed), len(failed) == 2)
-            status, description = self.registry_entry(2)
+                chapter.check(verdict["gate"], verdict["reason"], verdict["gate"].split(":")[0] in gates)
+            chapter.check("gates that said no", len(failed), len(failed) == len(gates))
+            status, description = self.registry_entry(version)
             chapter.check("registry", f"{status}: {description}", status == "Rejected")
             chapter.check("nobody was asked", len(release["approvals"]), not release["approvals"])
             after = self.serving()
