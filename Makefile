@@ -25,7 +25,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check lint types template state-machine build local hooks lock clean
+.PHONY: help setup demo test test-full mutate-roles check lint types template state-machine build local hooks lock clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ test: $(READY)  ## Run the tests that every change has to pass
 test-full: $(READY)  ## Run the long tests: faults at every call, races, storms
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m full
 
+mutate-roles: $(READY)  ## Drop every grant of every role in turn: what the end-to-end tests did must notice (runs them if need be)
+	@$(VENV)/bin/python -m checks.roles fresh || $(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/e2e
+	$(VENV)/bin/python -m checks.roles check mutate
+
 check: lint types template state-machine build  ## Lint, types, template, state machine and archives (needs npm)
 
 lint: $(READY)  ## ruff: rules and format
@@ -50,11 +54,12 @@ lint: $(READY)  ## ruff: rules and format
 types: $(READY)  ## mypy: strict on the core and the jobs
 	$(VENV)/bin/mypy
 
-template: $(CHECK_READY)  ## sam validate and cfn-lint on the template; cfn-lint and checkov on what it is translated to
+template: $(CHECK_READY)  ## sam validate and cfn-lint on the template; cfn-lint, checkov and parliament on what it is translated to
 	$(CHECK)/bin/sam validate --lint
 	$(CHECK)/bin/python checks/translate.py build/check
 	$(CHECK)/bin/cfn-lint build/check/template.json environments/account.yaml
 	LOG_LEVEL=ERROR $(CHECK)/bin/checkov --file build/check/template.json --file environments/account.yaml --config-file .checkov.yaml
+	$(CHECK)/bin/python -W ignore checks/policies.py build/check/template.json environments/account.yaml
 
 state-machine: $(CHECK_READY) $(NODE_READY)  ## asl-validator on the rendered state machine
 	$(CHECK)/bin/python checks/translate.py build/check

@@ -73,11 +73,13 @@ def deploy_hub(
     joined: Mapping[str, str],
     *,
     stack_name: str = "lockkeeper",
+    joined_parameters: Mapping[str, Mapping[str, str]] | None = None,
     report: Report = quiet,
 ) -> dict[str, str]:
     """Deploy the hub, then the accounts that join it: `joined` has their ids by kind (`registry`, `staging`, `production`).
 
-    Returns the hub's outputs. Raises DeployError when one of the stacks fails.
+    `joined_parameters` has further parameters of an account's stack, by kind. Returns the hub's outputs. Raises DeployError
+    when one of the stacks fails.
     """
     accounts = {f"{kind.capitalize()}Account": account_id for kind, account_id in joined.items()}
     outputs = deploy(endpoint_url, stack_name, {**parameters, **accounts}, report=report)
@@ -88,7 +90,7 @@ def deploy_hub(
         deploy(
             endpoint_url,
             f"{stack_name}-{kind}",
-            {**own, **taken, **shared},
+            {**own, **taken, **shared, **(joined_parameters or {}).get(kind, {})},
             template=ACCOUNT_TEMPLATE,
             account_id=account_id,
             report=report,

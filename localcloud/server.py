@@ -94,10 +94,11 @@ def allow_many_files() -> None:
 def plug_in(options: Options) -> list[Callable[[], None]]:
     """Install everything that the project adds to the emulator; returns what has to be closed at the end."""
     # Imported here because the emulator reads its environment at import.
-    from localcloud import call_log, conformance, mailbox, runtime
+    from localcloud import call_log, conformance, decision_log, mailbox, runtime
     from localcloud.sagemaker import plug_in as sagemaker
 
     call_log.install(options.run_folder / "logs" / "calls.jsonl")
+    decision_log.install(options.run_folder / "logs" / "decisions.jsonl")
     conformance.install(options.web_port)
     runtime.install(options.run_folder, options.endpoint_url)
     mailbox.install(options.run_folder / "mailbox")

@@ -152,7 +152,7 @@ def check_target(target: Target, rule: dict[str, Any]) -> None:
     action = ACTIONS.get(spec.service)
     if action is not None and (":schedule/" in source or spec.service in CALLED_WITH_A_ROLE):
         service = "scheduler.amazonaws.com" if ":schedule/" in source else "events.amazonaws.com"
-        why = service_roles.refusal(str(target.get("RoleArn", "")), service, action, arn)
+        why = service_roles.refusal(str(target.get("RoleArn", "")), service, action, arn, source)
         if why is not None:
             raise DeliveryError("NO_PERMISSIONS", why, retried=False)
     elif (spec.service == "lambda" and not may_invoke(arn, source)) or (
@@ -274,7 +274,7 @@ def buries_not(queue_arn: str, target: Target, source: str) -> str | None:
     """
     if ":schedule/" in source:
         role = str(target.get("RoleArn", ""))
-        return service_roles.refusal(role, "scheduler.amazonaws.com", "sqs:SendMessage", queue_arn)
+        return service_roles.refusal(role, "scheduler.amazonaws.com", "sqs:SendMessage", queue_arn, source)
     return None if rule_may_send(queue_arn, source) else f"the policy of {queue_arn} does not let in {source}"
 
 

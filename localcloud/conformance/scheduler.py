@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ministack.core.responses import new_uuid, request_scope
+from ministack.core import iam_actions, iam_evaluator, router
+from ministack.core.responses import get_region, new_uuid, request_scope
 from ministack.services import eventbridge, scheduler
 from ministack.services.cloudformation import provisioners
 
@@ -169,6 +170,34 @@ def keep_schedule_properties() -> None:
     handler["create"], handler["update"] = create_schedule, update_schedule
 
 
+def check_passed_roles() -> None:
+    """The emulator lets everybody hand any role to a schedule; AWS wants iam:PassRole on it."""
+
+    @wraps(scheduler, "handle_request")
+    async def handle(original: Any, method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        role_arn = passed_role(body) if method in ("POST", "PUT") and path.startswith("/schedules/") else ""
+        caller = router.extract_access_key_id(headers, query)
+        if role_arn and caller:
+            passed_to = {"iam:PassedToService": "scheduler.amazonaws.com"}
+            denied = iam_evaluator.enforce(
+                caller, "iam:PassRole", "iam", get_region(), resource_arn=role_arn, service_context=passed_to
+            )
+            if denied is not None:
+                who = getattr(denied, "principal_arn", "")
+                return iam_actions.access_denied_response(
+                    "scheduler", "iam:PassRole", who, new_uuid(), headers=headers, resource_arn=role_arn
+                )
+        return await original(method, path, headers, body, query)
+
+
+def passed_role(body: bytes) -> str:
+    """The role that a request hands to a schedule's target, or an empty string."""
+    try:
+        return str(json.loads(body or b"{}").get("Target", {}).get("RoleArn", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
 def start() -> None:
     """Start the loop once."""
     if not any(thread.name == "schedules" for thread in threading.enumerate()):
@@ -180,3 +209,4 @@ def install() -> None:
     replaces(scheduler, "start_scheduler", start)
     keep_schedule_properties()
     refuse_expressions_that_are_none()
+    check_passed_roles()

@@ -58,6 +58,10 @@ class Cloud(Protocol):
         """Whether the policies of a role allow an S3 action on an object or, without a key, on a bucket."""
         ...
 
+    def role_allows(self, place: Place, role_arn: str, action: str, arn: str, conditions: dict[str, str]) -> bool:
+        """Whether the policies of a role allow an action on a resource under these condition keys."""
+        ...
+
     def may_assume(self, role_arn: str) -> bool:
         """Whether the role exists and lets sagemaker.amazonaws.com assume it."""
         ...

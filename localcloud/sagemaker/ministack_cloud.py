@@ -17,6 +17,7 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import request_scope
 from ministack.services import cloudwatch, ecr, eventbridge, iam, kms, s3, sts
 
+from localcloud import decision_log
 from localcloud.clock import CLOCK
 from localcloud.sagemaker import images, quirks
 from localcloud.sagemaker.cloud import JsonObject, Place, StoredObject, split_uri
@@ -74,6 +75,7 @@ def _allows(
     )
     identity = iam_evaluator.evaluate(context, iam_evaluator._gather_role_policies(role_name, account))
     decided = iam_evaluator.combine_resource_policy(identity, context, policy, owner, required)
+    decision_log.note(context, identity.decision, decided.decision)
     return bool(decided.decision == "Allow")
 
 
@@ -141,6 +143,10 @@ class MinistackCloud:
         key_arn = _key_of(bucket, owner) if action == "s3:GetObject" and owner else ""
         return not key_arn or _may_decrypt(place, role_arn, key_arn)
 
+    def role_allows(self, place: Place, role_arn: str, action: str, arn: str, conditions: dict[str, str]) -> bool:
+        keys = {key.lower(): value for key, value in conditions.items()}
+        return _allows(place, role_arn, action, arn, None, None, service_context=keys)
+
     def may_assume(self, role_arn: str) -> bool:
         account = role_arn.split(":")[4]
         role = iam._roles.get_scoped(account, None, role_arn.rpartition("/")[2])
@@ -157,6 +163,7 @@ class MinistackCloud:
         )
         trust = role.get("AssumeRolePolicyDocument", "{}")
         decided = iam_evaluator.evaluate_resource_policy(trust, context, service=SERVICE_PRINCIPAL)
+        decision_log.note_trust(context, decided.decision == "Allow")
         return bool(decided.decision == "Allow")
 
     def policy_allows(self, policy: str, caller_arn: str, action: str, arn: str) -> bool:

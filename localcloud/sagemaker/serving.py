@@ -10,6 +10,7 @@ from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
 from localcloud.sagemaker.containers import container_of, stage
 from localcloud.sagemaker.environments import Environments
 from localcloud.sagemaker.fleet import Fleet
+from localcloud.sagemaker.hosting_role import may_log, pull_image
 from localcloud.sagemaker.store import Store, new_id
 
 STARTUP_SECONDS = 480.0
@@ -84,6 +85,8 @@ class Launcher:
                 images[name] = (container.image, container.resolved_image)
                 home = folder / name
                 home.mkdir(parents=True)
+                pull_image(self._cloud, place, container.role_arn, container.image)
+                may_log(self._cloud, place, container.role_arn, endpoint_name, name)
                 model = stage(self._cloud, self._environments, place, container, home, log_file)
                 fleets[name] = Fleet.start(name, model, home, log_file)
             for variant in config["ProductionVariants"]:

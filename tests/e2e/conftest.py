@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from checks.roles import recordings
 from localcloud import deploy, supervisor
-from tests.e2e.harness import Cloud
+from localcloud.settings import HUB_ACCOUNT_ID
+from tests.e2e.harness import Cloud, models_own_role
 
 JOINED = {"registry": "444455556666", "staging": "222233334444", "production": "333344445555"}
 
@@ -17,14 +19,24 @@ JOINED = {"registry": "444455556666", "staging": "222233334444", "production": "
 @contextmanager
 def deployed(folder: Path, joined: Mapping[str, str]) -> Iterator[Cloud]:
     """Lockkeeper in the hub's account, and in each account that joins it."""
+    sources = recordings.sources_digest()
     running = supervisor.start(0, clock_scale=120, state_folder=folder)
     try:
         parameters = {
             "ExternalId": "an-external-id-of-the-tests",
             "ModelBuckets": "*",
+            "FurtherModelRoles": models_own_role(HUB_ACCOUNT_ID),
             "WebUrl": running.web_url,
         }
-        yield Cloud(running, deploy.deploy_hub(running.endpoint_url, parameters, joined), dict(joined))
+        own_roles = {
+            kind: {"FurtherModelRoles": models_own_role(account_id)}
+            for kind, account_id in joined.items()
+            if kind != "registry"
+        }
+        outputs = deploy.deploy_hub(running.endpoint_url, parameters, joined, joined_parameters=own_roles)
+        yield Cloud(running, outputs, dict(joined))
+        # What the roles did, for `make mutate-roles`.
+        recordings.keep(running.endpoint_url, running.logs, [HUB_ACCOUNT_ID, *joined.values()], sources)
     finally:
         supervisor.stop(running, running.state_folder)
 

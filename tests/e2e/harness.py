@@ -145,6 +145,11 @@ class Cloud:
         self.lockkeeper("policy", "apply", str(path))
 
 
+def models_own_role(account_id: str) -> str:
+    """ARN of a role that policies may name beside the stack's own; a test that wants it makes it."""
+    return f"arn:aws:iam::{account_id}:role/a-models-own"
+
+
 def model_archive(files: dict[str, bytes | str]) -> bytes:
     """A model.tar.gz of these files."""
     packed = io.BytesIO()

@@ -201,33 +201,6 @@ def test_data_outlives_the_stack(name: str) -> None:
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
-def test_every_role_is_assumed_under_a_condition() -> None:
-    roles = resources("AWS::IAM::Role")
-    assert roles
-    for name, role in roles.items():
-        for statement in role["AssumeRolePolicyDocument"]["Statement"]:
-            assert statement.get("Condition"), name
-
-
-def test_the_dead_letter_queue_takes_messages_from_this_accounts_rules_alone() -> None:
-    (statement,) = resources("AWS::SQS::QueuePolicy")["DeadLettersPolicy"]["PolicyDocument"]["Statement"]
-    assert "aws:SourceArn" in statement["Condition"]["ArnLike"]
-
-
-def test_every_route_but_the_personal_links_wants_a_signed_request() -> None:
-    routes = {
-        (event["Properties"]["Method"], event["Properties"]["Path"]): event["Properties"].get("Auth")
-        for properties in functions().values()
-        for event in (properties.get("Events") or {}).values()
-        if event["Type"] == "HttpApi"
-    }
-    assert {route for route, auth in routes.items() if not auth} == {
-        ("GET", "/approvals/{link}"),
-        ("POST", "/approvals/{link}"),
-    }
-    assert {str(auth["Authorizer"]) for auth in routes.values() if auth} == {"AWS_IAM"}
-
-
 def test_the_access_log_keeps_no_links() -> None:
     log_format = resources("AWS::Serverless::HttpApi")["WebApi"]["AccessLogSettings"]["Format"]
     assert "$context.routeKey" in log_format

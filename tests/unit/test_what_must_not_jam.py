@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from lockkeeper.adapters.in_memory import InMemoryWorld
 from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.errors import NotPermitted, RequestClosed, StampRefused
 from lockkeeper.domain.release import Status
+from lockkeeper.ports import Wait
 from lockkeeper.use_cases.close_release import hand_on_lock
 from lockkeeper.use_cases.decide_approval import decide_by_link, decide_by_principal
+from lockkeeper.use_cases.settle_wait import complete_own_wait, failure
 
 from tests.unit.harbour import ALARM, GROUP, Harbour, package_arn, release_id
 
@@ -150,3 +153,22 @@ def test_a_question_put_again_does_not_overwrite_an_answer_given_meanwhile() -> 
     answered = ledger.request_of(release_id(1), "staging")
     assert answered is not None
     assert [one.approver for one in answered.decisions] == ["Ada"]
+
+
+def test_a_state_leaves_what_was_decided_in_between_to_who_decided_it() -> None:
+    world = InMemoryWorld()
+    wait = Wait("wages-v1-a1", "RequestStagingApproval", "token")
+    world.tasks.issue("token")
+    world.ledger.store_wait(wait)
+    complete_own_wait(wait, {}, world)
+    assert world.tasks.results == {"token": {"output": {}}}
+
+    world.tasks.issue("another")
+    again = replace(wait, token="another")
+    world.ledger.store_wait(again)
+    world.ledger.settle_wait(again, failure(StampRefused("decided in between")))
+    complete_own_wait(again, {}, world)
+    assert "another" not in world.tasks.results
+    stored = world.ledger.wait_of(wait.release_id, wait.state)
+    assert stored is not None
+    assert (stored.settled, stored.delivered) == (True, False)

@@ -58,6 +58,9 @@ class InMemoryCloud:
     def may(self, place: Place, role_arn: str, action: str, uri: str) -> bool:
         return (role_arn, action) not in self.denied
 
+    def role_allows(self, place: Place, role_arn: str, action: str, arn: str, conditions: dict[str, str]) -> bool:
+        return (role_arn, action) not in self.denied
+
     def may_assume(self, role_arn: str) -> bool:
         return role_arn not in self.strangers
 

@@ -89,6 +89,20 @@ def test_a_missing_artifact_fails_the_endpoint(account: Account) -> None:
     )
 
 
+def test_a_role_that_may_not_pull_the_image_fails_the_endpoint(account: Account) -> None:
+    account.add_config("locked")
+    account.cloud.denied.add(("arn:aws:iam::111122223333:role/models", "ecr:BatchGetImage"))
+
+    assert "ecr:BatchGetImage" in account.serve("locked", "locked")["FailureReason"]
+
+
+def test_a_role_that_may_not_log_serves_all_the_same(account: Account) -> None:
+    account.add_config("silent")
+    account.cloud.denied.add(("arn:aws:iam::111122223333:role/models", "logs:PutLogEvents"))
+
+    assert account.serve("silent", "silent")["EndpointStatus"] == "InService"
+
+
 def test_a_role_that_may_not_read_the_artifact_fails_the_endpoint(account: Account) -> None:
     account.add_config("secret")
     account.cloud.denied.add(("arn:aws:iam::111122223333:role/models", "s3:GetObject"))

@@ -21,13 +21,15 @@ from tests.contract.sagemaker.account import DOUBLING, SCIKIT_LEARN, archive
 TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
 HUB_TRUST = {"Effect": "Allow", "Principal": {"AWS": HUB_ACCOUNT_ID}, "Action": "sts:AssumeRole"}
 
+PULL = {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}
+
 
 class Laptop:
     """A running server and boto3 clients for it."""
 
     def __init__(self, running: supervisor.Running) -> None:
         self.running = running
-        self.role_arn = self.role("models", [_allow("s3:GetObject", "arn:aws:s3:::models/*")], TRUST)
+        self.role_arn = self.role("models", [_allow("s3:GetObject", "arn:aws:s3:::models/*"), PULL], TRUST)
 
     def client(self, service: str, account: str = HUB_ACCOUNT_ID, **keys: str) -> Any:
         chosen = keys or {"aws_access_key_id": account, "aws_secret_access_key": SECRET_ACCESS_KEY}
@@ -222,7 +224,7 @@ def test_a_policy_may_restrict_who_approves(laptop: Laptop) -> None:
 
 def test_a_role_without_access_to_the_artifact_fails_the_endpoint(laptop: Laptop, endpoint: str) -> None:
     sagemaker = laptop.client("sagemaker")
-    blind = laptop.role("blind", [_allow("s3:GetObject", "arn:aws:s3:::elsewhere/*")], TRUST)
+    blind = laptop.role("blind", [_allow("s3:GetObject", "arn:aws:s3:::elsewhere/*"), PULL], TRUST)
     container = {"Image": SCIKIT_LEARN, "ModelDataUrl": "s3://models/doubling.tar.gz"}
     sagemaker.create_model(ModelName="blind", PrimaryContainer=container, ExecutionRoleArn=blind)
     sagemaker.create_endpoint_config(EndpointConfigName="blind", ProductionVariants=[_variant("blind")])

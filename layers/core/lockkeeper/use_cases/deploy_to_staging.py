@@ -8,7 +8,7 @@ from lockkeeper.domain.release import RELEASE_TAG, Release, Status, resource_nam
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Endpoints, Wait, World
 from lockkeeper.use_cases.pinned import pinned_policy, still_in, still_ours
-from lockkeeper.use_cases.settle_wait import complete_wait
+from lockkeeper.use_cases.settle_wait import complete_own_wait
 
 STATE = "DeployToStaging"
 
@@ -68,7 +68,7 @@ def finish_if_done(wait: Wait, endpoints: Endpoints, world: World) -> None:
     """The endpoint existed already (an earlier try made it): its event may be past, so look once."""
     seen = look_at_endpoint(endpoints.look(wait.details["endpoint_name"]), wait.details["config_name"])
     if seen.step is Step.DONE:
-        complete_wait(wait, {}, world)
+        complete_own_wait(wait, {}, world)
     elif seen.step is Step.FAILED:
         raise DeploymentFailed(seen.reason, cure="see the endpoint's log, then register a new version")
 

@@ -21,7 +21,7 @@ from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, still_ours
-from lockkeeper.use_cases.settle_wait import complete_wait
+from lockkeeper.use_cases.settle_wait import complete_own_wait
 
 STATES = {"staging": "RequestStagingApproval", "production": "RequestProductionApproval"}
 
@@ -36,7 +36,7 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         world.ledger.record(
             release_id, f"no approval needed before {before}", "the policy asks nobody here", stage=STATES[before]
         )
-        complete_wait(wait, {}, world)
+        complete_own_wait(wait, {}, world)
         return
     request = _with_earlier_answers(_request(release, policy, before, world), world)
     # Who made the version stays an approver of the policy, but is not asked, and is told why when they try.
@@ -97,7 +97,7 @@ def _answered_before(request: ApprovalRequest, wait: Wait, world: World) -> None
         raise rejected_by(request.decisions[-1])
     if request.status is RequestStatus.CLOSED:
         raise RequestClosed(f"the question about {request.release_id} was closed")
-    complete_wait(wait, {}, world)
+    complete_own_wait(wait, {}, world)
 
 
 def rejected_by(decision: Decision) -> ReleaseRejected:

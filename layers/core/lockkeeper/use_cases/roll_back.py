@@ -9,7 +9,7 @@ from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.release import Release, resource_name
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
-from lockkeeper.use_cases.settle_wait import complete_wait
+from lockkeeper.use_cases.settle_wait import complete_own_wait
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
 STATE = "RollBack"
@@ -38,7 +38,7 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
     why = f"{ending.error}: {readable(ending.cause)}"[:1000]
     if production is None:
         world.ledger.record(release_id, "nothing to roll back", f"{why}: production was not touched", stage=STATE)
-        complete_wait(wait, wait.details["output"], world)
+        complete_own_wait(wait, wait.details["output"], world)
         return
     world.ledger.record(release_id, "rolling back", why, stage=STATE)
     if ending.state == WATCH:
@@ -57,7 +57,7 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
         world.ledger.record(
             release.release_id, "production removed", f"endpoint {endpoint_name} had served nothing before"
         )
-        complete_wait(wait, wait.details["output"], world)
+        complete_own_wait(wait, wait.details["output"], world)
         return
     if current is None:
         raise DeploymentFailed(
@@ -66,7 +66,7 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
         )
     if current.status == "InService" and current.config_name == previous:
         world.ledger.record(release.release_id, "production is as it was", f"{endpoint_name} serves {previous}")
-        complete_wait(wait, wait.details["output"], world)
+        complete_own_wait(wait, wait.details["output"], world)
         return
     if current.status == "Updating":
         if not production.get("restoring"):

@@ -19,6 +19,13 @@ def complete_wait(wait: Wait, output: dict[str, Any], world: World) -> bool:
     return _settle(wait, {"output": output}, world)
 
 
+def complete_own_wait(wait: Wait, output: dict[str, Any], world: World) -> None:
+    """End the wait that this state has just stored, if nobody did before: then its result is for them to deliver, or for `keep_house`."""
+    result = {"output": output}
+    if world.ledger.settle_wait(wait, result):
+        deliver(wait, result, world)
+
+
 def fail_wait(wait: Wait, error: ReleaseStopped, world: World) -> bool:
     """End a wait with an error that the state machine catches by its class name."""
     return _settle(wait, failure(error), world)
