@@ -164,13 +164,18 @@ def test_a_newer_version_ends_the_question_about_the_older(cloud: Cloud, tmp_pat
 
 def test_the_lock_is_handed_to_the_newest_and_the_older_ones_are_told(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "queued", tmp_path)
-    patient(cloud, "queued", tmp_path, "20m")
+    patient(cloud, "queued", tmp_path, "7d")
     register(cloud, "queued", 1.0)
     cloud.wait_for("queued-v1-a1", "baking")
     patient(cloud, "queued", tmp_path, "1m")
     for version in (2, 3):
         register(cloud, "queued", float(version))
         cloud.wait_for(f"queued-v{version}-a1", "waiting-for-lock")
+    # The bake ends when both are waiting, however slow the machine: as the schedule at its deadline would end it.
+    cloud.client("lambda").invoke(
+        FunctionName=physical_name(cloud, "ResumeRelease"),
+        Payload=json.dumps({"deadline": {"release_id": "queued-v1-a1", "state": "WatchProduction"}}),
+    )
     assert cloud.wait_for("queued-v1-a1")["status"] == "promoted"
     assert cloud.wait_for("queued-v2-a1")["status"] == "superseded"
     assert cloud.wait_for("queued-v3-a1")["status"] == "promoted"
