@@ -6,12 +6,13 @@ or a test has to run the tests again.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ class Recording:
     roles: tuple[DeployedRole, ...]
     calls: tuple[Document, ...]
     decisions: tuple[Document, ...]
+    tests: tuple[str, ...] = ()
 
 
 def recordings_folder() -> Path:
@@ -78,10 +80,11 @@ def sources_digest(project: Path = PROJECT_FOLDER) -> str:
     return digest.hexdigest()
 
 
-def keep(endpoint_url: str, logs: Path, accounts: Iterable[str], sources: str) -> Path:
+def keep(endpoint_url: str, logs: Path, accounts: Iterable[str], sources: str, tests: Sequence[str]) -> Path:
     """Keep the logs of a laptop's AWS that is still running, with the roles of these accounts' stacks. Returns the folder.
 
-    `sources` is the digest that the sources had when it was started. Recordings of other sources are removed.
+    `sources` is the digest that the sources had when it was started, `tests` are the tests that have run, as `file::function`.
+    Recordings of other sources are removed.
     """
     folder = recordings_folder()
     for known in folder.glob("*/sources.txt"):
@@ -91,6 +94,7 @@ def keep(endpoint_url: str, logs: Path, accounts: Iterable[str], sources: str) -
     kept.mkdir(parents=True)
     roles = [vars(role) for account in accounts for role in roles_of(endpoint_url, account)]
     (kept / "roles.json").write_text(json.dumps(roles, indent=1))
+    (kept / "tests.json").write_text(json.dumps(tests))
     for name in ("calls.jsonl", "decisions.jsonl"):
         shutil.copyfile(logs / name, kept / name)
     # Last, because a folder without it is no recording.
@@ -106,7 +110,19 @@ def load() -> list[Recording]:
 
 def _read(folder: Path) -> Recording:
     roles = tuple(DeployedRole(**role) for role in json.loads((folder / "roles.json").read_text()))
-    return Recording(roles, _lines(folder / "calls.jsonl"), _lines(folder / "decisions.jsonl"))
+    tests = tuple(json.loads((folder / "tests.json").read_text()))
+    return Recording(roles, _lines(folder / "calls.jsonl"), _lines(folder / "decisions.jsonl"), tests)
+
+
+def not_recorded(recordings: Iterable[Recording], folder: Path = PROJECT_FOLDER / "tests" / "e2e") -> list[str]:
+    """The end-to-end tests, as `file::function`, that no recording is of."""
+    written = {
+        f"{path.name}::{one.name}"
+        for path in folder.glob("test_*.py")
+        for one in ast.parse(path.read_text()).body
+        if isinstance(one, ast.FunctionDef) and one.name.startswith("test_")
+    }
+    return sorted(written - {test for recording in recordings for test in recording.tests})
 
 
 def _lines(path: Path) -> tuple[Document, ...]:

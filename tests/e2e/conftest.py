@@ -13,6 +13,8 @@ from localcloud import deploy, supervisor
 from localcloud.settings import HUB_ACCOUNT_ID
 from tests.e2e.harness import Cloud, models_own_role
 
+WALKED: set[str] = set()
+"""The tests of this process that have run so far, as `file::function`."""
 JOINED = {"registry": "444455556666", "staging": "222233334444", "production": "333344445555"}
 
 
@@ -36,7 +38,8 @@ def deployed(folder: Path, joined: Mapping[str, str]) -> Iterator[Cloud]:
         outputs = deploy.deploy_hub(running.endpoint_url, parameters, joined, joined_parameters=own_roles)
         yield Cloud(running, outputs, dict(joined))
         # What the roles did, for `make mutate-roles`.
-        recordings.keep(running.endpoint_url, running.logs, [HUB_ACCOUNT_ID, *joined.values()], sources)
+        accounts = [HUB_ACCOUNT_ID, *joined.values()]
+        recordings.keep(running.endpoint_url, running.logs, accounts, sources, sorted(WALKED))
     finally:
         supervisor.stop(running, running.state_folder)
 
@@ -53,3 +56,9 @@ def joined_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Hub, registry, staging and production, an account each."""
     with deployed(tmp_path_factory.mktemp("joined"), JOINED) as four_accounts:
         yield four_accounts
+
+
+@pytest.fixture(autouse=True)
+def walked(request: pytest.FixtureRequest) -> None:
+    """Note which tests a recording is of."""
+    WALKED.add(f"{request.path.name}::{request.node.originalname}")

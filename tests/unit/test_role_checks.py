@@ -203,12 +203,20 @@ def test_a_recording_of_other_sources_does_not_count(tmp_path: Path, monkeypatch
         (tmp_path / name).mkdir()
         for file, text in (
             ("roles.json", "[]"),
+            ("tests.json", "[]"),
             ("calls.jsonl", ""),
             ("decisions.jsonl", ""),
             ("sources.txt", sources),
         ):
             (tmp_path / name / file).write_text(text)
     assert kept.load() == [Recording((), (), ())]
+
+
+def test_tests_that_were_not_recorded_are_known(tmp_path: Path) -> None:
+    (tmp_path / "test_paths.py").write_text("def test_one(): ...\ndef test_another(): ...\ndef helper(): ...\n")
+    partly = Recording((), (), (), ("test_paths.py::test_one",))
+    assert kept.not_recorded([partly], tmp_path) == ["test_paths.py::test_another"]
+    assert kept.not_recorded([partly, Recording((), (), (), ("test_paths.py::test_another",))], tmp_path) == []
 
 
 def test_every_source_counts(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from lockkeeper.domain.artifact.allowed import pattern_problem
 from lockkeeper.domain.errors import PolicyInvalid
 from lockkeeper.domain.gate_rules import (
     BiasRule,
@@ -60,10 +62,21 @@ InstanceType = Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0
 
 
 class ArtifactRule(Section):
-    """Caps on the artifact and the container images that may be used (shell patterns)."""
+    """Caps on the artifact, what its pickles may name beside the default list, and the container images that may be used."""
 
     max_mb: Annotated[int, Field(ge=1, le=5000)] = 500
+    max_members: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    max_ratio: Annotated[int, Field(ge=1, le=1000)] = 100
+    allow_globals: tuple[str, ...] = Field(default=(), strict=False)
     images: tuple[str, ...] = Field(default=("*",), strict=False)
+
+    @field_validator("allow_globals")
+    @classmethod
+    def _never(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        problems = [f"{pattern}: {problem}" for pattern in patterns if (problem := pattern_problem(pattern))]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return patterns
 
 
 class Gates(Section):
