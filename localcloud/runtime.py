@@ -27,6 +27,7 @@ from ministack.core import lambda_runtime
 from ministack.core.responses import get_region, request_scope
 from ministack.services import lambda_svc
 
+from localcloud import fault_plan
 from localcloud.conformance.embedded_metrics import publish_embedded_metrics
 from localcloud.conformance.patching import wraps
 from localcloud.settings import LOST_WITHOUT_RUNTIME_CLIENT
@@ -61,7 +62,16 @@ class Sandboxes:
         for needed in (folder, log_folder, self.temporary_folder):
             needed.mkdir(parents=True, exist_ok=True)
         self.runtime_folder = link_runtime(folder / "runtime")
-        self.bootstrap_folder = write_bootstrap(folder / "bootstrap")
+        self._bootstrap_folder = write_bootstrap(folder / "bootstrap", "-m awslambdaric")
+        self._plan_folder = folder.parent / fault_plan.FOLDER
+        faulty = f'-P "{Path(__file__).with_name("faulty_runtime.py")}" "{self._plan_folder}"'
+        self._faulty_bootstrap_folder = write_bootstrap(folder / "faulty-bootstrap", faulty)
+
+    @property
+    def bootstrap_folder(self) -> Path:
+        """The folder of the program to start: AWS's runtime client, or the one that breaks calls while there is a fault plan."""
+        planned = (self._plan_folder / fault_plan.PLAN).exists()
+        return self._faulty_bootstrap_folder if planned else self._bootstrap_folder
 
     def task_folder(self, code_zip: bytes) -> Path:
         """The folder that stands for /var/task."""
@@ -124,14 +134,12 @@ def link_runtime(folder: Path) -> Path:
     return folder
 
 
-def write_bootstrap(folder: Path) -> Path:
-    """Write the program that Lambda would start; the emulator expects it under the name `bootstrap`."""
+def write_bootstrap(folder: Path, program: str) -> Path:
+    """Write the program that Lambda would start (arguments of Python); the emulator expects it under the name `bootstrap`."""
     folder.mkdir(parents=True, exist_ok=True)
     bootstrap = folder / "bootstrap"
     # -S keeps the developer's installed packages off sys.path.
-    bootstrap.write_text(
-        f'#!/bin/sh\ncd "$LAMBDA_TASK_ROOT" && exec "{sys.executable}" -S -m awslambdaric "$_HANDLER"\n'
-    )
+    bootstrap.write_text(f'#!/bin/sh\ncd "$LAMBDA_TASK_ROOT" && exec "{sys.executable}" -S {program} "$_HANDLER"\n')
     bootstrap.chmod(0o755)
     return folder
 

@@ -25,6 +25,7 @@ RENAMED = {
     "s3:CreateMultipartUpload": "s3:PutObject",
     "s3:UploadPart": "s3:PutObject",
     "s3:CompleteMultipartUpload": "s3:PutObject",
+    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "lambda:Invoke": "lambda:InvokeFunction",
 }
 """Operations whose action has another name. Source: the API reference of each operation, "Permissions"."""

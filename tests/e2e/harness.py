@@ -9,12 +9,15 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from localcloud import deploy, supervisor
 from localcloud.settings import HUB_ACCOUNT_ID
 from localcloud.supervisor import Running
 
@@ -32,6 +35,7 @@ class Cloud:
     outputs: dict[str, str]
     joined: dict[str, str] = field(default_factory=dict)
     """Ids of the accounts that are not the hub, by kind: registry, staging, production."""
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -42,16 +46,21 @@ class Cloud:
         return kind if kind.isdigit() else self.joined.get(kind, HUB_ACCOUNT_ID)
 
     def client(self, service: str, kind: str = "hub") -> Any:
-        """A client of the hub's account, or of the account that is of this kind."""
-        settings = self.running.environment(self.account(kind))
-        return boto3.client(
-            service,
-            endpoint_url=self.running.endpoint_url,
-            region_name=settings["AWS_DEFAULT_REGION"],
-            aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
-            config=boto3.session.Config(inject_host_prefix=False, retries={"total_max_attempts": 2}),
-        )
+        """A client of the hub's account, or of the account that is of this kind. They are dear to make; threads may share them."""
+        place = (service, self.account(kind))
+        if place not in self._clients:
+            settings = self.running.environment(place[1])
+            self._clients[place] = boto3.session.Session().client(
+                service,
+                endpoint_url=self.running.endpoint_url,
+                region_name=settings["AWS_DEFAULT_REGION"],
+                aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+                config=boto3.session.Config(
+                    inject_host_prefix=False, retries={"total_max_attempts": 2}, max_pool_connections=20
+                ),
+            )
+        return self._clients[place]
 
     def aws(self, *arguments: str) -> Any:
         """The plain AWS CLI; its JSON answer (None where it prints nothing)."""
@@ -148,6 +157,21 @@ class Cloud:
 def models_own_role(account_id: str) -> str:
     """ARN of a role that policies may name beside the stack's own; a test that wants it makes it."""
     return f"arn:aws:iam::{account_id}:role/a-models-own"
+
+
+@contextmanager
+def running_cloud(folder: Path) -> Iterator[Cloud]:
+    """A laptop's AWS with Lockkeeper in one account; gone afterwards."""
+    running = supervisor.start(0, clock_scale=120, state_folder=folder)
+    try:
+        yield Cloud(running, deploy.deploy(running.endpoint_url, parameters=parameters_of(running)))
+    finally:
+        supervisor.stop(running, running.state_folder)
+
+
+def parameters_of(running: Running) -> dict[str, str]:
+    """What the template is deployed with."""
+    return {"ExternalId": "an-external-id-of-the-tests", "ModelBuckets": "*", "WebUrl": running.web_url}
 
 
 def model_archive(files: dict[str, bytes | str]) -> bytes:

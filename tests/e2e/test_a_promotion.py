@@ -37,9 +37,9 @@ def report(mae: float) -> str:
     return json.dumps({"regression_metrics": {"mae": {"value": mae, "standard_deviation": "NaN"}}})
 
 
-def register(cloud: Cloud, group: str, value: float, mae: float = 1.0) -> str:
-    """Upload a constant model with its report and register it; returns the package's ARN."""
-    artifact = cloud.put(f"{group}-models", f"{value}/model.tar.gz", constant_model(value))
+def register(cloud: Cloud, group: str, value: float, mae: float = 1.0, model: bytes | None = None) -> str:
+    """Upload a constant model (or another) with its report and register it; returns the package's ARN."""
+    artifact = cloud.put(f"{group}-models", f"{value}/model.tar.gz", model or constant_model(value))
     statistics = cloud.put(f"{group}-models", f"{value}/report.json", report(mae))
     request = package_request(group, SCIKIT_LEARN, artifact, statistics)
     return str(cloud.client("sagemaker", "registry").create_model_package(**request)["ModelPackageArn"])

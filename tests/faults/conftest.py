@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.leftovers import tidy_cloud
+from tests.faults.yard import Yard
 
 HERE = Path(__file__).parent
 
@@ -14,3 +18,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.full)
+
+
+@pytest.fixture(scope="session")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    """The real template on a laptop's AWS of its own, where calls break as planned; what is left in it afterwards is an error."""
+    with tidy_cloud(tmp_path_factory.mktemp("local")) as cloud:
+        yield Yard(cloud, tmp_path_factory.mktemp("policies"))

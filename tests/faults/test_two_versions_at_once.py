@@ -10,30 +10,31 @@ from lockkeeper.ports import Ledger
 
 from tests.conftest import Figure
 from tests.faults.races import COMPETITORS, Race, Watch
+from tests.faults.yard import Yard
 
 RACES = 1000
 
 
-def run_races(ledger: Ledger) -> list[Watch]:
+def run_races(ledger: Ledger, prefix: str = "group") -> list[Watch]:
     with ThreadPoolExecutor(COMPETITORS) as pool:
-        return [Race(ledger, f"group-{number}").run(pool) for number in range(RACES)]
+        return [Race(ledger, f"{prefix}-{number}").run(pool) for number in range(RACES)]
 
 
-def assert_fair(watches: list[Watch]) -> None:
-    assert max(watch.most_at_once for watch in watches) == 1
-    assert all(watch.versions for watch in watches), "a race that nobody won"
+def assert_fair(watches: list[Watch], figure: Figure, where: str) -> None:
+    most = max(watch.most_at_once for watch in watches)
+    figure(f"two versions at once, {where}", f"{most} holder in {len(watches)} races of {COMPETITORS}", "1")
+    assert most == 1
     assert all(COMPETITORS in watch.versions for watch in watches), "the newest never got its turn"
     assert all(one < other for watch in watches for one, other in pairwise(watch.fencing)), (
         "a fencing number came again"
     )
+    assert sum(len(watch.versions) for watch in watches) > RACES, "production never changed hands: no race was tried"
 
 
 def test_one_holder_in_a_thousand_races_of_sixteen_in_memory(figure: Figure) -> None:
-    watches = run_races(InMemoryLedger(SettableClock()))
-    figure(
-        "two versions at once, in memory",
-        f"{max(one.most_at_once for one in watches)} holder in {RACES} races of 16",
-        "1",
-    )
-    assert_fair(watches)
-    assert sum(len(watch.versions) for watch in watches) > RACES, "production never changed hands: no race was tried"
+    assert_fair(run_races(InMemoryLedger(SettableClock())), figure, "in memory")
+
+
+def test_one_holder_in_a_thousand_races_of_sixteen_in_dynamodb(yard: Yard, figure: Figure) -> None:
+    assert_fair(run_races(yard.ledger, "raced"), figure, "in DynamoDB")
+    assert yard.nothing_left("raced-") == []

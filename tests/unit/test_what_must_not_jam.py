@@ -16,7 +16,7 @@ from lockkeeper.use_cases.close_release import hand_on_lock
 from lockkeeper.use_cases.decide_approval import decide_by_link, decide_by_principal
 from lockkeeper.use_cases.settle_wait import complete_own_wait, failure
 
-from tests.unit.harbour import ALARM, GROUP, Harbour, package_arn, release_id
+from tests.unit.harbour import ALARM, GROUP, Harbour, alarm_event, package_arn, release_id
 
 ADA = "arn:aws:iam::111111111111:role/Ada"
 
@@ -172,3 +172,29 @@ def test_a_state_leaves_what_was_decided_in_between_to_who_decided_it() -> None:
     stored = world.ledger.wait_of(wait.release_id, wait.state)
     assert stored is not None
     assert (stored.settled, stored.delivered) == (True, False)
+
+
+def test_a_version_that_gave_way_leaves_no_wait_that_events_would_find() -> None:
+    harbour = Harbour()
+    harbour.register(2)
+    harbour.register(1)
+    assert harbour.release(1).status is Status.SUPERSEDED
+    assert harbour.world.ledger.open_waits(release_id(1)) == []
+    assert [wait.release_id for wait in harbour.world.ledger.waits_on(f"lock/{GROUP}")] == []
+
+
+def test_an_alarm_after_a_bake_that_broke_off_says_nothing_about_its_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    harbour = Harbour()
+    harbour.register(1)
+
+    def refuse(*_arguments: Any, **_keywords: Any) -> None:
+        raise NotPermitted("the schedule was refused")
+
+    monkeypatch.setattr(harbour.world.schedules, "once", refuse)
+    harbour.approve()
+    ended = harbour.release(1)
+    assert ended.status is Status.ROLLED_BACK
+    harbour.world.production.change_alarm(ALARM, "ALARM")
+    told = harbour.tell(alarm_event(harbour.world.production.alarm_arn(ALARM)))
+    assert told == [f"ignored: no release waits for alarm {ALARM} in ALARM"]
+    assert harbour.release(1).timeline == ended.timeline

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ class Documented:
         return f"{self.kind}: {self.name}" if self.name else self.kind
 
 
-def documented(account: str = HUB) -> list[Documented]:
+@cache
+def documented(account: str = HUB) -> tuple[Documented, ...]:
     """Every documented event of AWS, as it happens in an account, and every event that Lockkeeper publishes."""
     parsed = yaml.safe_load(DOCUMENTED.read_text())
     found = [
@@ -59,7 +61,13 @@ def documented(account: str = HUB) -> list[Documented]:
     ]
     for path in sorted((PROJECT / "events" / "out").glob("*.json")):
         found.append(Documented("", json.loads(path.read_text()) | {"account": HUB}))
-    return found
+    return tuple(found)
+
+
+@cache
+def quirky(account: str = HUB) -> dict[str, dict[str, str]]:
+    """Every documented event in all its variants, as text: by the event's id, then by what differs."""
+    return {one.id: {what: json.dumps(event) for what, event in variants(one).items()} for one in documented(account)}
 
 
 def _event(source: str, kind: str, sample: dict[str, Any], account: str) -> Event:

@@ -63,7 +63,11 @@ class Rule:
 
     def matches(self, event: Mapping[str, Any]) -> bool:
         """What EventBridge's TestEventPattern says. Raises AssertionError when it refuses the pattern or the event."""
-        request = {"EventPattern": json.dumps(self.pattern), "Event": json.dumps(event)}
+        return self.matches_text(json.dumps(event))
+
+    def matches_text(self, event: str) -> bool:
+        """The same of an event as text, which many rules are asked about."""
+        request = {"EventPattern": json.dumps(self.pattern), "Event": event}
         with request_scope(self.account, REGION):
             status, _, body = eventbridge._test_event_pattern(request)
         assert status == 200, f"{self.id}: {body!r}"

@@ -52,6 +52,7 @@ class S3Objects:
 
     @contextmanager
     def keep(self, temporary_key: str) -> Iterator[Callable[[bytes], None]]:
+        self._give_up_uploads(temporary_key)
         upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=temporary_key)
         place: dict[str, Any] = {"Bucket": self._bucket, "Key": temporary_key, "UploadId": upload["UploadId"]}
         parts: Any = []
@@ -76,6 +77,14 @@ class S3Objects:
         except BaseException:
             self._client.abort_multipart_upload(**place)
             raise
+
+    def _give_up_uploads(self, key: str) -> None:
+        """A function that was killed in the middle could not; its parts would stay, unseen and paid for."""
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=key)
+        for page in pages:
+            for upload in page.get("Uploads", []):
+                if upload["Key"] == key:
+                    self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload["UploadId"])
 
     def seal_as(self, temporary_key: str, final_key: str) -> str:
         try:

@@ -11,7 +11,7 @@ from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.open_release import interrupt, lock_output
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
-from lockkeeper.use_cases.settle_wait import complete_wait
+from lockkeeper.use_cases.settle_wait import complete_wait, give_up_waits
 
 STATE = "CloseRelease"
 
@@ -28,6 +28,7 @@ def close_release(release_id: str, ending: Ending, world: World) -> Release:
     if status is Status.PROMOTED:
         _crown(release, world)
     world.ledger.close_requests(release_id)
+    give_up_waits(release_id, world)
     _tear_down(release, ending, world)
     try:
         _stamp(release, status, reason, ending, world)

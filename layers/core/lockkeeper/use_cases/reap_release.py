@@ -18,11 +18,9 @@ from lockkeeper.use_cases.close_release import close_release
 from lockkeeper.use_cases.resume_release import look_at_endpoint_of
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.roll_back import roll_back
-from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, deliver, fail_wait, failure
+from lockkeeper.use_cases.settle_wait import NOBODY, REAP, complete_wait, deliver, fail_wait, failure
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
-REAP = "ReapRelease"
-"""The state, in name only, in which a dead release waits for its endpoints."""
 ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 

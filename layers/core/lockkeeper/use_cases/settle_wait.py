@@ -12,6 +12,8 @@ from lockkeeper.ports import Wait, World
 
 NOBODY = "nobody-waits-with-this-token"
 """The token of a wait whose execution is gone: its result is kept and goes nowhere."""
+REAP = "ReapRelease"
+"""The state, in name only, in which a dead release waits for its endpoints."""
 
 
 def complete_wait(wait: Wait, output: dict[str, Any], world: World) -> bool:
@@ -34,6 +36,15 @@ def fail_wait(wait: Wait, error: ReleaseStopped, world: World) -> bool:
 def failure(error: ReleaseStopped) -> dict[str, Any]:
     """The result of a wait that ends with an error."""
     return {"error": type(error).__name__, "cause": str(error)}
+
+
+def give_up_waits(release_id: str, world: World) -> None:
+    """A release that is closed waits for nothing: a state that failed after it had stored its wait left one that events would find."""
+    for wait in world.ledger.open_waits(release_id):
+        if wait.state == REAP:
+            continue  # Closing goes on there, until it is done.
+        world.ledger.settle_wait(wait, {"error": "States.TaskFailed", "cause": f"{wait.state} has ended otherwise"})
+        world.ledger.wait_delivered(wait)
 
 
 def deliver(wait: Wait, result: dict[str, Any], world: World) -> bool:

@@ -1,0 +1,92 @@
+"""Faults on demand: which call of which function breaks, and how. Tests write the plan, `faulty_runtime` carries it out.
+
+The plan is a file in the run folder of a server. While there is none, functions run as they do without this module.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+FOLDER, PLAN, FIRED, INVOCATIONS = "faults", "plan.json", "fired", "invocations.jsonl"
+
+
+class When(StrEnum):
+    """Where a function is cut, or that its call is answered with an error instead."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    INSTEAD = "instead"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which one function breaks.
+
+    `function` is a physical name. `about` are texts that the invocation's event contains, all of them. `call` is the number of the call
+    within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) if one is named; 0 is any.
+    BEFORE and AFTER end the process; INSTEAD answers the request with `error` and `status`. It happens `times` times at most.
+    """
+
+    name: str
+    function: str
+    when: When
+    about: tuple[str, ...] = ()
+    call: int = 0
+    operation: str = ""
+    error: str = "ThrottlingException"
+    status: int = 400
+    times: int = 1
+
+
+class FaultPlan:
+    """The plan of one running server, and what came of it."""
+
+    def __init__(self, run_folder: Path) -> None:
+        """From now on new sandboxes of this server obey the plan, which is empty."""
+        self.folder = run_folder / FOLDER
+        (self.folder / FIRED).mkdir(parents=True, exist_ok=True)
+        self._names: set[str] = set()
+        self._planned: list[Fault] = []
+        self._writing = RLock()
+        self.clear()
+
+    def add(self, *faults: Fault) -> None:
+        """These happen too, from the next invocation on. A name is used once, so that what happened under it is clear."""
+        with self._writing:
+            for fault in faults:
+                if fault.name in self._names or "/" in fault.name:
+                    raise ValueError(f"{fault.name!r} was used before, or cannot be a file's name")
+                self._names.add(fault.name)
+            self._planned += faults
+            self._write()
+
+    def clear(self) -> None:
+        """Nothing breaks any more; what has broken stays on record."""
+        with self._writing:
+            self._planned = []
+            self._write()
+
+    def fired(self, name: str) -> list[dict[str, Any]]:
+        """What happened under a name: each time the function, its request id, and the number and operation of the call."""
+        return [json.loads(path.read_text()) for path in sorted((self.folder / FIRED).glob(f"{name}.[0-9]*"))]
+
+    def invocations(self) -> list[dict[str, Any]]:
+        """Every invocation that was finished or cut.
+
+        Each has `function`, `request`, `event` (text), `calls` (operations in order), `faults` (names of those that it was meant
+        by) and `cut` (such as `before 3`, else empty).
+        """
+        path = self.folder / INVOCATIONS
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def _write(self) -> None:
+        # In one piece: sandboxes read it at every invocation.
+        partial = self.folder / f"{PLAN}.partial"
+        partial.write_text(json.dumps([asdict(fault) for fault in self._planned]))
+        partial.replace(self.folder / PLAN)

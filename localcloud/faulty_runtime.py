@@ -1,0 +1,164 @@
+"""AWS's runtime client in a sandbox whose AWS calls may break: what runs instead of `awslambdaric` while there is a fault plan.
+
+    python -S -P faulty_runtime.py PLAN_FOLDER HANDLER
+
+It hooks every botocore session of the process, whoever makes it, and asks the plan at every call. To be cut is to end as a
+sandbox ends that was killed: at once, without an answer. It imports nothing of the project, since it runs beside the function.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import botocore.handlers
+from awslambdaric import __main__ as runtime_client
+from awslambdaric import bootstrap
+from botocore.awsrequest import AWSResponse
+
+Fault = dict[str, Any]
+
+
+class Body:
+    """The body of an answer that came over no network."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_how: Any) -> Any:
+        yield self._content
+
+
+class Breaker:
+    """Counts the calls of an invocation and breaks those that the plan names."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._function = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        self._lock = threading.RLock()
+        self._protocols: dict[str, str] = {}
+        self.begin("", "")
+
+    def begin(self, request_id: str, event: str) -> None:
+        """A new invocation: the plan is read anew, and calls are counted from 1."""
+        self._request_id = request_id
+        self._event = event
+        self._calls: list[str] = []
+        planned = json.loads((self._folder / "plan.json").read_text())
+        self._faults = [
+            one for one in planned if one["function"] == self._function and all(text in event for text in one["about"])
+        ]
+
+    def before_call(self, model: Any, context: dict[str, Any], **_more: Any) -> None:
+        """Hook of botocore: an operation is about to be called."""
+        service = model.service_model.service_id.hyphenize()
+        with self._lock:
+            self._protocols[service] = model.service_model.resolved_protocol
+            operation = f"{service}:{model.name}"
+            self._calls.append(operation)
+            context["fault_call"] = (len(self._calls), self._calls.count(operation), operation)
+        self._cut("before", context["fault_call"])
+
+    def after_call(self, context: dict[str, Any], **_more: Any) -> None:
+        """Hook of botocore: an operation was answered."""
+        self._cut("after", context["fault_call"])
+
+    def before_send(self, event_name: str, request: Any, **_more: Any) -> AWSResponse | None:
+        """Hook of botocore: a request, which may be a repetition, is about to leave. An answer keeps it here."""
+        _, service, name = event_name.split(".")
+        operation = f"{service}:{name}"
+        for fault in self._faults:
+            if fault["when"] == "instead" and fault["operation"] in ("", operation):
+                number = self._calls.count(operation) if fault["operation"] else len(self._calls)
+                if fault["call"] in (0, number) and self._happens(fault, number, operation):
+                    return answer(request.url, self._protocols[service], fault)
+        return None
+
+    def end(self, cut: str = "") -> None:
+        """Write down what the invocation called."""
+        line = {
+            "function": self._function,
+            "request": self._request_id,
+            "event": self._event,
+            "calls": self._calls,
+            "faults": [fault["name"] for fault in self._faults],
+            "cut": cut,
+        }
+        with (self._folder / "invocations.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line) + "\n")
+
+    def _cut(self, when: str, call: tuple[int, int, str]) -> None:
+        number, among_its_own, operation = call
+        for fault in self._faults:
+            wanted = among_its_own if fault["operation"] == operation else number
+            meant = fault["when"] == when and fault["operation"] in ("", operation) and fault["call"] in (0, wanted)
+            if meant and self._happens(fault, number, operation):
+                self.end(cut=f"{when} {number}")
+                os._exit(1)
+
+    def _happens(self, fault: Fault, number: int, operation: str) -> bool:
+        """Whether the fault has a time left; several sandboxes of a function share what is left."""
+        record = {"function": self._function, "request": self._request_id, "call": number, "operation": operation}
+        written = self._folder / "fired" / f".{os.getpid()}"
+        written.write_text(json.dumps(record))
+        for time in range(fault["times"]):
+            # A link is made in one piece and never over another, so that each time is taken once and read whole.
+            with contextlib.suppress(FileExistsError):
+                os.link(written, self._folder / "fired" / f"{fault['name']}.{time}")
+                return True
+        return False
+
+
+def answer(url: str, protocol: str, fault: Fault) -> AWSResponse:
+    """The service's answer with an error, in the words of its protocol."""
+    code, said = fault["error"], f"{fault['error']}: because of the fault plan"
+    headers = {"x-amzn-requestid": "fault"}
+    if protocol == "rest-xml":
+        text = f"<Error><Code>{escape(code)}</Code><Message>{escape(said)}</Message></Error>"
+    elif protocol == "query":
+        error = f"<Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{escape(said)}</Message></Error>"
+        text = f"<ErrorResponse>{error}<RequestId>fault</RequestId></ErrorResponse>"
+    else:
+        headers["x-amzn-errortype"] = code
+        text = json.dumps({"__type": code, "message": said})
+    return AWSResponse(url, fault["status"], headers, Body(text.encode()))
+
+
+def watch_invocations(breaker: Breaker) -> None:
+    """Tell the breaker where an invocation begins and ends."""
+    handle = bootstrap.handle_event_request
+
+    def watched(client: Any, handler: Any, request_id: str, event_body: Any, *more: Any) -> None:
+        text = event_body.decode() if isinstance(event_body, bytes) else str(event_body)
+        breaker.begin(request_id, text)
+
+        def ending(event: Any, context: Any) -> Any:
+            try:
+                return handler(event, context)
+            finally:
+                breaker.end()
+
+        handle(client, ending, request_id, event_body, *more)
+
+    bootstrap.handle_event_request = watched
+
+
+def main() -> None:
+    """Hook, then be the runtime client."""
+    breaker = Breaker(Path(sys.argv[1]))
+    # Every session registers these handlers when it is made, so that sessions under assumed roles are hooked as well.
+    botocore.handlers.BUILTIN_HANDLERS += [
+        ("before-call", breaker.before_call),
+        ("after-call", breaker.after_call),
+        ("before-send", breaker.before_send),
+    ]
+    watch_invocations(breaker)
+    runtime_client.main(["awslambdaric", sys.argv[2]])
+
+
+if __name__ == "__main__":
+    main()
