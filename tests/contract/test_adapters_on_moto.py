@@ -125,7 +125,8 @@ def test_large_streams_go_up_in_parts_and_broken_uploads_are_aborted(s3: Any) ->
 def test_the_upload_of_a_killed_try_is_given_up_by_the_next_one(s3: Any) -> None:
     for key in ("incoming/killed", "incoming/killed-not"):
         s3.create_multipart_upload(Bucket=BUCKET, Key=key)
-    S3Objects(s3, BUCKET, evidence=lambda: s3).keep(iter([b"whole"]), "incoming/killed")
+    with S3Objects(s3, BUCKET, evidence=lambda: s3).keep("incoming/killed") as write:
+        write(b"whole")
     assert [one["Key"] for one in s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]] == ["incoming/killed-not"]
 
 

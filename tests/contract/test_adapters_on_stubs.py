@@ -35,7 +35,7 @@ class StubbedSession:
         self.clients: dict[str, Any] = {}
         self.stubs: dict[str, Stubber] = {}
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Any = None) -> Any:
         if service not in self.clients:
             self.clients[service] = self._session.client(service)  # type: ignore[call-overload]
             self.stubs[service] = Stubber(self.clients[service])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockkeeper.domain.errors import CandidateInvalid, ModelUnsupported
+from lockkeeper.domain.errors import ArtifactRefused, CandidateInvalid, ModelUnsupported
 
 # SageMaker's own bounds: what it would refuse as malformed is nobody's package.
 PACKAGE_ARN = re.compile(
@@ -109,6 +110,15 @@ def _artifact_of(arn: str, container: dict[str, Any]) -> str:
             cure="pack the model as model.tar.gz and register its s3:// address",
         )
     return uri
+
+
+def allow_image(image: str, patterns: tuple[str, ...]) -> None:
+    """Raise `ArtifactRefused` unless one of the policy's shell patterns fits the image."""
+    if not any(fnmatch.fnmatchcase(image, pattern) for pattern in patterns):
+        raise ArtifactRefused(
+            f"container image {image} is not allowed by the policy (gates.artifact.images: {', '.join(patterns)})",
+            cure="use an allowed image, or add its pattern to the policy",
+        )
 
 
 def author_of(description: dict[str, Any], author_from: str | None) -> str:

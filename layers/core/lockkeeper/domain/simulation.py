@@ -13,7 +13,7 @@ from lockkeeper.domain.evidence import ChampionEvidence, Evidence, collect, sour
 from lockkeeper.domain.gates import judge_offline, kinds_needed
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
-from lockkeeper.domain.model_package import PackageName, author_of, candidate_from
+from lockkeeper.domain.model_package import PackageName, allow_image, author_of, candidate_from
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.registration import Ignore, PackageHint, decide_on_package, name_of, package_hint
 from lockkeeper.domain.release import Outcome, Verdict
@@ -83,8 +83,9 @@ def _simulate_release(hint: PackageHint, name: PackageName, policy: Policy, know
     description = known.description or {}
     author = author_of(description, policy.approval.author_from)
     try:
-        candidate_from(description)
+        candidate = candidate_from(description)
         enough_approvers(policy.approval, author)
+        allow_image(candidate.image, policy.gates.artifact.images)
     except ReleaseStopped as stopped:
         return Simulation("stopped", str(stopped), start.release_id)
     sources = sources_of(description, policy.gates.reports, name.group, name.version)

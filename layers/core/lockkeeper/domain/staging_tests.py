@@ -14,9 +14,10 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from lockkeeper.domain.errors import EvidenceMissing
 from lockkeeper.domain.release import Outcome, Verdict
@@ -47,33 +48,49 @@ class ContractCase:
 
 def contract_cases(text: str, *, source: str) -> tuple[ContractCase, ...]:
     """Read a contract file; `EvidenceMissing` names the line that cannot be used."""
+
+    def read(case: dict[str, Any], expect: dict[str, Any], name: str) -> ContractCase:
+        return ContractCase(
+            name=name,
+            body=body_of(case),
+            content_type=str(case.get("content_type", "text/csv")),
+            accept=str(case.get("accept", expect.get("content_type", "application/json"))),
+            status=str(expect.get("status", 200)),
+            answer_type=expect.get("content_type"),
+            rows=int(expect["rows"]) if "rows" in expect else None,
+            numeric=bool(expect.get("numeric", False)),
+        )
+
+    return cases_in(text, read, kind="contract case", source=source)
+
+
+Case = TypeVar("Case")
+
+
+def cases_in(
+    text: str, read: Callable[[dict[str, Any], dict[str, Any], str], Case], *, kind: str, source: str
+) -> tuple[Case, ...]:
+    """One case a line, as `read` makes it of the line's object, its `expect` and its name; the refusal names the line."""
     cases = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
             case = json.loads(line)
-            expect = case.get("expect", {})
-            cases.append(
-                ContractCase(
-                    name=str(case.get("name", f"line {number}")),
-                    body=case["body"] if isinstance(case["body"], str) else json.dumps(case["body"]),
-                    content_type=str(case.get("content_type", "text/csv")),
-                    accept=str(case.get("accept", expect.get("content_type", "application/json"))),
-                    status=str(expect.get("status", 200)),
-                    answer_type=expect.get("content_type"),
-                    rows=int(expect["rows"]) if "rows" in expect else None,
-                    numeric=bool(expect.get("numeric", False)),
-                )
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            cases.append(read(case, case.get("expect", {}), str(case.get("name", f"line {number}"))))
+        except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
             raise EvidenceMissing(
-                f"{source}:{number}: not a contract case ({type(error).__name__}: {error})",
+                f"{source}:{number}: not a {kind} ({type(error).__name__}: {error})",
                 cure='write one JSON object per line with "body" and "expect"',
             ) from error
     if not cases:
-        raise EvidenceMissing(f"{source} has no contract case", cure="write at least one JSON object on a line")
+        raise EvidenceMissing(f"{source} has no {kind}", cure="write at least one JSON object on a line")
     return tuple(cases)
+
+
+def body_of(case: dict[str, Any]) -> str:
+    """A request's body: text as it is, anything else as JSON."""
+    return case["body"] if isinstance(case["body"], str) else json.dumps(case["body"])
 
 
 def judge_contract(cases: Sequence[ContractCase], answers: Sequence[Answered]) -> Verdict:

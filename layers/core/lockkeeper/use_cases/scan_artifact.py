@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +11,8 @@ from lockkeeper.domain.artifact.allowed import Allowed
 from lockkeeper.domain.artifact.findings import MEGABYTE, Limits, Report, Weight
 from lockkeeper.domain.artifact.scan import scan
 from lockkeeper.domain.errors import ArtifactRefused
-from lockkeeper.domain.policy import ArtifactRule, Policy
+from lockkeeper.domain.model_package import allow_image
+from lockkeeper.domain.policy import ArtifactRule
 from lockkeeper.domain.release import Outcome, Pin, Release, Status, Verdict, with_verdicts
 from lockkeeper.ports import Stream, World
 from lockkeeper.use_cases.pinned import current_candidate, facts_of, pinned_policy
@@ -26,8 +26,8 @@ def scan_artifact(release_id: str, world: World) -> None:
     world.ledger.record(release_id, "scanning the artifact", "", stage="ScanArtifact", status=Status.OPEN)
     policy = pinned_policy(release, world)
     candidate = current_candidate(release, world)
-    _allow_image(candidate.image, policy)
     rule = policy.gates.artifact
+    allow_image(candidate.image, rule.images)
     pin, report = _copy_once(release, candidate.artifact_uri, rule, world)
     pins = replace(
         release.pins, artifacts=(pin,), images=(candidate.pinned_image,), environments=(candidate.environment,)
@@ -35,15 +35,6 @@ def scan_artifact(release_id: str, world: World) -> None:
     verdicts = with_verdicts(release, _verdict(report, Outcome.PASSED))
     world.ledger.record(release_id, "artifact pinned", pin.sha256, pins=pins, verdicts=verdicts)
     world.publisher.publish("Gate Judged", {**facts_of(release), "gate": "artifact", "verdict": "passed"})
-
-
-def _allow_image(image: str, policy: Policy) -> None:
-    patterns = policy.gates.artifact.images
-    if not any(fnmatch.fnmatchcase(image, pattern) for pattern in patterns):
-        raise ArtifactRefused(
-            f"container image {image} is not allowed by the policy (gates.artifact.images: {', '.join(patterns)})",
-            cure="use an allowed image, or add its pattern to the policy",
-        )
 
 
 def _verdict(report: Report, outcome: Outcome) -> Verdict:

@@ -6,14 +6,13 @@ A safety file has contract cases (see `staging_tests`). `expect.status` defaults
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from lockkeeper.domain.errors import EvidenceMissing
 from lockkeeper.domain.release import Outcome, Verdict
-from lockkeeper.domain.staging_tests import Answered
+from lockkeeper.domain.staging_tests import Answered, body_of, cases_in
 
 LEAKS = re.compile(
     r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+|\bat [\w.$]+\([\w]+\.java:\d+\)|/opt/ml/|site-packages/"
@@ -39,32 +38,19 @@ class HostileCase:
 
 def hostile_cases(text: str, *, source: str) -> tuple[HostileCase, ...]:
     """Read a safety file; `EvidenceMissing` names the line that cannot be used."""
-    cases = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            case = json.loads(line)
-            expect = case.get("expect", {})
-            cases.append(
-                HostileCase(
-                    name=str(case.get("name", f"line {number}")),
-                    body=case["body"] if isinstance(case["body"], str) else json.dumps(case["body"]),
-                    content_type=str(case.get("content_type", "text/csv")),
-                    accept=str(case.get("accept", "application/json")),
-                    status=str(expect.get("status", "4xx")),
-                    forbid=tuple(re.compile(pattern) for pattern in expect.get("forbid", [])),
-                    require=tuple(re.compile(pattern) for pattern in expect.get("require", [])),
-                )
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
-            raise EvidenceMissing(
-                f"{source}:{number}: not a safety case ({type(error).__name__}: {error})",
-                cure='write one JSON object per line with "body" and, if need be, "expect"',
-            ) from error
-    if not cases:
-        raise EvidenceMissing(f"{source} has no safety case", cure="write at least one JSON object on a line")
-    return tuple(cases)
+
+    def read(case: dict[str, Any], expect: dict[str, Any], name: str) -> HostileCase:
+        return HostileCase(
+            name=name,
+            body=body_of(case),
+            content_type=str(case.get("content_type", "text/csv")),
+            accept=str(case.get("accept", "application/json")),
+            status=str(expect.get("status", "4xx")),
+            forbid=tuple(re.compile(pattern) for pattern in expect.get("forbid", [])),
+            require=tuple(re.compile(pattern) for pattern in expect.get("require", [])),
+        )
+
+    return cases_in(text, read, kind="safety case", source=source)
 
 
 def judge_safety(cases: Sequence[HostileCase], answers: Sequence[Answered], alive: bool) -> tuple[Verdict, ...]:
