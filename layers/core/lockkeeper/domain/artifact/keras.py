@@ -1,0 +1,114 @@
+"""Keras models: JSON that names classes, in a file of its own, in a `.keras` zip, or inside of an HDF5 file."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lockkeeper.domain.artifact.allowed import Allowed
+from lockkeeper.domain.artifact.findings import Unreadable
+from lockkeeper.domain.artifact.values import Global
+
+SPEAKS_OF_CLASSES = re.compile(rb"class_name|registered_name|\\u00[2-7][0-9a-fA-F]|__lambda__")
+"""What a configuration has to contain in one spelling or another; JSON can spell letters as escapes."""
+RUNS_CODE = frozenset({"Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"})
+OWN = re.compile(r"keras(\.src)?(\.(layers|models|optimizers|losses|metrics|initializers|regularizers|constraints|activations"
+                 r"|dtype_policies|random|saving\.object_registration|applications|engine)(\.\w+)*)?")  # fmt: skip
+"""Keras's own modules of which a configuration makes objects; the rest of Keras has functions that load and fetch."""
+NOT_SPACE = re.compile(r"\S")
+BEGINS = re.compile(rb"\{\s*\"")
+
+
+def problems_in(config: Any, allowed: Allowed) -> Iterator[str]:
+    """What in a parsed configuration runs code when it is loaded."""
+    open_parts = [config]
+    while open_parts:
+        part = open_parts.pop()
+        if isinstance(part, list):
+            open_parts += part
+        elif isinstance(part, dict):
+            open_parts += part.values()
+            yield from _problem(part, allowed)
+        elif isinstance(part, str) and "class_name" in part and part.lstrip()[:1] in ("{", "["):
+            # A configuration inside of a text of a configuration.
+            open_parts.append(parsed(part))
+
+
+def _problem(part: dict[str, Any], allowed: Allowed) -> Iterator[str]:
+    kind, module = part.get("class_name"), part.get("module")
+    if not isinstance(kind, str):
+        return
+    if kind in RUNS_CODE or str(part.get("registered_name", "")).rpartition(">")[2] in RUNS_CODE:
+        yield f"a {kind} layer"
+    elif kind == "function" and not _own_function(module, part.get("config")):
+        yield f"the function {module}.{part.get('config')}"
+    elif kind != "function" and isinstance(module, str) and not _own_class(module, kind, allowed):
+        yield f"the class {module}.{kind}"
+
+
+def _own_class(module: str, kind: str, allowed: Allowed) -> bool:
+    if OWN.fullmatch(module):
+        return True
+    return not hasattr(builtins, kind) and (module == "builtins" or allowed.permits(Global(module, kind)))
+
+
+def _own_function(module: object, config: object) -> bool:
+    """Whether Keras finds a function among its own: a loss or an activation by its name."""
+    if module == "builtins":
+        return isinstance(config, str) and config.isidentifier() and not hasattr(builtins, config)
+    return isinstance(module, str) and OWN.fullmatch(module) is not None
+
+
+def parsed(text: bytes | bytearray | str) -> list[Any]:
+    """The JSON values in a text, one after another; up to where it is none, since no loader would read on there."""
+    found: list[Any] = []
+    decoder = json.JSONDecoder()
+    try:
+        if not isinstance(text, str):
+            text = text.decode(json.detect_encoding(text), "surrogatepass").removeprefix("\ufeff")
+        at = NOT_SPACE.search(text)
+        while at:
+            value, end = decoder.raw_decode(text, at.start())
+            found.append(value)
+            at = NOT_SPACE.search(text, end)
+    except ValueError:
+        return found
+    except RecursionError as error:
+        raise Unreadable("JSON that is nested too deep") from error
+    return found
+
+
+def configs_in_hdf5(body: bytearray) -> list[Any]:
+    """Every JSON object with class names that an HDF5 file holds; texts are in one piece and not compressed in it.
+
+    Raises `Unreadable` where such a text is none, or a model's configuration is announced and none is there.
+    """
+    found: list[Any] = []
+    done = 0
+    for spoken in SPEAKS_OF_CLASSES.finditer(body):
+        if spoken.start() < done:
+            continue
+        begin = max(done, body.rfind(b"\0", 0, spoken.start()) + 1)
+        end = body.find(b"\0", spoken.end())
+        text = bytes(body[begin : end if end >= 0 else len(body)])
+        config, length = _first(text)
+        found.append(config)
+        done = begin + length
+    if b"model_config" in body and not found:
+        raise Unreadable("a Keras model whose configuration cannot be read")
+    return found
+
+
+def _first(text: bytes) -> tuple[Any, int]:
+    """The first JSON object in a text, and where it ends."""
+    begin = BEGINS.search(text)
+    try:
+        start = begin.start() if begin else 0
+        decoded = text[start:].decode("utf-8", "replace")
+        config, length = json.JSONDecoder().raw_decode(decoded)
+        return config, start + len(decoded[:length].encode())
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("a Keras model whose configuration cannot be read") from error
