@@ -24,6 +24,8 @@ def rules(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "quality gate", f"{rule.metric} {_bound(rule)}"
     artifact = policy.gates.artifact
     yield "artifact", f"at most {artifact.max_mb} MB; images {', '.join(artifact.images) or 'none'}"
+    if artifact.allow_globals:
+        yield "pickles may name", ", ".join(artifact.allow_globals)
     yield from _approval_rules(policy.approval)
     yield from _staging_rules(policy.staging, policy)
     yield from _production_rules(policy.production)

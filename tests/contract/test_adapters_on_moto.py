@@ -73,7 +73,9 @@ def test_what_cannot_be_read_is_missing_evidence(objects: Objects, uri: str) -> 
 
 def test_a_stream_is_kept_and_sealed_again(objects: Objects) -> None:
     for _ in range(2):
-        objects.keep(iter([b"fi", b"rst"]), "incoming/release")
+        with objects.keep("incoming/release") as write:
+            write(b"fi")
+            write(b"rst")
         sealed = objects.seal_as("incoming/release", "artifacts/ab/model.tar.gz")
         assert sealed == f"s3://{BUCKET}/artifacts/ab/model.tar.gz"
         assert objects.read_own("incoming/release") is None
@@ -81,7 +83,8 @@ def test_a_stream_is_kept_and_sealed_again(objects: Objects) -> None:
 
 
 def test_an_empty_stream_is_kept(objects: Objects) -> None:
-    objects.keep(iter([]), "incoming/empty")
+    with objects.keep("incoming/empty"):
+        pass
     assert objects.read_own("incoming/empty") == b""
 
 
@@ -93,28 +96,24 @@ def test_own_objects_are_written_over(objects: Objects) -> None:
 
 
 def test_a_source_that_breaks_leaves_no_object(objects: Objects) -> None:
-    def breaking() -> Iterator[bytes]:
-        yield b"some"
+    with pytest.raises(EvidenceMissing, match="it broke"), objects.keep("incoming/broken") as write:
+        write(b"some")
         raise EvidenceMissing("it broke")
-
-    with pytest.raises(EvidenceMissing, match="it broke"):
-        objects.keep(breaking(), "incoming/broken")
     assert objects.read_own("incoming/broken") is None
 
 
 def test_large_streams_go_up_in_parts_and_broken_uploads_are_aborted(s3: Any) -> None:
     adapter = S3Objects(s3, BUCKET, evidence=lambda: s3)
-    adapter.keep((b"x" * (1 << 20) for _ in range(20)), "incoming/large")
+    with adapter.keep("incoming/large") as write:
+        for _ in range(20):
+            write(b"x" * (1 << 20))
     head = s3.head_object(Bucket=BUCKET, Key="incoming/large")
     assert head["ContentLength"] == 20 << 20
     assert head["ETag"].strip('"').endswith(f"-{-(-(20 << 20) // PART)}")
 
-    def breaking() -> Iterator[bytes]:
-        yield b"x" * PART
+    with pytest.raises(RuntimeError, match="the source broke"), adapter.keep("incoming/broken") as write:
+        write(b"x" * PART)
         raise RuntimeError("the source broke")
-
-    with pytest.raises(RuntimeError, match="the source broke"):
-        adapter.keep(breaking(), "incoming/broken")
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lockkeeper.adapters.s3 import S3Objects, S3Policies
     from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
     from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
+    from lockkeeper.domain.artifact.findings import Opinion
 
 
 class AwsWorld:
@@ -108,6 +109,12 @@ class AwsWorld:
             personal_topic_arn=self.settings.optional("PERSONAL_TOPIC_ARN"),
             broadcast_topic_arn=self.settings.optional("BROADCAST_TOPIC_ARN"),
         )
+
+    @cached_property
+    def pickle_opinion(self) -> Opinion:
+        from lockkeeper.adapters.picklescan import dangerous_globals
+
+        return dangerous_globals
 
     @property
     def accounts(self) -> Accounts:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
+from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
@@ -207,8 +209,8 @@ class Objects(Protocol):
 
     def stream(self, uri: str) -> Stream: ...
 
-    def keep(self, source: Iterator[bytes], temporary_key: str) -> None:
-        """Upload a stream into Lockkeeper's bucket."""
+    def keep(self, temporary_key: str) -> AbstractContextManager[Callable[[bytes], None]]:
+        """An object of Lockkeeper's bucket that is written in pieces; left with an error, it is not there."""
         ...
 
     def seal_as(self, temporary_key: str, final_key: str) -> str:
@@ -380,6 +382,11 @@ class World(Protocol):
     def publisher(self) -> Publisher: ...
     @property
     def mail(self) -> Mail: ...
+    @property
+    def pickle_opinion(self) -> Opinion:
+        """A second scanner of pickles."""
+        ...
+
     @property
     def accounts(self) -> Accounts:
         """Whose events count."""

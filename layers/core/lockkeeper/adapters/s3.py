@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -49,15 +50,29 @@ class S3Objects:
         answer = self._get(uri)
         return Stream(answer["Body"].iter_chunks(CHUNK), answer["ContentLength"])
 
-    def keep(self, source: Iterator[bytes], temporary_key: str) -> None:
+    @contextmanager
+    def keep(self, temporary_key: str) -> Iterator[Callable[[bytes], None]]:
         self._give_up_uploads(temporary_key)
         upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=temporary_key)
         place: dict[str, Any] = {"Bucket": self._bucket, "Key": temporary_key, "UploadId": upload["UploadId"]}
+        parts: Any = []
+        held = bytearray()
+
+        def send(size: int) -> None:
+            number, body = len(parts) + 1, bytes(held[:size])
+            del held[:size]
+            tag = self._client.upload_part(**place, PartNumber=number, Body=body)["ETag"]
+            parts.append({"PartNumber": number, "ETag": tag})
+
+        def write(chunk: bytes) -> None:
+            held.extend(chunk)
+            while len(held) >= PART:
+                send(PART)
+
         try:
-            parts: Any = [
-                {"PartNumber": number, "ETag": self._client.upload_part(**place, PartNumber=number, Body=body)["ETag"]}
-                for number, body in enumerate(_parts(source), start=1)
-            ]
+            yield write
+            if held or not parts:
+                send(PART)
             self._client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
         except BaseException:
             self._client.abort_multipart_upload(**place)
@@ -106,20 +121,6 @@ class S3Objects:
             return self._evidence.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
             raise _unreadable(uri, error) from error
-
-
-def _parts(source: Iterator[bytes]) -> Iterator[bytes]:
-    """Chunks joined to parts of `PART` bytes; one empty part for an empty source."""
-    held = bytearray()
-    sent = False
-    for chunk in source:
-        held += chunk
-        while len(held) >= PART:
-            yield bytes(held[:PART])
-            del held[:PART]
-            sent = True
-    if held or not sent:
-        yield bytes(held)
 
 
 def _unreadable(uri: str, error: ClientError) -> Exception:

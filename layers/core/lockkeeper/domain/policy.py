@@ -15,9 +15,11 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from lockkeeper.domain.artifact.allowed import pattern_problem
 from lockkeeper.domain.errors import PolicyInvalid
 
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
@@ -75,10 +77,21 @@ class QualityRule(Section):
 
 
 class ArtifactRule(Section):
-    """Caps on the artifact and the container images that may be used (shell patterns)."""
+    """Caps on the artifact, what its pickles may name beside the default list, and the container images that may be used."""
 
     max_mb: Annotated[int, Field(ge=1, le=5000)] = 500
+    max_members: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
+    max_ratio: Annotated[int, Field(ge=1, le=1000)] = 100
+    allow_globals: tuple[str, ...] = Field(default=(), strict=False)
     images: tuple[str, ...] = Field(default=("*",), strict=False)
+
+    @field_validator("allow_globals")
+    @classmethod
+    def _never(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        problems = [f"{pattern}: {problem}" for pattern in patterns if (problem := pattern_problem(pattern))]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return patterns
 
 
 class Gates(Section):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -33,9 +34,12 @@ class InMemoryObjects:
         chunks = (body[start : start + CHUNK] for start in range(0, len(body), CHUNK))
         return Stream(chunks, len(body))
 
-    def keep(self, source: Iterator[bytes], temporary_key: str) -> None:
-        # Joined first: an upload whose source raises leaves nothing behind.
-        self.stored[self._own(temporary_key)] = b"".join(source)
+    @contextmanager
+    def keep(self, temporary_key: str) -> Iterator[Callable[[bytes], None]]:
+        held = bytearray()
+        yield held.extend
+        # Only now: an upload that is left with an error leaves nothing behind.
+        self.stored[self._own(temporary_key)] = bytes(held)
 
     def seal_as(self, temporary_key: str, final_key: str) -> str:
         final = self._own(final_key)

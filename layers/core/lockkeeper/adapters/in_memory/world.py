@@ -14,7 +14,9 @@ from lockkeeper.adapters.in_memory.messages import (
     SettableClock,
 )
 from lockkeeper.adapters.in_memory.storage import InMemoryObjects, InMemoryPolicies, InMemoryRegistry
+from lockkeeper.adapters.picklescan import dangerous_globals
 from lockkeeper.domain.accounts import Accounts
+from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.settings import Settings
 
 HUB = "111111111111"
@@ -36,6 +38,7 @@ class InMemoryWorld:
     mail: InMemoryMail = field(default_factory=InMemoryMail)
     settings: Settings = field(default_factory=lambda: Settings({}))
     accounts: Accounts = ACCOUNTS
+    pickle_opinion: Opinion = dangerous_globals
     web_url: str = "https://lockkeeper.example.com"
 
     def __post_init__(self) -> None:

@@ -34,6 +34,7 @@ NEVER_BUILTINS = frozenset(
     _words("""
     eval exec execfile compile __import__ getattr setattr delattr open input breakpoint globals locals vars apply reload type
     super map filter classmethod staticmethod property memoryview help exit quit print dir iter next callable reduce file
+        ABCMeta NamedTuple namedtuple make_dataclass
     """)
 )
 
@@ -44,7 +45,7 @@ NEVER = frozenset(
         "numpy.loadtxt", "numpy.genfromtxt", "numpy.lib", "joblib.load", "joblib.numpy_pickle.load", "joblib.memory",
         "joblib.parallel", "joblib.externals", "joblib.numpy_pickle_compat", "torch.load", "torch.hub", "torch.serialization",
         "torch.jit", "torch.utils", "torch._inductor", "torch._dynamo", "torch.distributed", "torch.package", "torch.ops",
-        "torch.classes", "torch.fx", "torch.multiprocessing", "scipy.io", "scipy._lib", "sklearn.datasets", "sklearn.externals",
+        "torch.classes", "torch.fx", "torch.multiprocessing", "scipy.io", "sklearn.datasets", "sklearn.externals",
         "sklearn.utils._testing", "copyreg.add_extension", "copyreg.pickle", "copyreg.constructor", "keras", "tensorflow",
     }
 )  # fmt: skip
@@ -85,7 +86,7 @@ DEFAULT = tuple(
         rf"numpy\.({SCALARS}|{UFUNCS})|numpy\._?core\.(_multiarray_umath|umath|numerictypes)\.({SCALARS}|{UFUNCS})",
         r"numpy\._?core\.multiarray\.(_reconstruct|scalar)|numpy\._?core\.numeric\._frombuffer",
         r"numpy\._?core\._ufunc_reconstruct",
-        r"numpy\.ma\.core\.(MaskedArray|_mareconstruct)",
+        r"numpy\.ma\.(core\.)?(MaskedArray|_mareconstruct)",
         r"numpy\.random\._pickle\.__(randomstate|generator|bit_generator)_ctor",
         r"numpy\.random\.(mtrand\.RandomState|_generator\.Generator|bit_generator\.(SeedSequence|__pyx_unpickle_SeedSequence))",
         r"numpy\.random\._(mt19937\.MT19937|pcg64\.PCG64(DXSM)?|philox\.Philox|sfc64\.SFC64)",
@@ -95,7 +96,9 @@ DEFAULT = tuple(
         r"scipy\.sparse\.(_?(csr|csc|coo|bsr|dia|lil|dok)\.)?(csr|csc|coo|bsr|dia|lil|dok)_(matrix|array)",
         r"scipy\.interpolate\.(_?(interpolate|bsplines)\.)?(interp1d|BSpline|PPoly)",
         r"scipy\.special\._ufuncs\.(expit|logit|xlogy)|scipy\.special\.(expit|logit)",
+        r"scipy\._lib\.array_api_compat\.numpy\._aliases\.asarray",
         # pandas.
+        r"pandas\.([A-Z]\w*(Dtype|Index)|Categorical|Timestamp|Timedelta|Period|Interval|DataFrame|Series|arrays\.[A-Z]\w*Array)",
         r"pandas\.core\.(frame\.DataFrame|series\.Series)",
         r"pandas\.core\.internals\.managers\.(Single)?BlockManager|pandas\.core\.internals\.blocks\.new_block",
         r"pandas\._libs\.internals\.(_unpickle_block|BlockPlacement|BlockManager|SingleBlockManager)",
@@ -103,7 +106,7 @@ DEFAULT = tuple(
         r"pandas\.(core\.indexes\.)?numeric\.(Int64|Float64|UInt64)Index|pandas\.core\.indexes\.frozen\.FrozenList",
         r"pandas\._libs\.(arrays\.__pyx_unpickle_NDArrayBacked|missing\.NAType|tslibs\.\w+\.(_unpickle_\w+|_timedelta_unpickle|[A-Z]\w*))",
         r"pandas\.core\.(arrays\.\w+(\.\w+)?\.[A-Z]\w*(Array|Dtype)|arrays\.categorical\.Categorical|dtypes\.dtypes\.[A-Z]\w*Dtype)",
-        r"pandas\.core\.flags\.Flags|pandas\._libs\.tslibs\.nattype\._nat_unpickle|pandas\.(DataFrame|Series|Index|RangeIndex)",
+        r"pandas\.core\.flags\.Flags|pandas\._libs\.tslibs\.nattype\._nat_unpickle|pandas\.Index",
         # scikit-learn: classes of the packages that hold estimators, and the few functions their pickles call.
         rf"sklearn\.({SKLEARN})(\.\w+)*\.{CLASS}",
         r"sklearn\.utils\._bunch\.Bunch|sklearn\.utils\.Bunch|sklearn\.utils\._weight_vector\.\w*WeightVector\w*",

@@ -34,6 +34,11 @@ LETTERS = {
 DESCRIBES = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"})
 MOST_DIMENSIONS = 64
 MOST_HEADER = 1 << 16
+FLAGS = {"U": (0, 8), "O": (63,)}
+"""What numpy writes for the kinds that have flags at all."""
+POINTER = 8
+UNFOLLOWED = "an array whose type cannot be followed"
+CONTRADICTS = "an array whose type contradicts itself"
 HOLDS_OBJECTS = 0x01
 """numpy's flag for types whose elements are references."""
 OBJECTS = -1
@@ -44,7 +49,7 @@ def array_bytes(state: object) -> int:
     """Raw bytes of the array that a joblib wrapper of this state announces; `OBJECTS` where a pickle follows."""
     if not isinstance(state, dict) or set(state) - DESCRIBES:
         raise Unreadable("an array whose description cannot be followed")
-    size = _item_bytes(state.get("dtype"))
+    size = item_bytes(state.get("dtype"))
     return OBJECTS if size == OBJECTS else _times(state.get("shape"), size)
 
 
@@ -82,40 +87,54 @@ def _times(shape: object, size: int) -> int:
     return math.prod(shape) * size
 
 
-def _item_bytes(dtype: object) -> int:
-    """Bytes of one element of a pickled `numpy.dtype`, or `OBJECTS`."""
+def item_bytes(dtype: object) -> int:
+    """Bytes of one element of a pickled `numpy.dtype`, or `OBJECTS`.
+
+    numpy believes a type's state, and a state that contradicts itself makes it read and write where it must not: what numpy
+    would not have written itself is unreadable.
+    """
     if not isinstance(dtype, Made) or dtype.of != DTYPE or not isinstance(dtype.arguments, tuple):
-        raise Unreadable("an array whose type cannot be followed")
-    kind = dtype.arguments[0] if dtype.arguments else OPAQUE
-    size = _size_of_kind(kind)
-    if dtype.times_built == 0 and size > 0:
+        raise Unreadable(UNFOLLOWED)
+    size = _size_of_kind(dtype.arguments[0] if dtype.arguments else OPAQUE)
+    if dtype.times_built == 0:
         return size
     state = dtype.state
-    if dtype.times_built != 1 or not isinstance(state, tuple) or not 8 <= len(state) <= 9 or state[2] is not None:
-        raise Unreadable("an array whose type cannot be followed")
-    fields, stated, flags = state[4], state[5], state[7]
-    if size == OBJECTS:
-        return OBJECTS
-    if not isinstance(flags, int) or flags & HOLDS_OBJECTS:
-        raise Unreadable("an array whose type is said to hold objects and shows none")
-    if fields is not None:
-        return _structured(fields, stated)
-    if stated not in (-1, size):
-        raise Unreadable("an array whose type says two sizes")
+    if dtype.times_built != 1 or not isinstance(state, tuple) or not 8 <= len(state) <= 9:
+        raise Unreadable(UNFOLLOWED)
+    _, _, subarray, names, fields, stated, _, flags = state[:8]
+    if not isinstance(flags, int) or not isinstance(stated, int):
+        raise Unreadable(UNFOLLOWED)
+    if subarray is not None or fields is not None:
+        inner = _subarray(subarray) if fields is None else _structured(names, fields, stated)
+        if bool(flags & HOLDS_OBJECTS) != (inner == OBJECTS) or inner not in (OBJECTS, stated) or size != stated:
+            raise Unreadable(CONTRADICTS)
+        return inner
+    kind = str(dtype.arguments[0]).lstrip("<>=|")[:1]
+    if flags not in FLAGS.get(kind, (0,)) or names is not None or stated not in (-1, size):
+        raise Unreadable(CONTRADICTS)
     return size
 
 
-def _structured(fields: object, stated: object) -> int:
-    """Bytes of a record: all of its fields are plain and lie inside of it."""
-    if not isinstance(fields, dict) or not isinstance(stated, int) or stated <= 0:
-        raise Unreadable("an array whose fields cannot be followed")
+def _subarray(described: object) -> int:
+    if not isinstance(described, tuple) or len(described) != 2:
+        raise Unreadable(UNFOLLOWED)
+    size = item_bytes(described[0])
+    return OBJECTS if size == OBJECTS else _times(described[1], size)
+
+
+def _structured(names: object, fields: object, stated: int) -> int:
+    """Bytes of a record whose fields lie inside of it; `OBJECTS` when one of them holds objects."""
+    if not isinstance(fields, dict) or not isinstance(names, tuple) or set(names) != set(fields) or OPAQUE in fields:
+        raise Unreadable(UNFOLLOWED)
+    objects = False
     for described in fields.values():
         if not isinstance(described, tuple) or len(described) < 2 or not isinstance(described[1], int):
-            raise Unreadable("an array whose fields cannot be followed")
-        size = _item_bytes(described[0])
-        if size == OBJECTS or not 0 <= described[1] <= stated - size:
-            raise Unreadable("an array whose fields hold objects or overlap its end")
-    return stated
+            raise Unreadable(UNFOLLOWED)
+        size = item_bytes(described[0])
+        objects = objects or size == OBJECTS
+        if not 0 <= described[1] <= stated - (POINTER if size == OBJECTS else size):
+            raise Unreadable(CONTRADICTS)
+    return OBJECTS if objects else stated
 
 
 def _described(descr: object) -> int:
@@ -136,7 +155,7 @@ def _described(descr: object) -> int:
 def _size_of_kind(kind: object) -> int:
     found = KIND.fullmatch(kind) if isinstance(kind, str) else None
     if not found:
-        raise Unreadable("an array whose type cannot be followed")
+        raise Unreadable(UNFOLLOWED)
     letter, digits = found[1], found[2]
     if letter == "O":
         return OBJECTS

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+
+Opinion = Callable[[bytes, list[tuple[str, str]]], list[str]]
+"""A second scanner: given the beginning of a pickle and the globals it names, the globals it calls dangerous."""
 
 MEGABYTE = 1_000_000
 LEAST_UNPACKED = 10 * MEGABYTE

@@ -12,7 +12,7 @@ import io
 import pickletools
 from collections.abc import Callable
 
-from lockkeeper.domain.artifact.arrays import OBJECTS, alignment, array_bytes
+from lockkeeper.domain.artifact.arrays import OBJECTS, alignment, array_bytes, item_bytes
 from lockkeeper.domain.artifact.findings import Unreadable
 from lockkeeper.domain.artifact.machine import Machine
 from lockkeeper.domain.artifact.stream import MemberFile
@@ -23,6 +23,8 @@ SAMPLE = 1 << 16
 ENDS_EARLY = ("it ends early", "the pickle ends early")
 MOST_KEPT = 64
 UFUNCS = frozenset({("numpy.core", "_ufunc_reconstruct"), ("numpy._core", "_ufunc_reconstruct")})
+MADE_BY_STATE = frozenset({"xgboost", "lightgbm", "catboost", "_catboost"})
+"""Boosters are made empty and given a state; what they do with arguments is another thing."""
 MAKERS = frozenset({("copyreg", "_reconstructor"), ("copyreg", "__newobj__"), ("copyreg", "__newobj_ex__")})
 CODES = {ord(op.code): op.name for op in pickletools.opcodes}
 """Every opcode there is; a test holds that each is followed."""
@@ -100,6 +102,8 @@ class Pickle(Machine):
             return OPAQUE
         if called in WRAPPERS or any(isinstance(one, Global) and one in WRAPPERS for one in given):
             self._reading.doubt("an array's description that is made in an unusual way")
+        if called.module.split(".")[0] in MADE_BY_STATE and called.name[:1].isupper():
+            self._reading.doubt(f"{called} is called, which could be given a file to load")
         return Made(called, arguments) if called == DTYPE else self.made(called)
 
     def make(self, kind: object) -> object:
@@ -121,6 +125,8 @@ class Pickle(Machine):
         if not isinstance(target, Made):
             return
         target.state, target.times_built = state, target.times_built + 1
+        if target.of == DTYPE:
+            item_bytes(target)
         if target.of in WRAPPERS and self._raw_arrays:
             if target.times_built > 1 or not self._descriptions_known:
                 raise Unreadable("an array whose description cannot be followed")

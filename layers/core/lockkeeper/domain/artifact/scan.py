@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 
 from lockkeeper.domain.artifact import keras, onnx, zips
 from lockkeeper.domain.artifact.allowed import Allowed, never
 from lockkeeper.domain.artifact.arrays import OBJECTS, read_npy
 from lockkeeper.domain.artifact.compressed import Pull, Unpacked
-from lockkeeper.domain.artifact.findings import Exhausted, Limits, Report, Unreadable, Weight
+from lockkeeper.domain.artifact.findings import Exhausted, Limits, Opinion, Report, Unreadable, Weight
 from lockkeeper.domain.artifact.kinds import WIDE_JSON, kind_of
 from lockkeeper.domain.artifact.pickles import ENDS_EARLY, Pickle
 from lockkeeper.domain.artifact.stream import BLOCK, MemberFile
 from lockkeeper.domain.artifact.tar import BAD_NAME, Tar, looks_like_tar, name_problem
 from lockkeeper.domain.artifact.values import Global, Reading
 
-Opinion = Callable[[bytes, list[tuple[str, str]]], list[str]]
-"""A second scanner: given the beginning of a pickle and the globals it names, the globals it calls dangerous."""
-
 LARGEST_JSON = 64_000_000
-TORCH_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+TORCH_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 """torch's format before zip: five pickles, the first of them this number, and then raw storages."""
 TORCH_PICKLES = 5
 DECLARED = 4
@@ -74,25 +70,30 @@ class Scanner:
 
         for member in Tar(pull, refuse):
             self._report.count_member()
+            if member.name.endswith(".py"):
+                # The team's own serving code: it runs in its container by design, so it is named and not judged.
+                self._report.code.append(member.name)
             self.member(f"{name}!{member.name}" if depth else member.name, member.pull, depth)
 
     def member(self, name: str, pull: Pull, depth: int) -> None:
         """One file: whatever cannot be read to its end is a finding, and the next one is looked at."""
         file = MemberFile(pull)
+        contained = False
         try:
-            self._look_into(name, file, depth)
+            contained = self._look_into(name, file, depth)
             file.drain()
         except Unreadable as problem:
             self._report.find(
                 name, "unreadable", str(problem), Weight.UNREADABLE, "save it again in a format that can be followed"
             )
-        if file.hidden:
+        if not contained and file.hidden:
             self._report.find(name, "two files in one", file.hidden, Weight.ESCAPES, "pack each file by itself")
 
-    def _look_into(self, name: str, file: MemberFile, depth: int) -> None:
+    def _look_into(self, name: str, file: MemberFile, depth: int) -> bool:
+        """Returns whether it is an archive, whose members were looked at one by one: those may well be other files."""
         head = file.head()
-        family, _, kind = kind_of(head).partition(":")
-        if depth >= self._report.limits.depth and (family in ("zip", "compressed") or looks_like_tar(head)):
+        family, _, kind = ("tar" if looks_like_tar(head) else kind_of(head)).partition(":")
+        if depth >= self._report.limits.depth and family in ("zip", "compressed", "tar"):
             raise Unreadable(f"archives in archives, more than {self._report.limits.depth} deep")
         if family == "zip":
             self._zip(name, file, depth)
@@ -109,14 +110,15 @@ class Scanner:
                 self._keras(name, config)
         elif family == "json":
             self._json(name, file)
-        elif looks_like_tar(head):
-            if not _harmless(head, self._allowed):
-                raise Unreadable("it reads as a tar archive and as a pickle")
+        elif family == "tar":
+            if kind_of(head) or not _harmless(head, self._allowed):
+                raise Unreadable("it reads as a tar archive and as something else")
             self.archive(name, file.read, depth + 1)
         elif onnx.looks_like_onnx(head) or name.endswith(".onnx"):
             self._onnx(name, file)
         else:
             self._pickle(name, file, head)
+        return family in ("zip", "tar")
 
     # --- containers ---
 
