@@ -19,13 +19,13 @@ MACHINE := $(subst arm64,aarch64,$(shell uname -m))
 ARCHITECTURE := $(subst aarch64,arm64,$(MACHINE))
 PARAMETERS := PythonRuntime=python$(RUNTIME) Architecture=$(ARCHITECTURE)
 BUILD := build/check/sam
-CODE := layers/core functions cli localcloud examples checks tests
+CODE := layers/core functions cli localcloud examples checks tests benchmarks
 
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full mutate-roles check lint types template state-machine build local hooks lock clean
+.PHONY: help setup demo test test-full mutate-roles bench check lint types template state-machine build local hooks lock clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-full: $(READY)  ## Run the long tests: faults at every call, races, storms
 mutate-roles: $(READY)  ## Drop every grant of every role in turn: what the end-to-end tests did must notice (runs them if need be)
 	@$(VENV)/bin/python -m checks.roles fresh || $(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/e2e
 	$(VENV)/bin/python -m checks.roles check mutate
+
+bench: $(READY)  ## Measure what the claims rest on: an artifact of 500 MB through the scan
+	$(VENV)/bin/python -m benchmarks.scan
 
 check: lint types template state-machine build  ## Lint, types, template, state machine and archives (needs npm)
 

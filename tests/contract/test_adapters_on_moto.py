@@ -55,6 +55,13 @@ def policies(request: pytest.FixtureRequest) -> Policies:
     return InMemoryPolicies(SettableClock())
 
 
+def break_off(objects: Objects, written: bytes) -> None:
+    """An upload whose source breaks after so many bytes."""
+    with objects.keep("incoming/broken") as write:
+        write(written)
+        raise EvidenceMissing("it broke")
+
+
 def test_an_object_is_read_up_to_its_limit(objects: Objects) -> None:
     assert objects.read("s3://models/wages/report.json", max_bytes=8) == b"evidence"
     with pytest.raises(EvidenceMissing, match="has 8 bytes, more than the 7"):
@@ -96,9 +103,8 @@ def test_own_objects_are_written_over(objects: Objects) -> None:
 
 
 def test_a_source_that_breaks_leaves_no_object(objects: Objects) -> None:
-    with pytest.raises(EvidenceMissing, match="it broke"), objects.keep("incoming/broken") as write:
-        write(b"some")
-        raise EvidenceMissing("it broke")
+    with pytest.raises(EvidenceMissing, match="it broke"):
+        break_off(objects, b"some")
     assert objects.read_own("incoming/broken") is None
 
 
@@ -111,9 +117,8 @@ def test_large_streams_go_up_in_parts_and_broken_uploads_are_aborted(s3: Any) ->
     assert head["ContentLength"] == 20 << 20
     assert head["ETag"].strip('"').endswith(f"-{-(-(20 << 20) // PART)}")
 
-    with pytest.raises(RuntimeError, match="the source broke"), adapter.keep("incoming/broken") as write:
-        write(b"x" * PART)
-        raise RuntimeError("the source broke")
+    with pytest.raises(EvidenceMissing, match="it broke"):
+        break_off(adapter, b"x" * PART)
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
 
 

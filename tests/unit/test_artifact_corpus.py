@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import sys
 
 import pytest
 from lockkeeper.adapters.picklescan import dangerous_globals
@@ -12,6 +11,7 @@ from lockkeeper.domain.artifact.allowed import Allowed
 from lockkeeper.domain.artifact.findings import Limits, Opinion, Report
 from lockkeeper.domain.artifact.scan import no_opinion, scan
 
+from tests.conftest import Figure
 from tests.unit.artifact_corpus import HOSTILE, SYSTEM, calls, packed
 from tests.unit.benign_artifacts import BENIGN
 
@@ -29,20 +29,20 @@ def test_a_hostile_artifact_does_not_pass(name: str) -> None:
     assert scanned(HOSTILE[name]()).findings
 
 
-def test_no_hostile_artifact_passes() -> None:
+def test_no_hostile_artifact_passes(figure: Figure) -> None:
     passed = [name for name, make in HOSTILE.items() if not scanned(make(), opinion=dangerous_globals).findings]
-    sys.stdout.write(f"hostile {len(HOSTILE)}, passed {len(passed)}\n")
+    figure("hostile artifacts", f"{len(HOSTILE)}, passed {len(passed)}", "at least 25, passed 0")
     assert passed == []
     assert len(HOSTILE) >= 25
 
 
-def test_no_benign_artifact_is_blocked() -> None:
+def test_no_benign_artifact_is_blocked(figure: Figure) -> None:
     blocked = {
         name: report.reason
         for name, make in BENIGN.items()
         if (report := scanned(make(), opinion=dangerous_globals)).findings
     }
-    sys.stdout.write(f"benign {len(BENIGN)}, blocked {len(blocked)}\n")
+    figure("benign artifacts", f"{len(BENIGN)}, blocked {len(blocked)}", "at least 10, blocked 0")
     assert blocked == {}
     assert len(BENIGN) >= 10
 

@@ -12,6 +12,7 @@ Opinion = Callable[[bytes, list[tuple[str, str]]], list[str]]
 MEGABYTE = 1_000_000
 LEAST_UNPACKED = 10 * MEGABYTE
 """Archives may always unpack to this much: tar pads small files to ten kilobytes."""
+MOST_OPERATIONS = 150_000_000
 NAMED = 3
 """How many of the worst members a reason names."""
 
@@ -46,11 +47,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps on one artifact. `held_bytes` is the largest member that is held in memory (zip, HDF5 and ONNX files)."""
+    """Caps on one artifact. `held_bytes` is the largest member that is held in memory (zip, HDF5 and ONNX files).
+
+    `operations` are opcodes of all pickles together: minutes of a small Lambda.
+    """
 
     unpacked_bytes: int
     members: int
     held_bytes: int = 600 * MEGABYTE
+    operations: int = MOST_OPERATIONS
     depth: int = 3
 
     @classmethod
@@ -67,6 +72,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     members: int = 0
     unpacked_bytes: int = 0
+    operations: int = 0
     pickles: list[str] = field(default_factory=list)
     code: list[str] = field(default_factory=list)
 

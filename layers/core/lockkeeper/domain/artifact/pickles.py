@@ -13,12 +13,11 @@ import pickletools
 from collections.abc import Callable
 
 from lockkeeper.domain.artifact.arrays import OBJECTS, alignment, array_bytes, item_bytes
-from lockkeeper.domain.artifact.findings import Unreadable
+from lockkeeper.domain.artifact.findings import Exhausted, Unreadable
 from lockkeeper.domain.artifact.machine import Machine
 from lockkeeper.domain.artifact.stream import MemberFile
 from lockkeeper.domain.artifact.values import DTYPE, OPAQUE, WRAPPERS, Global, Made, Opaque, Reading
 
-MOST_OPERATIONS = 100_000_000
 SAMPLE = 1 << 16
 ENDS_EARLY = ("it ends early", "the pickle ends early")
 MOST_KEPT = 64
@@ -50,8 +49,8 @@ class Pickle(Machine):
             if action is None:
                 raise Unreadable(f"byte {code[0]:#04x} is no opcode")
             reading.operations += 1
-            if reading.operations > MOST_OPERATIONS:
-                raise Unreadable(f"more than {MOST_OPERATIONS} opcodes")
+            if reading.operations > reading.most_operations:
+                raise Exhausted("its pickles have more opcodes than anybody waits for")
             action(self)
         reading.pickles += 1
 

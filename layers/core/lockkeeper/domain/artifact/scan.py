@@ -161,11 +161,12 @@ class Scanner:
         while not file.at_end():
             size = read_npy(file)
             if size == OBJECTS:
-                reading = Reading()
+                reading = self._reading()
                 self._report.pickles.append(name)
                 try:
                     Pickle(file, reading).follow()
                 finally:
+                    self._report.operations += reading.operations
                     self._judge(name, reading, b"")
             else:
                 file.skip(size)
@@ -215,19 +216,23 @@ class Scanner:
 
     def _pickle(self, name: str, file: MemberFile, head: bytes) -> None:
         """Whatever has no other form: followed as a pickle, since any unpickler would try; most are none and end at once."""
-        reading = Reading()
+        reading = self._reading()
         problem = ""
         try:
             while not file.at_end() and not (head.startswith(TORCH_MAGIC) and reading.pickles == TORCH_PICKLES):
                 Pickle(file, reading).follow()
         except Unreadable as end:
             problem = str(end)
+        self._report.operations += reading.operations
         if not self._is_pickle(reading, problem):
             return
         self._report.pickles.append(name)
         self._judge(name, reading, head)
         if problem:
             raise Unreadable(f"a pickle that cannot be followed to its end: {problem}")
+
+    def _reading(self) -> Reading:
+        return Reading(most_operations=self._report.limits.operations - self._report.operations)
 
     def _is_pickle(self, reading: Reading, problem: str) -> bool:
         """Whether an unpickler would do something, or the file says that it is a pickle.

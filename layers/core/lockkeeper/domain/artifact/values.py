@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from lockkeeper.domain.artifact.findings import MOST_OPERATIONS
+
 NAME = re.compile(r"[\w.<>=|?!+-]{0,200}")
 """Texts that may be a module, a name or an array's type. Others are not kept: no global is called like that."""
 
@@ -60,6 +62,7 @@ class Reading:
     effects: int = 0
     """Calls, instances and computed names: what an unpickler would do beside looking names up."""
     operations: int = 0
+    most_operations: int = MOST_OPERATIONS
     pickles: int = 0
     declared: bool = False
     persistent_ids: bool = False
