@@ -80,7 +80,7 @@ class ArtifactRule(Section):
     """Caps on the artifact, what its pickles may name beside the default list, and the container images that may be used."""
 
     max_mb: Annotated[int, Field(ge=1, le=5000)] = 500
-    max_members: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
+    max_members: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     max_ratio: Annotated[int, Field(ge=1, le=1000)] = 100
     allow_globals: tuple[str, ...] = Field(default=(), strict=False)
     images: tuple[str, ...] = Field(default=("*",), strict=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import lru_cache
 
 from lockkeeper.domain.artifact.values import Global
 
@@ -72,61 +73,66 @@ SKLEARN = "|".join(
     """)
 )
 
-DEFAULT = tuple(
-    re.compile(pattern)
-    for pattern in (
-        # Python's own data.
-        r"builtins\.(set|frozenset|list|dict|tuple|int|float|complex|bool|str|bytes|bytearray|object|slice|range|Ellipsis|NotImplemented)",
-        r"collections\.(OrderedDict|defaultdict|Counter|deque)",
-        r"copyreg\.(_reconstructor|__newobj__|__newobj_ex__)",
-        r"_codecs\.encode|re\._compile|decimal\.Decimal|fractions\.Fraction",
-        r"datetime\.(datetime|date|time|timedelta|timezone)",
-        # numpy: arrays, types, random states, element-wise functions.
-        r"numpy\.(dtype|ndarray|matrix)|numpy\.dtypes\.[A-Z]\w*DType",
-        rf"numpy\.({SCALARS}|{UFUNCS})|numpy\._?core\.(_multiarray_umath|umath|numerictypes)\.({SCALARS}|{UFUNCS})",
-        r"numpy\._?core\.multiarray\.(_reconstruct|scalar)|numpy\._?core\.numeric\._frombuffer",
-        r"numpy\._?core\._ufunc_reconstruct",
-        r"numpy\.ma\.(core\.)?(MaskedArray|_mareconstruct)",
-        r"numpy\.random\._pickle\.__(randomstate|generator|bit_generator)_ctor",
-        r"numpy\.random\.(mtrand\.RandomState|_generator\.Generator|bit_generator\.(SeedSequence|__pyx_unpickle_SeedSequence))",
-        r"numpy\.random\._(mt19937\.MT19937|pcg64\.PCG64(DXSM)?|philox\.Philox|sfc64\.SFC64)",
-        # joblib's raw arrays.
-        r"(sklearn\.externals\.)?joblib\.numpy_pickle\.NumpyArrayWrapper",
-        # scipy.
-        r"scipy\.sparse\.(_?(csr|csc|coo|bsr|dia|lil|dok)\.)?(csr|csc|coo|bsr|dia|lil|dok)_(matrix|array)",
-        r"scipy\.interpolate\.(_?(interpolate|bsplines)\.)?(interp1d|BSpline|PPoly)",
-        r"scipy\.special\._ufuncs\.(expit|logit|xlogy)|scipy\.special\.(expit|logit)",
-        r"scipy\._lib\.array_api_compat\.numpy\._aliases\.asarray",
-        # pandas.
-        r"pandas\.([A-Z]\w*(Dtype|Index)|Categorical|Timestamp|Timedelta|Period|Interval|DataFrame|Series|arrays\.[A-Z]\w*Array)",
-        r"pandas\.core\.(frame\.DataFrame|series\.Series)",
-        r"pandas\.core\.internals\.managers\.(Single)?BlockManager|pandas\.core\.internals\.blocks\.new_block",
-        r"pandas\._libs\.internals\.(_unpickle_block|BlockPlacement|BlockManager|SingleBlockManager)",
-        r"pandas\.core\.indexes\.(base\._new_Index|datetimes\._new_(DatetimeIndex|PeriodIndex)|\w+\.[A-Z]\w*Index|base\.Index)",
-        r"pandas\.(core\.indexes\.)?numeric\.(Int64|Float64|UInt64)Index|pandas\.core\.indexes\.frozen\.FrozenList",
-        r"pandas\._libs\.(arrays\.__pyx_unpickle_NDArrayBacked|missing\.NAType|tslibs\.\w+\.(_unpickle_\w+|_timedelta_unpickle|[A-Z]\w*))",
-        r"pandas\.core\.(arrays\.\w+(\.\w+)?\.[A-Z]\w*(Array|Dtype)|arrays\.categorical\.Categorical|dtypes\.dtypes\.[A-Z]\w*Dtype)",
-        r"pandas\.core\.flags\.Flags|pandas\._libs\.tslibs\.nattype\._nat_unpickle|pandas\.Index",
-        # scikit-learn: classes of the packages that hold estimators, and the few functions their pickles call.
-        rf"sklearn\.({SKLEARN})(\.\w+)*\.{CLASS}",
-        r"sklearn\.utils\._bunch\.Bunch|sklearn\.utils\.Bunch|sklearn\.utils\._weight_vector\.\w*WeightVector\w*",
-        rf"sklearn\.utils\._(metadata_requests|set_output|param_validation|encode|tags)\.{CLASS}",
-        r"sklearn\.(_loss\.\w+|neighbors\._\w+|metrics\.\w+|linear_model\._\w+|tree\._\w+|ensemble\.[\w.]+)\.__pyx_unpickle_\w+",
-        r"sklearn\.(neighbors\.\w+|metrics\.\w+)\.newObj",
-        r"sklearn\.metrics\._(classification|regression|ranking)\.\w+_(score|error|loss)",
-        r"sklearn\.feature_selection\._(univariate_selection|mutual_info)\.(f_classif|f_regression|chi2|mutual_info_\w+)",
-        # Boosters.
-        r"xgboost\.(core\.Booster|sklearn\.XGB\w+|callback\.[A-Z]\w+)",
-        r"lightgbm\.(basic\.Booster|sklearn\.LGBM\w+)",
-        r"catboost\.core\.CatBoost\w*|_catboost\._CatBoost",
-        # torch: tensors and the classes of layers.
-        r"torch\._utils\._rebuild_(tensor(_v2)?|parameter(_with_state)?|qtensor|sparse_tensor)",
-        r"torch\.([A-Z]\w*Storage|Size|device|dtype|Tensor|storage\.(Untyped|Typed)Storage|nn\.parameter\.Parameter)",
-        r"torch\.(b?float(16|32|64)?|bfloat16|double|half|u?int(8|16|32|64)?|long|short|bool|complex(64|128)|quint8|qint(8|32))",
-        r"torch\.nn\.modules\.\w+\.[A-Z]\w*",
-        r"__torch__(\.\w+)*|torch\.jit\._pickle\.(build_\w+list|restore_type_tag|build_tensor_from_id)",
-    )
+DEFAULT = (
+    # Python's own data.
+    r"builtins\.(set|frozenset|list|dict|tuple|int|float|complex|bool|str|bytes|bytearray|object|slice|range|Ellipsis|NotImplemented)",
+    r"collections\.(OrderedDict|defaultdict|Counter|deque)",
+    r"copyreg\.(_reconstructor|__newobj__|__newobj_ex__)",
+    r"_codecs\.encode|re\._compile|decimal\.Decimal|fractions\.Fraction",
+    r"datetime\.(datetime|date|time|timedelta|timezone)",
+    # numpy: arrays, types, random states, element-wise functions.
+    r"numpy\.(dtype|ndarray|matrix)|numpy\.dtypes\.[A-Z]\w*DType",
+    rf"numpy\.({SCALARS}|{UFUNCS})|numpy\._?core\.(_multiarray_umath|umath|numerictypes)\.({SCALARS}|{UFUNCS})",
+    r"numpy\._?core\.multiarray\.(_reconstruct|scalar)|numpy\._?core\.numeric\._frombuffer",
+    r"numpy\._?core\._ufunc_reconstruct",
+    r"numpy\.ma\.(core\.)?(MaskedArray|_mareconstruct)",
+    r"numpy\.random\._pickle\.__(randomstate|generator|bit_generator)_ctor",
+    r"numpy\.random\.(mtrand\.RandomState|_generator\.Generator|bit_generator\.(SeedSequence|__pyx_unpickle_SeedSequence))",
+    r"numpy\.random\._(mt19937\.MT19937|pcg64\.PCG64(DXSM)?|philox\.Philox|sfc64\.SFC64)",
+    # joblib's raw arrays.
+    r"(sklearn\.externals\.)?joblib\.numpy_pickle\.NumpyArrayWrapper",
+    # scipy.
+    r"scipy\.sparse\.(_?(csr|csc|coo|bsr|dia|lil|dok)\.)?(csr|csc|coo|bsr|dia|lil|dok)_(matrix|array)",
+    r"scipy\.interpolate\.(_?(interpolate|bsplines)\.)?(interp1d|BSpline|PPoly)",
+    r"scipy\.special\._ufuncs\.(expit|logit|xlogy)|scipy\.special\.(expit|logit)",
+    r"scipy\._lib\.array_api_compat\.numpy\._aliases\.asarray",
+    # pandas.
+    r"pandas\.([A-Z]\w*(Dtype|Index)|Categorical|Timestamp|Timedelta|Period|Interval|DataFrame|Series|arrays\.[A-Z]\w*Array)",
+    r"pandas\.core\.(frame\.DataFrame|series\.Series)",
+    r"pandas\.core\.internals\.managers\.(Single)?BlockManager|pandas\.core\.internals\.blocks\.new_block",
+    r"pandas\._libs\.internals\.(_unpickle_block|BlockPlacement|BlockManager|SingleBlockManager)",
+    r"pandas\.core\.indexes\.(base\._new_Index|datetimes\._new_(DatetimeIndex|PeriodIndex)|\w+\.[A-Z]\w*Index|base\.Index)",
+    r"pandas\.(core\.indexes\.)?numeric\.(Int64|Float64|UInt64)Index|pandas\.core\.indexes\.frozen\.FrozenList",
+    r"pandas\._libs\.(arrays\.__pyx_unpickle_NDArrayBacked|missing\.NAType|tslibs\.\w+\.(_unpickle_\w+|_timedelta_unpickle|[A-Z]\w*))",
+    r"pandas\.core\.(arrays\.\w+(\.\w+)?\.[A-Z]\w*(Array|Dtype)|arrays\.categorical\.Categorical|dtypes\.dtypes\.[A-Z]\w*Dtype)",
+    r"pandas\.core\.flags\.Flags|pandas\._libs\.tslibs\.nattype\._nat_unpickle|pandas\.Index",
+    # scikit-learn: classes of the packages that hold estimators, and the few functions their pickles call.
+    rf"sklearn\.({SKLEARN})(\.\w+)*\.{CLASS}",
+    r"sklearn\.utils\._bunch\.Bunch|sklearn\.utils\.Bunch|sklearn\.utils\._weight_vector\.\w*WeightVector\w*",
+    rf"sklearn\.utils\._(metadata_requests|set_output|param_validation|encode|tags)\.{CLASS}",
+    r"sklearn\.(_loss\.\w+|neighbors\._\w+|metrics\.\w+|linear_model\._\w+|tree\._\w+|ensemble\.[\w.]+)\.__pyx_unpickle_\w+",
+    r"sklearn\.(neighbors\.\w+|metrics\.\w+)\.newObj",
+    r"sklearn\.metrics\._(classification|regression|ranking)\.\w+_(score|error|loss)",
+    r"sklearn\.feature_selection\._(univariate_selection|mutual_info)\.(f_classif|f_regression|chi2|mutual_info_\w+)",
+    # Boosters.
+    r"xgboost\.(core\.Booster|sklearn\.XGB\w+|callback\.[A-Z]\w+)",
+    r"lightgbm\.(basic\.Booster|sklearn\.LGBM\w+)",
+    r"catboost\.core\.CatBoost\w*|_catboost\._CatBoost",
+    # torch: tensors and the classes of layers.
+    r"torch\._utils\._rebuild_(tensor(_v2)?|parameter(_with_state)?|qtensor|sparse_tensor)",
+    r"torch\.([A-Z]\w*Storage|Size|device|dtype|Tensor|storage\.(Untyped|Typed)Storage|nn\.parameter\.Parameter)",
+    r"torch\.(b?float(16|32|64)?|bfloat16|double|half|u?int(8|16|32|64)?|long|short|bool|complex(64|128)|quint8|qint(8|32))",
+    r"torch\.nn\.modules\.\w+\.[A-Z]\w*",
+    r"__torch__(\.\w+)*|torch\.jit\._pickle\.(build_\w+list|restore_type_tag|build_tensor_from_id)",
 )
+
+
+@lru_cache
+def _default() -> tuple[re.Pattern[str], ...]:
+    """Compiled at the first scan: every function loads policies, one looks at pickles."""
+    return tuple(re.compile(pattern) for pattern in DEFAULT)
+
+
 LIBRARIES = frozenset(
     {"numpy", "scipy", "pandas", "sklearn", "joblib", "torch", "xgboost", "lightgbm", "catboost", "copyreg"}
 )
@@ -192,7 +198,7 @@ class Allowed:
         full = str(found)
         if never(found):
             return False
-        if "." not in found.name and any(pattern.fullmatch(full) for pattern in DEFAULT):
+        if "." not in found.name and any(pattern.fullmatch(full) for pattern in _default()):
             return True
         if full in self._exact:
             return True

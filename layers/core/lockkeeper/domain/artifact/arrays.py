@@ -74,7 +74,7 @@ def read_npy(file: MemberFile) -> int:
     try:
         header = ast.literal_eval(file.exactly(length).decode("latin-1").strip())
         size = _described(header["descr"])
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
+    except (ValueError, SyntaxError, TypeError, LookupError, MemoryError, RecursionError) as error:
         raise Unreadable("a .npy header that is broken") from error
     return OBJECTS if size == OBJECTS else _times(header.get("shape"), size)
 
@@ -88,16 +88,25 @@ def _times(shape: object, size: int) -> int:
 
 
 def item_bytes(dtype: object) -> int:
-    """Bytes of one element of a pickled `numpy.dtype`, or `OBJECTS`.
+    """Bytes of one element of a pickled `numpy.dtype`, or `OBJECTS`."""
+    if not isinstance(dtype, Made) or dtype.of != DTYPE or not isinstance(dtype.arguments, tuple):
+        raise Unreadable(UNFOLLOWED)
+    if dtype.times_built == 0:
+        return _size_of_kind(dtype.arguments[0] if dtype.arguments else OPAQUE)
+    if dtype.times_built != 1 or dtype.item_bytes is None:
+        raise Unreadable(UNFOLLOWED)
+    return dtype.item_bytes
+
+
+def built_item_bytes(dtype: Made) -> int:
+    """The same of a type that was just given its state; once only, since types are made of types.
 
     numpy believes a type's state, and a state that contradicts itself makes it read and write where it must not: what numpy
     would not have written itself is unreadable.
     """
-    if not isinstance(dtype, Made) or dtype.of != DTYPE or not isinstance(dtype.arguments, tuple):
+    if not isinstance(dtype.arguments, tuple) or not dtype.arguments:
         raise Unreadable(UNFOLLOWED)
-    size = _size_of_kind(dtype.arguments[0] if dtype.arguments else OPAQUE)
-    if dtype.times_built == 0:
-        return size
+    size = _size_of_kind(dtype.arguments[0])
     state = dtype.state
     if dtype.times_built != 1 or not isinstance(state, tuple) or not 8 <= len(state) <= 9:
         raise Unreadable(UNFOLLOWED)

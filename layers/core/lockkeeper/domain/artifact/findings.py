@@ -78,7 +78,7 @@ class Report:
 
     def find(self, member: str, what: str, why: str, weight: Weight, cure: str = "") -> None:
         """Note a finding, once."""
-        finding = Finding(printable(member), printable(what), why, weight, cure)
+        finding = Finding(printable(member), printable(what), printable(why), weight, printable(cure, 300))
         if finding not in self.findings and len(self.findings) < 1000:
             self.findings.append(finding)
 
@@ -116,10 +116,10 @@ class Report:
         return next((one.cure for one in worst if one.cure), "") or "pack plain files that can be read to their end"
 
 
-def printable(text: str) -> str:
-    """Text from an artifact as a line that shows what it is: at most 120 characters, controls and look-alikes escaped."""
-    shown = text.encode("unicode_escape", "backslashreplace").decode("ascii")
-    return shown if len(shown) <= 120 else shown[:117] + "..."
+def printable(text: str, most: int = 160) -> str:
+    """Text from an artifact as a line that shows what it is: `most` characters, controls and look-alikes escaped."""
+    shown = text[: most + 1].encode("unicode_escape", "backslashreplace").decode("ascii")
+    return shown if len(shown) <= most else shown[: most - 3] + "..."
 
 
 def _listed(names: list[str]) -> str:

@@ -14,12 +14,14 @@ from lockkeeper.domain.artifact.values import Global
 
 SPEAKS_OF_CLASSES = re.compile(rb"class_name|registered_name|\\u00[2-7][0-9a-fA-F]|__lambda__")
 """What a configuration has to contain in one spelling or another; JSON can spell letters as escapes."""
+SPEAKS_IN_TEXT = re.compile(SPEAKS_OF_CLASSES.pattern.decode())
 RUNS_CODE = frozenset({"Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"})
 OWN = re.compile(r"keras(\.src)?(\.(layers|models|optimizers|losses|metrics|initializers|regularizers|constraints|activations"
                  r"|dtype_policies|random|saving\.object_registration|applications|engine)(\.\w+)*)?")  # fmt: skip
 """Keras's own modules of which a configuration makes objects; the rest of Keras has functions that load and fetch."""
 NOT_SPACE = re.compile(r"\S")
-BEGINS = re.compile(rb"\{\s*\"")
+BEGINS = re.compile(r"\{\s*\"")
+LARGEST_TEXT = 16_000_000
 
 
 def problems_in(config: Any, allowed: Allowed) -> Iterator[str]:
@@ -91,24 +93,26 @@ def configs_in_hdf5(body: bytearray) -> list[Any]:
     for spoken in SPEAKS_OF_CLASSES.finditer(body):
         if spoken.start() < done:
             continue
-        begin = max(done, body.rfind(b"\0", 0, spoken.start()) + 1)
-        end = body.find(b"\0", spoken.end())
-        text = bytes(body[begin : end if end >= 0 else len(body)])
-        config, length = _first(text)
-        found.append(config)
-        done = begin + length
+        begin = body.rfind(b"\0", 0, spoken.start()) + 1
+        done = body.find(b"\0", spoken.end())
+        done = len(body) if done < 0 else done
+        if done - begin > LARGEST_TEXT:
+            raise Unreadable(f"a text with class names and more than {LARGEST_TEXT} bytes")
+        found += _all_in(body[begin:done].decode("utf-8", "replace"))
     if b"model_config" in body and not found:
         raise Unreadable("a Keras model whose configuration cannot be read")
     return found
 
 
-def _first(text: bytes) -> tuple[Any, int]:
-    """The first JSON object in a text, and where it ends."""
-    begin = BEGINS.search(text)
+def _all_in(text: str) -> list[Any]:
+    """The JSON objects in a text, until it speaks of classes no more."""
+    found: list[Any] = []
+    at = 0
     try:
-        start = begin.start() if begin else 0
-        decoded = text[start:].decode("utf-8", "replace")
-        config, length = json.JSONDecoder().raw_decode(decoded)
-        return config, start + len(decoded[:length].encode())
+        while SPEAKS_IN_TEXT.search(text, at):
+            begin = BEGINS.search(text, at)
+            value, at = json.JSONDecoder().raw_decode(text, begin.start() if begin else len(text))
+            found.append(value)
     except (ValueError, RecursionError) as error:
         raise Unreadable("a Keras model whose configuration cannot be read") from error
+    return found

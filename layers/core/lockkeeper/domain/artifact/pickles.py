@@ -12,7 +12,7 @@ import io
 import pickletools
 from collections.abc import Callable
 
-from lockkeeper.domain.artifact.arrays import OBJECTS, alignment, array_bytes, item_bytes
+from lockkeeper.domain.artifact.arrays import OBJECTS, alignment, array_bytes, built_item_bytes
 from lockkeeper.domain.artifact.findings import Exhausted, Unreadable
 from lockkeeper.domain.artifact.machine import Machine
 from lockkeeper.domain.artifact.stream import MemberFile
@@ -71,7 +71,7 @@ class Pickle(Machine):
             elif module in _compat_pickle.IMPORT_MAPPING:
                 module = _compat_pickle.IMPORT_MAPPING[module]
         found = Global(module, name)
-        self._reading.names.setdefault(found, self._file.tell())
+        self._reading.name(found, self._file.tell())
         return found
 
     def stack_global(self) -> object:
@@ -125,7 +125,7 @@ class Pickle(Machine):
             return
         target.state, target.times_built = state, target.times_built + 1
         if target.of == DTYPE:
-            item_bytes(target)
+            target.item_bytes = built_item_bytes(target)
         if target.of in WRAPPERS and self._raw_arrays:
             if target.times_built > 1 or not self._descriptions_known:
                 raise Unreadable("an array whose description cannot be followed")

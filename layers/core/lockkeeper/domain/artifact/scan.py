@@ -15,7 +15,7 @@ from lockkeeper.domain.artifact.stream import BLOCK, MemberFile
 from lockkeeper.domain.artifact.tar import BAD_NAME, Tar, looks_like_tar, name_problem
 from lockkeeper.domain.artifact.values import Global, Reading
 
-LARGEST_JSON = 64_000_000
+LARGEST_JSON = 16_000_000
 TORCH_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 """torch's format before zip: five pickles, the first of them this number, and then raw storages."""
 TORCH_PICKLES = 5
@@ -115,7 +115,7 @@ class Scanner:
                 raise Unreadable("it reads as a tar archive and as something else")
             self.archive(name, file.read, depth + 1)
         elif onnx.looks_like_onnx(head) or name.endswith(".onnx"):
-            self._onnx(name, file)
+            self._onnx(name, file, head)
         else:
             self._pickle(name, file, head)
         return family in ("zip", "tar")
@@ -124,7 +124,7 @@ class Scanner:
 
     def _zip(self, name: str, file: MemberFile, depth: int) -> None:
         body = self._hold(file)
-        for member in zips.members_of(memoryview(body)):
+        for member in zips.members_of(body, self._report.limits.members):
             self._report.count_member()
             problem = name_problem(member.name)
             if problem:
@@ -197,8 +197,11 @@ class Scanner:
                 "replace it by a layer of Keras, or put the class into code/ and allow it in gates.artifact.allow_globals",
             )
 
-    def _onnx(self, name: str, file: MemberFile) -> None:
+    def _onnx(self, name: str, file: MemberFile, head: bytes) -> None:
         body = memoryview(self._hold(file))
+        if not onnx.looks_like_onnx(head):
+            # By its name alone, so it may be something else as well.
+            self._pickle(name, MemberFile(zips.Held(body).read), head)
         try:
             paths = onnx.outside_paths(body)
         except Unreadable:
@@ -283,6 +286,7 @@ def _harmless(head: bytes, allowed: Allowed) -> bool:
     reading = Reading()
     try:
         Pickle(MemberFile(io.BytesIO(head).read), reading).follow()
-    except Unreadable:
-        return not reading.effects and not any(allowed.knows(found) for found in reading.names)
+    except Unreadable as end:
+        named = any(allowed.knows(found) for found in reading.names)
+        return str(end) not in ENDS_EARLY and not reading.effects and not named
     return not reading.names and not reading.effects

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lockkeeper.domain.artifact.findings import MOST_OPERATIONS
+from lockkeeper.domain.artifact.findings import MOST_OPERATIONS, Unreadable
 
+MOST_NAMES = 50_000
 NAME = re.compile(r"[\w.<>=|?!+-]{0,200}")
 """Texts that may be a module, a name or an array's type. Others are not kept: no global is called like that."""
 
@@ -51,6 +52,8 @@ class Made:
     arguments: object = OPAQUE
     state: object = OPAQUE
     times_built: int = 0
+    item_bytes: int | None = None
+    """Of a `numpy.dtype` that was given its state: what `arrays.item_bytes` says of it."""
 
 
 @dataclass
@@ -66,6 +69,12 @@ class Reading:
     pickles: int = 0
     declared: bool = False
     persistent_ids: bool = False
+
+    def name(self, found: Global, offset: int) -> None:
+        """Note a global, and the offset of its first mention."""
+        if len(self.names) >= MOST_NAMES and found not in self.names:
+            raise Unreadable("more globals than any model names")
+        self.names.setdefault(found, offset)
 
     def doubt(self, problem: str) -> None:
         """Something that cannot be resolved, and is blocked for it."""

@@ -18,6 +18,7 @@ from lockkeeper.domain.artifact.stream import END_OF_ZIP
 from lockkeeper.domain.artifact.tar import Member
 
 ZIP = b"PK\x03\x04"
+IN_DIRECTORY = b"PK\x01\x02"
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 0x1
 DESCRIPTOR = 0x8
@@ -25,7 +26,7 @@ DESCRIPTOR_SIZES = (12, 16, 20, 24)
 """Sizes of what may follow a member: with and without a signature, with sizes of four or eight bytes."""
 
 
-class _Held(io.RawIOBase):
+class Held(io.RawIOBase):
     """A buffer as a file, without a copy of it."""
 
     def __init__(self, body: memoryview) -> None:
@@ -53,10 +54,13 @@ class _Held(io.RawIOBase):
         return len(block)
 
 
-def members_of(body: memoryview) -> Iterator[Member]:
+def members_of(whole: bytearray, most: int) -> Iterator[Member]:
     """The files of a zip; raises `Unreadable` where readers could disagree, also on a checksum at a member's end."""
+    if whole.count(IN_DIRECTORY) > most:
+        raise Unreadable(f"a zip archive with more than {most} members")
+    body = memoryview(whole)
     try:
-        archive = zipfile.ZipFile(io.BufferedReader(_Held(body)))
+        archive = zipfile.ZipFile(io.BufferedReader(Held(body)))
         entries = sorted(archive.infolist(), key=lambda one: one.header_offset)
         _one_layout(body, entries, archive.start_dir)
         for entry in entries:
