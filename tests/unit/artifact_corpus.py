@@ -175,6 +175,13 @@ def aliased_shape() -> bytes:
     return b"\x80\x04" + wrapper + state + changed + b"b" + b"\x01" + b"." + SYSTEM
 
 
+def type_of_itself() -> bytes:
+    """A record whose only field is the record."""
+    made = text("numpy") + text("dtype") + b"\x93" + text("V8") + b"\x89\x88\x87Rq\x05"
+    fields = b"}" + text("a") + b"h\x05K\x00\x86s"
+    return b"\x80\x04" + made + b"(K\x03" + text("|") + b"N" + text("a") + b"\x85" + fields + b"K\x08K\x01K\x10tb."
+
+
 def many_members(count: int = 15_000) -> bytes:
     """Fifteen thousand empty files in a small archive."""
     member = raw_member(b"empty", b"")
@@ -243,7 +250,11 @@ HOSTILE: dict[str, MakesArtifact] = {
     "joblib, an array of a negative shape": lambda: packed(
         {"m": joblib_array(b"\x01\xff", dtype=dtype("f8"), shape=b"J\xff\xff\xff\xff\x85")}
     ),
+    "joblib, arrays in other files": lambda: packed({"m": calls("joblib.numpy_pickle_compat", "ZNDArrayWrapper")}),
     # numpy, torch, Keras, ONNX.
+    "a type made of itself": lambda: packed({"m": type_of_itself()}),
+    "a pickle called ONNX": lambda: packed({"model.onnx": SYSTEM}),
+    "a configuration without end": lambda: packed({"config.json": b'{"class_name":' + b"[" * 200_000}),
     "npy of objects": lambda: packed({"x.npy": npy("|O", (1,), SYSTEM)}),
     "npz of objects": lambda: packed({"x.npz": zipped({"a.npy": npy("|O", (1,), SYSTEM)})}),
     "a second array of objects in one npy": lambda: packed({"x": npy("<f8", (1,), b"\0" * 8) + npy("|O", (1,), SYSTEM)}),
@@ -304,5 +315,7 @@ HOSTILE: dict[str, MakesArtifact] = {
     "a pickle in a tar in a tar": lambda: packed({"inner.tar": tar({"m": SYSTEM})}),
     "a link in a tar in a tar": lambda: packed({"inner": gzip.decompress(link(tarfile.SYMTYPE))}),
     "a pickle in a zip in a gzip": lambda: packed({"m": gzip.compress(zipped({"a": SYSTEM}))}),
+    "a tar that is a pickle, too": lambda: packed({"m": tar({"cos\nsystem\n(S'id'\ntR.": b""})}),
+    "a tar that skips to a pickle": lambda: packed({"m": tar({"\x8d\x00": b"x"}, format=tarfile.GNU_FORMAT)}),
     "archives without end": lambda: packed({"m": gzip.compress(gzip.compress(gzip.compress(gzip.compress(b"x"))))}),
 }  # fmt: skip
