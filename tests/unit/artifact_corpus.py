@@ -262,6 +262,7 @@ HOSTILE: dict[str, MakesArtifact] = {
     "torch, a pickle as a storage": lambda: packed({"model.pt": torch_zip(b"\x80\x02N.", SYSTEM)}),
     "torch before zip": lambda: packed({"model.pth": old_torch(SYSTEM)}),
     "a zip that contradicts itself": lambda: packed({"model.pt": zip_with_contradiction()}),
+    "a zip with a folder that has content": lambda: packed({"m": zipped({"data/": SYSTEM})}),
     "a zip with a wrong checksum": lambda: packed({"model.pt": zipped({"a": b"weights"}).replace(b"weights", b"weightz")}),
     "a zip with something before it": lambda: packed({"m": b"\0" * 10 + zipped({"data.pkl": SYSTEM})}),
     "a zip with a comment": lambda: packed({"m": zipped({"a": b"1"})[:-2] + b"\x04\0note"}),

@@ -64,6 +64,8 @@ def members_of(whole: bytearray, most: int) -> Iterator[Member]:
         entries = sorted(archive.infolist(), key=lambda one: one.header_offset)
         _one_layout(body, entries, archive.start_dir)
         for entry in entries:
+            if entry.is_dir() and entry.file_size:
+                raise Unreadable("a folder with content")
             if not entry.is_dir():
                 with archive.open(entry) as file:
                     yield Member(entry.filename, entry.file_size, _Guarded(file))
