@@ -62,8 +62,8 @@ class FormReader(HTMLParser):
             self._button = None
 
 
-def wait_for_link(mailbox: Path, address: str, timeout_seconds: float = 30.0) -> tuple[Path, str]:
-    """Wait for a mail to this address with an approval link; returns the newest such mail and its link.
+def wait_for_link(mailbox: Path, address: str, about: str = "", *, timeout_seconds: float = 30.0) -> tuple[Path, str]:
+    """Wait for a mail to this address with an approval link and these words; returns the newest such mail and its link.
 
     Raises:
         TimeoutError: no such mail arrived in time.
@@ -71,8 +71,9 @@ def wait_for_link(mailbox: Path, address: str, timeout_seconds: float = 30.0) ->
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         for mail in sorted((mailbox / address).glob("*.eml"), reverse=True):
-            found = LINK.search(read_text(mail))
-            if found:
+            text = read_text(mail)
+            found = LINK.search(text)
+            if found and about in text:
                 return mail, found.group(0)
         time.sleep(0.2)
     raise TimeoutError(f"no mail with an approval link reached {address} within {timeout_seconds:.0f} s")

@@ -79,16 +79,22 @@ class Stage:
 
     def read_policy(self, group: str) -> str:
         """The policy as Lockkeeper's bucket holds it."""
-        return self._read(f"s3://{self.stack.outputs['BucketName']}/policies/{group}.yaml").decode("utf-8")
+        return self.read(f"s3://{self.stack.outputs['BucketName']}/policies/{group}.yaml").decode("utf-8")
 
     def read_json(self, uri: str) -> Any:
         """A JSON document at `s3://bucket/key`."""
-        return json.loads(self._read(uri))
+        return json.loads(self.read(uri))
 
     def sha256(self, uri: str) -> str:
         """SHA-256 (hex) of the bytes at `s3://bucket/key`."""
-        return hashlib.sha256(self._read(uri)).hexdigest()
+        return hashlib.sha256(self.read(uri)).hexdigest()
 
-    def _read(self, uri: str) -> bytes:
+    def upload(self, body: bytes, bucket: str, key: str) -> str:
+        """Put bytes into a bucket; returns their address."""
+        self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return f"s3://{bucket}/{key}"
+
+    def read(self, uri: str) -> bytes:
+        """The bytes at `s3://bucket/key`."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return bytes(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())

