@@ -34,6 +34,6 @@ def test_an_example_ends_as_the_page_says(example: dict[str, Any]) -> None:
 def test_every_gate_has_a_section_with_an_example_and_no_other_has() -> None:
     modules = {path.stem.replace("_", " ") for path in Path(gates.__file__).parent.glob("*.py")}
     modules -= {"  init  ", "verdicts"}
-    sections = re.split(r"^## ", PAGE.split("## contract")[0], flags=re.MULTILINE)[2:]
+    sections = re.split(r"^## ", PAGE.split("## artifact")[0], flags=re.MULTILINE)[2:]
     assert {section.splitlines()[0] for section in sections} == modules
     assert all("```yaml" in section for section in sections)
