@@ -15,6 +15,7 @@ from botocore.config import Config
 from localcloud import supervisor
 from localcloud.deploy import deploy
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
+from tests.tidiness import watched
 
 SCALE = 60.0
 PROBE_TEMPLATE = Path(__file__).parent / "probe" / "template.yaml"
@@ -108,11 +109,8 @@ def eventually_fixture() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    running = supervisor.start(0, SCALE, state_folder=tmp_path_factory.mktemp("state"))
-    try:
-        yield Cloud(running, deploy(running.endpoint_url, "probe", template=PROBE_TEMPLATE))
-    finally:
-        supervisor.stop(running)
+    with watched(tmp_path_factory.mktemp("state"), SCALE) as laptop:
+        yield Cloud(laptop.running, deploy(laptop.running.endpoint_url, "probe", template=PROBE_TEMPLATE))
 
 
 @pytest.fixture
