@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+
+from localcloud.settings import HUB_ACCOUNT_ID
 
 Client = Callable[[str, str], Any]
 """A client of a service, in an account."""
@@ -11,8 +15,14 @@ Client = Callable[[str, str], Any]
 
 def inventory(client: Client, account: str) -> list[str]:
     """Everything there is, in words that begin with the account."""
-    listings = (served, _registered, _schedules, _queues, _rules, _alarms, _buckets)
+    listings = (served, _registered, _schedules, _queues, _rules, _alarms, _buckets, _machines)
     return [f"{account}: {one}" for listing in listings for one in listing(client, account)]
+
+
+def accounts(logs: Path) -> list[str]:
+    """Ids of the accounts in which a laptop's AWS was asked for something, by its logs."""
+    called = (logs / "calls.jsonl").read_text()
+    return sorted(set(re.findall(r'"account": "(\d{12})"', called)) | {HUB_ACCOUNT_ID})
 
 
 def served(client: Client, account: str) -> Iterator[str]:
@@ -71,3 +81,13 @@ def _alarms(client: Client, account: str) -> Iterator[str]:
 def _buckets(client: Client, account: str) -> Iterator[str]:
     for one in client("s3", account).list_buckets()["Buckets"]:
         yield f"bucket {one['Name']}"
+
+
+def _machines(client: Client, account: str) -> Iterator[str]:
+    functions = client("stepfunctions", account)
+    for page in functions.get_paginator("list_state_machines").paginate():
+        for machine in page["stateMachines"]:
+            yield f"state machine {machine['name']}"
+            asked = {"stateMachineArn": machine["stateMachineArn"], "statusFilter": "RUNNING"}
+            for one in functions.list_executions(**asked)["executions"]:
+                yield f"running execution {one['name']} of {machine['name']}"

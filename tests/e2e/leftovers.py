@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from localcloud.settings import HUB_ACCOUNT_ID
 from tests.e2e.harness import Cloud
-from tests.inventory import inventory, letters, served
+from tests.inventory import accounts, inventory, letters, served
 
 
 def after_a_while(listed: Callable[[], list[str]], seconds: float = 30) -> list[str]:
@@ -29,7 +28,7 @@ def nothing_left(cloud: Cloud, *, about: str = "", seconds: float = 30) -> list[
     def left() -> list[str]:
         serving = _serving(cloud)
         found = [*of_releases(cloud)]
-        for account in accounts(cloud):
+        for account in accounts(cloud.running.logs):
             found += [
                 f"{account}: {one}" for one in served(cloud.client, account) if one.split(" ", 1)[1] not in serving
             ]
@@ -41,15 +40,9 @@ def nothing_left(cloud: Cloud, *, about: str = "", seconds: float = 30) -> list[
 def everything(cloud: Cloud) -> list[str]:
     """All that is there, in every account that was ever called, in the services in which Lockkeeper and its tests make things."""
     found = [*of_releases(cloud)]
-    for account in accounts(cloud):
+    for account in accounts(cloud.running.logs):
         found += inventory(cloud.client, account)
     return found
-
-
-def accounts(cloud: Cloud) -> list[str]:
-    """Ids of the accounts in which something was asked for."""
-    called = (cloud.running.logs / "calls.jsonl").read_text()
-    return sorted(set(re.findall(r'"account": "(\d{12})"', called)) | {HUB_ACCOUNT_ID})
 
 
 def of_releases(cloud: Cloud) -> Iterator[str]:
