@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+
+from tests import tidiness
 
 PROPERTY = "figure"
 Figure = Callable[[str, object, str], None]
@@ -21,11 +23,26 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
     return add
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What was shared by many tests ends after the last of them, and travels with its report."""
+    report = yield
+    if report.when == "teardown":
+        report.user_properties += [(tidiness.PROPERTY, counts) for counts in tidiness.ENDED]
+        tidiness.ENDED.clear()
+    return report
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Properties travel with the reports, so the table is whole however many processes ran the tests."""
-    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
+    stats = terminalreporter.stats
+    reports = [one for kind in ("passed", "failed") for one in stats.get(kind, [])]
     figures = sorted(tuple(value) for one in reports for name, value in one.user_properties if name == PROPERTY)
-    if figures:
+    endings = [one for kind in ("", "error") for one in stats.get(kind, []) if one.when == "teardown"]
+    left = [tuple(value) for one in endings for name, value in one.user_properties if name == tidiness.PROPERTY]
+    if figures or left:
         terminalreporter.section("figures")
-        for row, measured, required in figures:
-            terminalreporter.write_line(f"{row}: {measured} (required: {required})")
+    for row, measured, required in figures:
+        terminalreporter.write_line(f"{row}: {measured} (required: {required})")
+    if left:
+        terminalreporter.write_line(tidiness.summary(left))

@@ -16,6 +16,8 @@ from localcloud.settings import PAYLOAD_LIMIT_BYTES
 
 Execution = dict[str, Any]
 
+DEAD = ("FAILED", "TIMED_OUT", "ABORTED")
+"""How an execution ends that did not end well."""
 EVENT_PAYLOAD_LIMIT_BYTES = 248 * 1024
 """The largest input or output that AWS puts into a status event."""
 
@@ -142,6 +144,28 @@ def _expire(execution: Execution) -> None:
     OFFICE.close_execution(execution["executionArn"])
 
 
+def describe_redrives() -> None:
+    """The emulator's description says nothing of redrives; AWS says whether an execution can be redriven, and why not.
+
+    RedriveExecution itself is refused: the emulator forgets a dead execution's variables and where it stood.
+    """
+
+    @wraps(stepfunctions, "_describe_execution")
+    def describe(original: Any, request: dict[str, Any]) -> Any:
+        status, headers, body = original(request)
+        if status >= 400:
+            return status, headers, body
+        described = json.loads(body)
+        return json_response({**described, **_redrive(described["status"])})
+
+
+def _redrive(status: str) -> dict[str, Any]:
+    if status in DEAD:
+        return {"redriveCount": 0, "redriveStatus": "REDRIVABLE"}
+    reason = f"Execution is {status} and cannot be redriven"
+    return {"redriveCount": 0, "redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": reason}
+
+
 def emit_status_event(execution: Execution) -> None:
     """Publish `Step Functions Execution Status Change` on the default bus.
 
@@ -151,7 +175,7 @@ def emit_status_event(execution: Execution) -> None:
     if execution.get("sync"):
         return
     status = execution["status"]
-    dead = status in ("FAILED", "TIMED_OUT", "ABORTED")
+    dead = status in DEAD
     output = execution.get("output") if status == "SUCCEEDED" else None
     detail = {
         "executionArn": execution["executionArn"],
@@ -164,10 +188,9 @@ def emit_status_event(execution: Execution) -> None:
         **_carried("output", output),
         "stateMachineVersionArn": None,
         "stateMachineAliasArn": None,
-        "redriveCount": 0,
         "redriveDate": None,
-        "redriveStatus": "REDRIVABLE" if dead else "NOT_REDRIVABLE",
-        "redriveStatusReason": None if dead else f"Execution is {status} and cannot be redriven",
+        "redriveStatusReason": None,
+        **_redrive(status),
         "error": execution.get("error") if dead else None,
         "cause": execution.get("cause") if dead else None,
     }
@@ -197,4 +220,5 @@ def install() -> None:
     limit_state_output()
     repeat_running_execution()
     end_executions_at_their_timeout()
+    describe_redrives()
     replaces(stepfunctions, "_emit_execution_status_event", emit_status_event)

@@ -1,5 +1,6 @@
 """One server and one stack for all contract tests of a test process."""
 
+import functools
 import json
 import time
 import uuid
@@ -15,8 +16,13 @@ from botocore.config import Config
 from localcloud import supervisor
 from localcloud.deploy import deploy
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
+from tests.inventory import accounts, inventory
+from tests.removal import remove_named
+from tests.tidiness import watched
 
 SCALE = 60.0
+UNIQUE = "unique-"
+"""What all names have that tests give."""
 PROBE_TEMPLATE = Path(__file__).parent / "probe" / "template.yaml"
 
 
@@ -56,7 +62,7 @@ class Cloud:
         """Create a JSONata state machine that starts with the first state; returns its ARN."""
         definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states, **fields}
         created = self.client("stepfunctions").create_state_machine(
-            name=f"probe-{uuid.uuid4().hex}", definition=json.dumps(definition), roleArn=self.outputs["RoleArn"]
+            name=f"{UNIQUE}{uuid.uuid4().hex}", definition=json.dumps(definition), roleArn=self.outputs["RoleArn"]
         )
         return str(created["stateMachineArn"])
 
@@ -108,14 +114,17 @@ def eventually_fixture() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    running = supervisor.start(0, SCALE, state_folder=tmp_path_factory.mktemp("state"))
-    try:
-        yield Cloud(running, deploy(running.endpoint_url, "probe", template=PROBE_TEMPLATE))
-    finally:
-        supervisor.stop(running)
+    with watched(tmp_path_factory.mktemp("state"), SCALE) as laptop:
+        cloud = Cloud(laptop.running, deploy(laptop.running.endpoint_url, "probe", template=PROBE_TEMPLATE))
+        furniture = set(inventory(cloud.client, HUB_ACCOUNT_ID))
+        yield cloud
+        client = functools.cache(cloud.client)
+        for account in accounts(laptop.running.logs):
+            remove_named(client, account, UNIQUE)
+            laptop.things += sorted(set(inventory(client, account)) - furniture)
 
 
 @pytest.fixture
 def unique() -> str:
     """A name that no other test uses."""
-    return f"unique-{uuid.uuid4().hex}"
+    return f"{UNIQUE}{uuid.uuid4().hex}"

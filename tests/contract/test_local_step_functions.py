@@ -238,6 +238,21 @@ def test_the_end_of_an_execution_is_an_event(
     assert event["detail"]["error"] == ("States.Timeout" if timeout else "Bad")
 
 
+def test_an_execution_says_whether_it_can_be_redriven_and_nothing_here_redrives_it(cloud: Any) -> None:
+    functions = cloud.client("stepfunctions")
+    failed = cloud.run({"Last": {"Type": "Fail", "Error": "Bad", "Cause": "luck"}})
+    assert (failed["redriveCount"], failed["redriveStatus"]) == (0, "REDRIVABLE")
+    assert "redriveStatusReason" not in failed
+    with pytest.raises(ClientError) as refused:
+        functions.redrive_execution(executionArn=failed["executionArn"])
+    assert "RedriveExecution" in refused.value.response["Error"]["Message"]
+    assert functions.describe_execution(executionArn=failed["executionArn"])["status"] == "FAILED"
+
+    succeeded = cloud.run({"Last": {"Type": "Succeed"}})
+    assert succeeded["redriveStatus"] == "NOT_REDRIVABLE"
+    assert succeeded["redriveStatusReason"] == "Execution is SUCCEEDED and cannot be redriven"
+
+
 BAD_DEFINITIONS = {
     "missing target": ({"A": {"Type": "Pass", "Next": "Nowhere"}}, "MISSING_TRANSITION_TARGET"),
     "unreachable": ({"A": {"Type": "Pass", "End": True}, "B": {"Type": "Pass", "End": True}}, "UNREACHABLE_STATE"),

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from checks.roles import recordings
-from localcloud import deploy, supervisor
 from localcloud.settings import HUB_ACCOUNT_ID
 from tests.e2e.harness import Cloud, models_own_role
+from tests.e2e.retiring import retire
+from tests.e2e.tidy import tidy_cloud
 
 WALKED: set[str] = set()
 """The tests of this process that have run so far, as `file::function`."""
@@ -20,28 +21,18 @@ JOINED = {"registry": "444455556666", "staging": "222233334444", "production": "
 
 @contextmanager
 def deployed(folder: Path, joined: Mapping[str, str]) -> Iterator[Cloud]:
-    """Lockkeeper in the hub's account, and in each account that joins it."""
+    """Lockkeeper in the hub's account, and in each account that joins it; what is left in any of them afterwards is an error."""
     sources = recordings.sources_digest()
-    running = supervisor.start(0, clock_scale=120, state_folder=folder)
-    try:
-        parameters = {
-            "ExternalId": "an-external-id-of-the-tests",
-            "ModelBuckets": "*",
-            "FurtherModelRoles": models_own_role(HUB_ACCOUNT_ID),
-            "WebUrl": running.web_url,
-        }
-        own_roles = {
-            kind: {"FurtherModelRoles": models_own_role(account_id)}
-            for kind, account_id in joined.items()
-            if kind != "registry"
-        }
-        outputs = deploy.deploy_hub(running.endpoint_url, parameters, joined, joined_parameters=own_roles)
-        yield Cloud(running, outputs, dict(joined))
+    own_roles = {
+        kind: {"FurtherModelRoles": models_own_role(account_id)}
+        for kind, account_id in joined.items()
+        if kind != "registry"
+    }
+    with tidy_cloud(folder, joined, own_roles, FurtherModelRoles=models_own_role(HUB_ACCOUNT_ID)) as cloud:
+        yield cloud
         # What the roles did, for `make mutate-roles`.
         accounts = [HUB_ACCOUNT_ID, *joined.values()]
-        recordings.keep(running.endpoint_url, running.logs, accounts, sources, sorted(WALKED))
-    finally:
-        supervisor.stop(running, running.state_folder)
+        recordings.keep(cloud.running.endpoint_url, cloud.running.logs, accounts, sources, sorted(WALKED))
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +53,15 @@ def joined_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def walked(request: pytest.FixtureRequest) -> None:
     """Note which tests a recording is of."""
     WALKED.add(f"{request.path.name}::{request.node.originalname}")
+
+
+@pytest.fixture(autouse=True)
+def tidied(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test made, it removes: groups of versions with all that came of them."""
+    names = {"cloud", "joined_cloud"} & set(request.fixturenames)
+    clouds = [request.getfixturevalue(name) for name in sorted(names)]
+    before = [len(one.made) for one in clouds]
+    yield
+    for one, kept in zip(clouds, before, strict=True):
+        while len(one.made) > kept:
+            retire(one, *one.made.pop())

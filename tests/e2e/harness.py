@@ -9,15 +9,12 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 
-from localcloud import deploy, supervisor
 from localcloud.settings import HUB_ACCOUNT_ID
 from localcloud.supervisor import Running
 
@@ -35,6 +32,8 @@ class Cloud:
     outputs: dict[str, str]
     joined: dict[str, str] = field(default_factory=dict)
     """Ids of the accounts that are not the hub, by kind: registry, staging, production."""
+    made: list[tuple[str, str]] = field(default_factory=list)
+    """Groups that tests have made, and the account of each: see `tests.e2e.retiring`."""
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -145,8 +144,13 @@ class Cloud:
         )
         return f"s3://{bucket}/{key}"
 
-    def group(self, name: str) -> None:
-        self.client("sagemaker", "registry").create_model_package_group(ModelPackageGroupName=name)
+    def group(self, name: str, kind: str = "registry") -> None:
+        self.client("sagemaker", kind).create_model_package_group(ModelPackageGroupName=name)
+        self.remember(name, kind)
+
+    def remember(self, group: str, kind: str = "registry") -> None:
+        """A group that somebody else makes for a test: it goes, with all that came of it, when the test has ended."""
+        self.made.append((group, self.account(kind)))
 
     def apply(self, policy: str, folder: Path) -> None:
         path = folder / "policy.yaml"
@@ -157,16 +161,6 @@ class Cloud:
 def models_own_role(account_id: str) -> str:
     """ARN of a role that policies may name beside the stack's own; a test that wants it makes it."""
     return f"arn:aws:iam::{account_id}:role/a-models-own"
-
-
-@contextmanager
-def running_cloud(folder: Path) -> Iterator[Cloud]:
-    """A laptop's AWS with Lockkeeper in one account; gone afterwards."""
-    running = supervisor.start(0, clock_scale=120, state_folder=folder)
-    try:
-        yield Cloud(running, deploy.deploy(running.endpoint_url, parameters=parameters_of(running)))
-    finally:
-        supervisor.stop(running, running.state_folder)
 
 
 def parameters_of(running: Running) -> dict[str, str]:

@@ -2,73 +2,54 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from localcloud import janitor
 from localcloud.settings import HUB_ACCOUNT_ID
-from tests.e2e.harness import Cloud, running_cloud
+from tests.e2e.harness import Cloud
+from tests.inventory import accounts, inventory, letters, served
 
 
-@contextmanager
-def tidy_cloud(folder: Path) -> Iterator[Cloud]:
-    """A laptop's AWS that is an error when something is left: in an account at the end, or on this machine after it."""
-    temporary = folder / "temporary"
-    temporary.mkdir()
-    usual, tempfile.tempdir = tempfile.tempdir, str(temporary)
-    try:
-        with running_cloud(folder) as cloud:
-            yield cloud
-            retire_champions(cloud)
-            leftovers = nothing_left(cloud)
-            assert not leftovers, leftovers
-    finally:
-        tempfile.tempdir = usual
-    running = cloud.running
-    processes = list(janitor.left_behind(running.run_folder, running.pid))
-    assert not processes, f"processes of the laptop's AWS go on: {processes}"
-    folders = [path.name for path in temporary.iterdir()]
-    assert not folders, f"folders of the laptop's AWS stay: {folders}"
-
-
-def retire_champions(cloud: Cloud) -> None:
-    """What an owner does who takes models out of service: endpoints that serve, configurations and models that served."""
-    sagemaker = cloud.client("sagemaker", "production")
-    served = [item for item in items(cloud) if item["sk"] == "CHAMPION" or item["sk"].startswith("SERVED#")]
-    for name in {item["endpoint_name"] for item in served}:
-        with suppress(sagemaker.exceptions.ClientError):  # Somebody did it before.
-            sagemaker.delete_endpoint(EndpointName=name)
-    for name in {item["config_name"] for item in served}:
-        with suppress(sagemaker.exceptions.ClientError):
-            sagemaker.delete_endpoint_config(EndpointConfigName=name)
-            sagemaker.delete_model(ModelName=name)
-
-
-def nothing_left(cloud: Cloud, *, about: str = "", seconds: float = 30) -> list[str]:
-    """What is left after a while in which endpoints may be deleted and executions end."""
+def after_a_while(listed: Callable[[], list[str]], seconds: float = 30) -> list[str]:
+    """What is still listed when endpoints have had the time to be deleted, and executions to end."""
     until = time.monotonic() + seconds
-    while (found := left(cloud, about=about)) and time.monotonic() < until:
+    while (found := listed()) and time.monotonic() < until:
         time.sleep(0.3)
     return found
 
 
-def left(cloud: Cloud, *, about: str = "") -> list[str]:
-    """Everything left, in every account that was ever called, whose name contains `about`; in words, sorted.
+def nothing_left(cloud: Cloud, *, about: str = "", seconds: float = 30) -> list[str]:
+    """What is left of releases after a while, whose name contains `about`; in words, sorted.
 
     What serves a champion, and what served before it, is not left over: that is production and the way back.
     """
-    called = (cloud.running.logs / "calls.jsonl").read_text()
-    accounts = set(re.findall(r'"account": "(\d{12})"', called)) | {HUB_ACCOUNT_ID}
-    serving = _serving(cloud)
-    found = [*_in_the_ledger(cloud), *_in_the_bucket(cloud), *_executions(cloud), *_schedules(cloud), *_letters(cloud)]
-    for account in sorted(accounts):
-        found += [f"{account}: {one}" for one in _in_sagemaker(cloud, account) if one.split(" ", 1)[1] not in serving]
-    return sorted(one for one in found if about in one)
+
+    def left() -> list[str]:
+        serving = _serving(cloud)
+        found = [*of_releases(cloud)]
+        for account in accounts(cloud.running.logs):
+            found += [
+                f"{account}: {one}" for one in served(cloud.client, account) if one.split(" ", 1)[1] not in serving
+            ]
+        return sorted(one for one in found if about in one)
+
+    return after_a_while(left, seconds)
+
+
+def everything(cloud: Cloud) -> list[str]:
+    """All that is there, in every account that was ever called, in the services in which Lockkeeper and its tests make things."""
+    found = [*of_releases(cloud)]
+    for account in accounts(cloud.running.logs):
+        found += inventory(cloud.client, account)
+    return found
+
+
+def of_releases(cloud: Cloud) -> Iterator[str]:
+    """What the hub has of releases that have not ended, or not orderly."""
+    for listing in (_in_the_ledger, _in_the_bucket, _executions, _deadlines):
+        yield from listing(cloud)
+    yield from letters(cloud.client, HUB_ACCOUNT_ID)
 
 
 def items(cloud: Cloud) -> list[dict[str, Any]]:
@@ -83,18 +64,6 @@ def _serving(cloud: Cloud) -> set[str]:
     """Names of endpoints, configurations and models of all that served."""
     served = [item for item in items(cloud) if item["sk"] == "CHAMPION" or item["sk"].startswith("SERVED#")]
     return {item[name] for item in served for name in ("endpoint_name", "config_name") if name in item}
-
-
-def _in_sagemaker(cloud: Cloud, account: str) -> Iterator[str]:
-    sagemaker = cloud.client("sagemaker", account)
-    for operation, key, name in (
-        ("list_endpoints", "Endpoints", "EndpointName"),
-        ("list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
-        ("list_models", "Models", "ModelName"),
-    ):
-        for page in sagemaker.get_paginator(operation).paginate():
-            for one in page[key]:
-                yield f"{name} {one[name]}"
 
 
 def _in_the_ledger(cloud: Cloud) -> Iterator[str]:
@@ -120,27 +89,19 @@ def _in_the_bucket(cloud: Cloud) -> Iterator[str]:
 
 
 def _executions(cloud: Cloud) -> Iterator[str]:
-    pages = (
-        cloud.client("stepfunctions")
-        .get_paginator("list_executions")
-        .paginate(stateMachineArn=cloud.outputs["StateMachineArn"], statusFilter="RUNNING")
-    )
-    for page in pages:
-        for one in page["executions"]:
-            yield f"running execution {one['name']}"
+    for name in running_executions(cloud):
+        yield f"running execution {name}"
 
 
-def _schedules(cloud: Cloud) -> Iterator[str]:
+def running_executions(cloud: Cloud) -> list[str]:
+    """Names of the executions that have not ended."""
+    pages = cloud.client("stepfunctions").get_paginator("list_executions")
+    asked = pages.paginate(stateMachineArn=cloud.outputs["StateMachineArn"], statusFilter="RUNNING")
+    return [one["name"] for page in asked for one in page["executions"]]
+
+
+def _deadlines(cloud: Cloud) -> Iterator[str]:
     for page in cloud.client("scheduler").get_paginator("list_schedules").paginate():
         for one in page["Schedules"]:
             if one["GroupName"] != "default":
                 yield f"schedule {one['Name']}"
-
-
-def _letters(cloud: Cloud) -> Iterator[str]:
-    sqs = cloud.client("sqs")
-    for url in sqs.list_queues().get("QueueUrls", []):
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        if any(int(counts[name]) for name in names):
-            yield f"messages in {url}"

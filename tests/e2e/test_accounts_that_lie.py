@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -46,7 +48,8 @@ def test_no_account_puts_events_onto_the_hubs_bus_itself(joined_cloud: Cloud, fi
     assert taken == []
 
 
-def overheard(cloud: Cloud, account: str) -> str:
+@contextmanager
+def overheard(cloud: Cloud, account: str) -> Iterator[str]:
     """URL of a queue that gets everything an account's events say on the hub's bus."""
     sqs, events, name = cloud.client("sqs"), cloud.client("events"), f"overheard-{uuid.uuid4().hex[:8]}"
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -61,10 +64,16 @@ def overheard(cloud: Cloud, account: str) -> str:
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     events.put_rule(Name=name, EventBusName=cloud.outputs["BusName"], EventPattern=json.dumps({"account": [account]}))
     events.put_targets(Rule=name, EventBusName=cloud.outputs["BusName"], Targets=[{"Id": "queue", "Arn": arn}])
-    return str(url)
+    try:
+        yield str(url)
+    finally:
+        events.remove_targets(Rule=name, EventBusName=cloud.outputs["BusName"], Ids=["queue"])
+        events.delete_rule(Name=name, EventBusName=cloud.outputs["BusName"])
+        sqs.delete_queue(QueueUrl=url)
 
 
-def forward_everything(cloud: Cloud, kind: str) -> None:
+@contextmanager
+def forwarding_everything(cloud: Cloud, kind: str) -> Iterator[None]:
     """An account hands on whatever its SageMaker says, not only what its stack forwards."""
     iam, events, name = cloud.client("iam", kind), cloud.client("events", kind), f"lying-{kind}"
     trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -76,18 +85,21 @@ def forward_everything(cloud: Cloud, kind: str) -> None:
     iam.put_role_policy(RoleName=name, PolicyName="lie", PolicyDocument=json.dumps({**document, "Statement": [may]}))
     events.put_rule(Name=name, EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
     events.put_targets(Rule=name, Targets=[{"Id": "hub", "Arn": bus_arn(cloud), "RoleArn": role["Arn"]}])
+    try:
+        yield
+    finally:
+        events.remove_targets(Rule=name, Ids=["hub"])
+        events.delete_rule(Name=name)
 
 
 @pytest.mark.parametrize("kind", ["staging", "production"])
 def test_a_version_in_another_account_than_the_registry_starts_nothing(joined_cloud: Cloud, kind: str) -> None:
     cloud, before = joined_cloud, executions(joined_cloud)
-    url = overheard(cloud, cloud.account(kind))
-    forward_everything(cloud, kind)
     theirs, group = cloud.client("sagemaker", kind), f"lying-{kind}"
-    theirs.create_model_package_group(ModelPackageGroupName=group)
-    theirs.create_model_package(**package_request(group, SCIKIT_LEARN, "s3://nobodys/model.tar.gz", None))
-
-    heard = eventually(lambda: cloud.client("sqs").receive_message(QueueUrl=url).get("Messages"))
+    with overheard(cloud, cloud.account(kind)) as url, forwarding_everything(cloud, kind):
+        cloud.group(group, kind)
+        theirs.create_model_package(**package_request(group, SCIKIT_LEARN, "s3://nobodys/model.tar.gz", None))
+        heard = eventually(lambda: cloud.client("sqs").receive_message(QueueUrl=url).get("Messages"))
     event = json.loads(heard[0]["Body"])
     assert (event["account"], event["detail"]["ModelPackageGroupName"]) == (cloud.account(kind), group)
     assert executions(cloud) == before

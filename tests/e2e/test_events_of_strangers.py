@@ -175,7 +175,7 @@ def test_a_foreign_account_gets_nothing(cloud: Cloud, untold: str, figure: Figur
     # On its own default bus it may say what it likes in its own name; nothing of that is forwarded.
     assert (tried, refused) == (6, 4)
     theirs = cloud.client("sagemaker", STRANGER)
-    theirs.create_model_package_group(ModelPackageGroupName="tempting")
+    cloud.group("tempting", STRANGER)
     for _ in range(3):
         theirs.create_model_package(
             **package_request("tempting", SCIKIT_LEARN, "s3://tempting-models/1.0/model.tar.gz", None)

@@ -99,6 +99,7 @@ def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, 
     for name in ("model.tar.gz", "report.json", "holdout.csv"):
         cloud.aws("s3", "cp", str(tmp_path / name), f"s3://house-prices/{name}")
     cloud.aws("sagemaker", "create-model-package-group", "--model-package-group-name", "house-prices")
+    cloud.remember("house-prices")
     cloud.apply(
         policy_text(
             "house-prices",

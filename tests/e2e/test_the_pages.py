@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.harness import Cloud
+from tests.e2e.retiring import remove_bucket
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -33,6 +34,7 @@ def registered_documents(cloud: Cloud, group: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.remember("wages")
     script = commands_of("examples/wages/README.md", "## Use it").replace("build/wages", str(tmp_path / "wages"))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
@@ -46,6 +48,7 @@ def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     release = cloud.wait_for("wages-v1-a1", "awaiting-approval", seconds=120)
     assert release["author"].startswith("grace@example.com")
+    remove_bucket(cloud.client("s3"), "sagemaker-your-team")
     assert any("Approve wages version 1" in mail for mail in cloud.mails("ada@example.com"))
     documents = registered_documents(cloud, "wages")
     assert documents["ModelQuality.Statistics"]["slices"]["sex"]["female"]["item_count"] == 51

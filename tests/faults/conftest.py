@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.leftovers import tidy_cloud
+from tests.e2e.tidy import tidy_cloud
 from tests.faults.yard import Yard
 
 HERE = Path(__file__).parent

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localcloud import supervisor
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 from tests.contract.aws.target import PREFIX, STEPS, Target, sweep
+from tests.tidiness import watched
 
 ENDPOINTS = "LOCKKEEPER_CONTRACT_ENDPOINTS"
 """Set to 1, the tests against AWS start endpoints too, which cost by the minute."""
@@ -37,17 +37,13 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "aws":
         yield from on_aws()
         return
-    running = supervisor.start(0, 60.0, state_folder=tmp_path_factory.mktemp("state"))
-    session = boto3.Session(
-        aws_access_key_id=HUB_ACCOUNT_ID, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=REGION
-    )
-    laptop = Target(session, running.endpoint_url, patience=20.0)
-    try:
-        yield laptop
-        assert sweep(laptop, laptop.name) == []
-        assert left_of(laptop) == []
-    finally:
-        supervisor.stop(running)
+    with watched(tmp_path_factory.mktemp("state"), 60.0) as laptop:
+        session = boto3.Session(
+            aws_access_key_id=HUB_ACCOUNT_ID, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=REGION
+        )
+        account = Target(session, laptop.running.endpoint_url, patience=20.0)
+        yield account
+        laptop.things = sweep(account, account.name) + left_of(account)
 
 
 def on_aws() -> Iterator[Target]:

@@ -19,12 +19,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from localcloud import supervisor
 from localcloud.sagemaker.validation import service_model
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 from tests.conftest import Figure
 from tests.contract.sagemaker.account import SCIKIT_LEARN
 from tests.contract.sagemaker.test_sagemaker_over_http import Laptop
+from tests.tidiness import watched
 
 ARN = f"arn:aws:sagemaker:{REGION}:{HUB_ACCOUNT_ID}"
 SAID = re.compile(r"An error occurred \((\w+)\) when calling the (\w+) operation[^:]*: (.*)", re.DOTALL)
@@ -39,13 +39,10 @@ OTHER_SERVICES = (
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    running = supervisor.start(port=0, state_folder=tmp_path_factory.mktemp("state"))
-    try:
-        laptop = Laptop(running)
+    with watched(tmp_path_factory.mktemp("state"), clock_scale=1.0) as watch:
+        laptop = Laptop(watch.running)
         laptop.add_config("wages")
         yield laptop
-    finally:
-        supervisor.stop(running)
 
 
 def typed(laptop: Laptop, *arguments: str) -> subprocess.CompletedProcess[str]:

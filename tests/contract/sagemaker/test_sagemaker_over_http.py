@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from localcloud import supervisor
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 from tests.contract.sagemaker.account import DOUBLING, SCIKIT_LEARN, archive
+from tests.tidiness import watched
 
 TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
 HUB_TRUST = {"Effect": "Allow", "Principal": {"AWS": HUB_ACCOUNT_ID}, "Action": "sts:AssumeRole"}
@@ -90,9 +91,8 @@ def _code(call: Callable[[], object]) -> str:
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    running = supervisor.start(port=0, state_folder=tmp_path_factory.mktemp("state"))
-    yield Laptop(running)
-    supervisor.stop(running)
+    with watched(tmp_path_factory.mktemp("state"), clock_scale=1.0) as watch:
+        yield Laptop(watch.running)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,74 @@
+"""Taking out of service what a test has released: what an owner does who gives a group of models up."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+from tests.e2e.harness import ENDED, Cloud
+from tests.e2e.leftovers import items, of_releases, running_executions
+
+
+def retire(cloud: Cloud, group: str, account: str) -> None:
+    """End a group's releases, take its models out of service, and remove the group with its versions, alarms and buckets.
+
+    A group in an account that is not the registry's is removed, and nothing else: no release is about it.
+    """
+    if account == cloud.account("registry"):
+        end_releases(cloud, group)
+        take_out_of_service(cloud, group)
+        remove_alarms(cloud, group)
+        for name in (group, f"{group}-models"):
+            remove_bucket(cloud.client("s3", account), name)
+    sagemaker = cloud.client("sagemaker", account)
+    with suppress(sagemaker.exceptions.ClientError):  # The test failed before it was made.
+        for page in sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group):
+            for one in page["ModelPackageSummaryList"]:
+                sagemaker.delete_model_package(ModelPackageName=one["ModelPackageArn"])
+        sagemaker.delete_model_package_group(ModelPackageGroupName=group)
+
+
+def end_releases(cloud: Cloud, group: str, seconds: float = 60) -> None:
+    """Stop the executions of a group's releases that have not ended, and wait until Lockkeeper has cleaned up after them."""
+    machine, until = cloud.outputs["StateMachineArn"], time.monotonic() + seconds
+    client = cloud.client("stepfunctions")
+    while alive := [one for one in of_releases(cloud) if f" {group}-v" in one or f"#{group}-v" in one]:
+        assert time.monotonic() < until, f"releases of {group} do not end: {alive}"
+        for name in running_executions(cloud):
+            # An execution whose release has ended ends by itself.
+            if name.startswith(f"{group}-v") and cloud.release_status(name) not in ENDED:
+                client.stop_execution(executionArn=f"{machine.replace(':stateMachine:', ':execution:')}:{name}")
+        time.sleep(0.1)
+
+
+def take_out_of_service(cloud: Cloud, group: str) -> None:
+    """Delete the endpoint that serves a group's champion, and every configuration and model that ever served."""
+    sagemaker = cloud.client("sagemaker", "production")
+    served = [item for item in items(cloud) if item["pk"] == f"GROUP#{group}"]
+    endpoints = {item["endpoint_name"] for item in served if "endpoint_name" in item}
+    configs = {item["config_name"] for item in served if "config_name" in item}
+    deletions = [(sagemaker.delete_endpoint, "EndpointName", name) for name in endpoints]
+    deletions += [(sagemaker.delete_endpoint_config, "EndpointConfigName", name) for name in configs]
+    deletions += [(sagemaker.delete_model, "ModelName", name) for name in configs]
+    for delete, parameter, name in deletions:
+        with suppress(sagemaker.exceptions.ClientError):  # Lockkeeper took it away, or a test did.
+            delete(**{parameter: name})
+
+
+def remove_alarms(cloud: Cloud, group: str) -> None:
+    """Delete the alarms that are called after a group."""
+    for kind in ("staging", "production"):
+        cloudwatch = cloud.client("cloudwatch", kind)
+        found = cloudwatch.describe_alarms(AlarmNamePrefix=f"{group}-")["MetricAlarms"]
+        if found:
+            cloudwatch.delete_alarms(AlarmNames=[one["AlarmName"] for one in found])
+
+
+def remove_bucket(s3: Any, name: str) -> None:
+    """Delete a bucket with its objects, where there is one."""
+    with suppress(s3.exceptions.NoSuchBucket):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for one in page.get("Contents", []):
+                s3.delete_object(Bucket=name, Key=one["Key"])
+        s3.delete_bucket(Bucket=name)

@@ -1,0 +1,34 @@
+"""Lockkeeper on a laptop's AWS, for tests: deployed for a while, and then nothing of it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from localcloud import deploy
+from tests.e2e import leftovers
+from tests.e2e.harness import Cloud, parameters_of
+from tests.e2e.retiring import retire
+from tests.tidiness import watched
+
+
+@contextmanager
+def tidy_cloud(
+    folder: Path,
+    joined: Mapping[str, str] | None = None,
+    joined_parameters: Mapping[str, Mapping[str, str]] | None = None,
+    **parameters: str,
+) -> Iterator[Cloud]:
+    """Lockkeeper on a laptop's AWS; it is an error when something is left: in an account at the end, or on this machine after it."""
+    with watched(folder, clock_scale=120) as laptop:
+        given = {**parameters_of(laptop.running), **parameters}
+        outputs = deploy.deploy_hub(
+            laptop.running.endpoint_url, given, joined or {}, joined_parameters=joined_parameters or {}
+        )
+        cloud = Cloud(laptop.running, outputs, dict(joined or {}))
+        furniture = set(leftovers.everything(cloud))
+        yield cloud
+        while cloud.made:
+            retire(cloud, *cloud.made.pop())
+        laptop.things = leftovers.after_a_while(lambda: sorted(set(leftovers.everything(cloud)) - furniture))

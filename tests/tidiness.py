@@ -1,0 +1,58 @@
+"""A laptop's AWS of which nothing stays: in its accounts at its end, on this machine after it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localcloud import janitor, supervisor
+from localcloud.supervisor import Running
+
+PROPERTY = "left behind"
+ENDED: list[tuple[int, int, int]] = []
+"""Things, processes and folders that each laptop's AWS left which has ended since the last report of a test."""
+
+
+@dataclass
+class Watched:
+    """A running laptop's AWS. Who uses it lists in `things`, at the end, what is left in its accounts, in words."""
+
+    running: Running
+    things: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def watched(folder: Path, clock_scale: float) -> Iterator[Watched]:
+    """Start a laptop's AWS and stop it; an error names whatever is left of it, and where.
+
+    What this process makes in the temporary folder meanwhile counts as well.
+    """
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    usual, tempfile.tempdir = tempfile.tempdir, str(temporary)
+    try:
+        laptop = Watched(supervisor.start(0, clock_scale, state_folder=folder))
+        try:
+            yield laptop
+        finally:
+            supervisor.stop(laptop.running, folder)
+    finally:
+        tempfile.tempdir = usual
+    processes = list(janitor.left_behind(laptop.running.run_folder, laptop.running.pid))
+    folders = [path.name for path in temporary.iterdir()]
+    ENDED.append((len(laptop.things), len(processes), len(folders)))
+    assert not laptop.things, f"left in the accounts of {laptop.running.endpoint_url}: {laptop.things}"
+    assert not processes, f"processes of the laptop's AWS go on: {processes}"
+    assert not folders, f"left in {temporary}: {folders}"
+
+
+def summary(counts: list[tuple[int, int, int]]) -> str:
+    """The line about all of them."""
+    things, processes, folders = (sum(column) for column in zip(*counts, strict=True))
+    return (
+        f"nothing stays: {len(counts)} laptop's AWSs ended, things left {things}, processes {processes}, "
+        f"folders {folders} (required: 0, 0, 0)"
+    )
