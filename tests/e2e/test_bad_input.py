@@ -38,7 +38,7 @@ def test_a_group_without_a_policy(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ("no-metrics", ("no ModelMetrics.ModelQuality.Statistics report", "ModelMetrics=")),
+        ("no-metrics", ("has no model-quality report", "ModelMetrics=")),
         ("no-report", ("report.json is not there", "upload it")),
         ("no-json", ("is no JSON", "register the version again")),
         ("no-artifact", ("model.tar.gz is not there", "upload it")),
