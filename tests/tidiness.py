@@ -44,9 +44,13 @@ def watched(folder: Path, clock_scale: float) -> Iterator[Watched]:
     processes = list(janitor.left_behind(laptop.running.run_folder, laptop.running.pid))
     folders = [path.name for path in temporary.iterdir()]
     ENDED.append((len(laptop.things), len(processes), len(folders)))
-    assert not laptop.things, f"left in the accounts of {laptop.running.endpoint_url}: {laptop.things}"
-    assert not processes, f"processes of the laptop's AWS go on: {processes}"
-    assert not folders, f"left in {temporary}: {folders}"
+    where = {
+        f"the accounts of {laptop.running.endpoint_url}": laptop.things,
+        f"the process table, from {laptop.running.run_folder}": processes,
+        str(temporary): folders,
+    }
+    left = {place: found for place, found in where.items() if found}
+    assert not left, f"something is left: {left}"
 
 
 def summary(counts: list[tuple[int, int, int]]) -> str:

@@ -171,7 +171,10 @@ def test_the_lock_is_handed_to_the_newest_and_the_older_ones_are_told(cloud: Clo
     for version in (2, 3):
         register(cloud, "queued", float(version))
         cloud.wait_for(f"queued-v{version}-a1", "waiting-for-lock")
-    # The bake ends when both are waiting, however slow the machine: as the schedule at its deadline would end it.
+    # The bake ends when both are waiting, however slow the machine: as the schedule at its deadline would end it, and be gone.
+    cloud.client("scheduler").delete_schedule(
+        GroupName=physical_name(cloud, "Deadlines"), Name="lockkeeper-queued-v1-a1-bake"
+    )
     cloud.client("lambda").invoke(
         FunctionName=physical_name(cloud, "ResumeRelease"),
         Payload=json.dumps({"deadline": {"release_id": "queued-v1-a1", "state": "WatchProduction"}}),

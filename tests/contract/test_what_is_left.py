@@ -1,0 +1,90 @@
+"""The listings that the ends of test runs are held against see what there is, and are an error when something is left."""
+
+from __future__ import annotations
+
+import functools
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.settings import HUB_ACCOUNT_ID
+from tests import tidiness
+from tests.inventory import inventory
+from tests.removal import remove_named
+from tests.tidiness import watched
+
+
+def leave_something(folder: Path) -> None:
+    with watched(folder, clock_scale=1.0) as laptop:
+        laptop.things = ["endpoint of somebody"]
+        tempfile.mkdtemp(prefix="lockkeeper-forgotten-")
+
+
+def test_what_a_laptops_aws_leaves_is_an_error_that_names_it(tmp_path: Path) -> None:
+    left_before = list(tidiness.ENDED)
+    with pytest.raises(AssertionError, match="something is left") as raised:
+        leave_something(tmp_path)
+    assert "['endpoint of somebody']" in str(raised.value)
+    assert f"{tmp_path / 'temporary'}': ['lockkeeper-forgotten-" in str(raised.value)
+    assert tidiness.ENDED[len(left_before) :] == [(1, 0, 1)]
+    assert tidiness.summary(tidiness.ENDED[len(left_before) :]).endswith(
+        "1 laptop's AWSs ended, things left 1, processes 0, folders 1 (required: 0, 0, 0)"
+    )
+    # It was meant to: the run's own figure is about the others.
+    tidiness.ENDED[:] = left_before
+
+
+def test_everything_that_is_made_is_listed_until_it_is_removed(cloud: Any, unique: str) -> None:
+    client = functools.cache(cloud.client)
+    before = set(inventory(client, HUB_ACCOUNT_ID))
+    make_one_of_each(client, cloud.outputs["RoleArn"], unique)
+    listed = set(inventory(client, HUB_ACCOUNT_ID)) - before
+    kinds = (
+        "ModelPackageGroupName",
+        "ModelName",
+        "schedule",
+        "queue",
+        "messages",
+        "rule",
+        "alarm",
+        "bucket",
+        "state machine",
+    )
+    for kind in (*kinds, "running execution"):
+        found = [one for one in listed if one.startswith(f"{HUB_ACCOUNT_ID}: {kind} ") and unique in one]
+        assert len(found) == 1, (kind, listed)
+
+    remove_named(client, HUB_ACCOUNT_ID, unique)
+    client("s3", HUB_ACCOUNT_ID).delete_bucket(Bucket=unique)
+    sagemaker = client("sagemaker", HUB_ACCOUNT_ID)
+    sagemaker.delete_model_package_group(ModelPackageGroupName=unique)
+    sagemaker.delete_model(ModelName=unique)
+    assert set(inventory(client, HUB_ACCOUNT_ID)) <= before
+
+
+def make_one_of_each(client: Any, role_arn: str, name: str) -> None:
+    """Something in every service that is listed, all of one name."""
+    services = {one: client(one, HUB_ACCOUNT_ID) for one in ("sagemaker", "sqs", "events", "s3", "stepfunctions")}
+    services["sagemaker"].create_model_package_group(ModelPackageGroupName=name)
+    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+    services["sagemaker"].create_model(ModelName=name, PrimaryContainer={"Image": image}, ExecutionRoleArn=role_arn)
+    url = services["sqs"].create_queue(QueueName=name)["QueueUrl"]
+    services["sqs"].send_message(QueueUrl=url, MessageBody="hello")
+    services["events"].put_rule(Name=name, EventPattern='{"source": ["nobody"]}')
+    services["s3"].create_bucket(Bucket=name)
+    client("cloudwatch", HUB_ACCOUNT_ID).put_metric_alarm(
+        AlarmName=name, Namespace="Tests", MetricName=name, Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    client("scheduler", HUB_ACCOUNT_ID).create_schedule(
+        Name=name,
+        ScheduleExpression="rate(10 days)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": f"arn:aws:sqs:us-east-1:{HUB_ACCOUNT_ID}:{name}", "RoleArn": role_arn},
+    )
+    states = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 86400, "End": True}}}
+    arn = services["stepfunctions"].create_state_machine(name=name, definition=json.dumps(states), roleArn=role_arn)
+    services["stepfunctions"].start_execution(stateMachineArn=arn["stateMachineArn"])
