@@ -219,9 +219,11 @@ def staircase(releases: Sequence[dict[str, Any]]) -> Staircase:
             Gate(CHAMBER_WIDTH * level, _surface(level), shut=level - 1 in stopped) for level in range(1, len(LEVELS))
         ),
         boats=tuple(
-            # Boats that share a chamber lie side by side.
+            # Boats that share a chamber lie side by side, as far apart as it is wide.
             Boat(
-                CHAMBER_WIDTH * level + 90 + 50 * levels[:order].count(level), _surface(level), level == len(LEVELS) - 1
+                CHAMBER_WIDTH * (level + (levels[:order].count(level) + 1) / (levels.count(level) + 1)),
+                _surface(level),
+                level == len(LEVELS) - 1,
             )
             for order, level in enumerate(levels)
         ),
