@@ -12,7 +12,7 @@ from lockkeeper.use_cases.decide_approval import decide_by_link
 from lockkeeper.use_cases.keep_house import LATE, QUIET, Found, Kind, keep_house
 
 from tests.unit.breaking import BreakingWorld, Broken
-from tests.unit.harbour import GROUP, Harbour, release_id
+from tests.unit.harbour import ALARM, GROUP, Harbour, release_id
 
 STAGING = "lockkeeper-wages-v1-a1-staging"
 PERIOD = timedelta(minutes=5)
@@ -71,6 +71,25 @@ def test_a_lost_deadline_is_made_up_for() -> None:
     assert kinds(keep_house(QUIET, harbour.world)) == [Kind.OVERDUE]
     harbour.settle()
     assert harbour.release(1).status is Status.PROMOTED
+
+
+def test_a_lost_alarm_is_made_up_for_long_before_the_bake_ends() -> None:
+    harbour = Harbour()
+    harbour.register(1)
+    harbour.approve()
+    harbour.world.production.change_alarm(ALARM, "ALARM")  # And nobody is told.
+    assert kinds(look_around(harbour)) == [Kind.OVERDUE]
+    assert harbour.release(1).status is Status.ROLLED_BACK
+
+
+def test_looks_at_a_bake_that_goes_well_leave_no_trace() -> None:
+    harbour = Harbour()
+    harbour.register(1)
+    harbour.approve()
+    before = harbour.release(1)
+    assert look_around(harbour) == []
+    assert harbour.release(1) == before
+    assert before.status is Status.BAKING
 
 
 def test_a_decision_whose_writer_died_before_telling_is_delivered() -> None:

@@ -91,6 +91,9 @@ def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Foun
         if world.clock.now() >= datetime.fromisoformat(wait.deadline) + late:
             look_at_bake(wait, "its deadline has passed", world, over=True)
             yield Found(Kind.OVERDUE, f"{who}: looked, its deadline was {wait.deadline}")
+        # An alarm's event may be lost as well, and a bake may last for days. A line for every look would fill the release.
+        elif wait.resources and look_at_bake(wait, "housekeeping", world, over=False, routine=True):
+            yield Found(Kind.OVERDUE, f"{who}: an alarm went off and nobody was told")
     elif "environment" in wait.details:
         seen = look_at_endpoint_of(wait, world)
         if _ended(wait, world):

@@ -49,10 +49,11 @@ def watch_production(release_id: str, token: str, world: World) -> None:
         look_at_bake(wait, "the bake begins", world, over=False)
 
 
-def look_at_bake(wait: Wait, why: str, world: World, *, over: bool) -> None:
+def look_at_bake(wait: Wait, why: str, world: World, *, over: bool, routine: bool = False) -> bool:
     """Look at alarms, their history, what serves and how often it was asked. A bake that is over ends either way.
 
     Before its end only a failure ends it: an old alarm's event is no reason to stop watching, nor is traffic still thin.
+    A look of `routine` that ends nothing is not written down. Returns whether the bake has ended.
     """
     release = world.ledger.get(wait.release_id)
     policy = pinned_policy(release, world)
@@ -68,8 +69,9 @@ def look_at_bake(wait: Wait, why: str, world: World, *, over: bool) -> None:
     )
     outcome = worst(verdicts)
     if not over and outcome is not Outcome.FAILED:
-        world.ledger.record(wait.release_id, "looked at production", f"{why}; nothing failed, the bake goes on")
-        return
+        if not routine:
+            world.ledger.record(wait.release_id, "looked at production", f"{why}; nothing failed, the bake goes on")
+        return False
     world.ledger.record(
         wait.release_id,
         "looked at production",
@@ -85,3 +87,4 @@ def look_at_bake(wait: Wait, why: str, world: World, *, over: bool) -> None:
         complete_wait(wait, {}, world)
     else:
         fail_wait(wait, BakeFailed(explain(verdicts), cure="production goes back to what served before"), world)
+    return True
