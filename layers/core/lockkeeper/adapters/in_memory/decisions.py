@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import replace
 from threading import RLock
 from typing import Any
 
+from lockkeeper.adapters.in_memory.copies import copied
 from lockkeeper.domain.approval import ApprovalRequest, PersonalLink, RequestStatus
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Wait
@@ -27,23 +27,23 @@ class Decisions:
     def store_wait(self, wait: Wait) -> None:
         place = (wait.release_id, wait.state)
         with self.writing:
-            self._waits[place] = deepcopy(wait)
+            self._waits[place] = copied(wait)
             for resource in wait.resources:
                 self._pointers.setdefault(resource.lower(), set()).add(place)
 
     def wait_of(self, release_id: str, state: str) -> Wait | None:
         with self.writing:
-            return deepcopy(self._waits.get((release_id, state)))
+            return copied(self._waits.get((release_id, state)))
 
     def waits_on(self, resource: str) -> list[Wait]:
         with self.writing:
             places = sorted(self._pointers.get(resource.lower(), set()))
-            return [deepcopy(self._waits[place]) for place in places]
+            return [copied(self._waits[place]) for place in places]
 
     def open_waits(self, release_id: str) -> list[Wait]:
         with self.writing:
             mine = [wait for wait in self._waits.values() if wait.release_id == release_id]
-            return [deepcopy(wait) for wait in sorted(mine, key=lambda wait: wait.state) if not wait.delivered]
+            return [copied(wait) for wait in sorted(mine, key=lambda wait: wait.state) if not wait.delivered]
 
     def wait_acted(self, wait: Wait) -> None:
         place = (wait.release_id, wait.state)
@@ -58,7 +58,7 @@ class Decisions:
             stored = self._waits.get(place)
             if stored is None or stored.settled or stored.token != wait.token:
                 return False
-            self._waits[place] = replace(stored, settled=True, result=deepcopy(result))
+            self._waits[place] = replace(stored, settled=True, result=copied(result))
         return True
 
     def wait_delivered(self, wait: Wait) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from typing import Any
 
+from lockkeeper.adapters.in_memory.copies import copied
 from lockkeeper.domain.errors import EvidenceMissing, PolicyMissing
 from lockkeeper.ports import Clock, StoredPolicy, Stream
 
@@ -101,7 +101,7 @@ class InMemoryRegistry:
         self.stamps: list[tuple[str, str | None]] = []
 
     def describe(self, arn: str) -> dict[str, Any] | None:
-        return deepcopy(self.packages.get(arn))
+        return copied(self.packages.get(arn))
 
     def stamp(
         self, arn: str, *, status: str | None, description: str, metadata: dict[str, str], life_cycle: str
