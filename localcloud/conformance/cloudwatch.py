@@ -209,9 +209,20 @@ def announce_forced_states() -> None:
         return response
 
 
+def date_history_exactly() -> None:
+    """The emulator cuts the times of an alarm's history down to whole seconds; who asks for what came after now misses it."""
+
+    @wraps(cloudwatch, "_record_history")
+    def record(original: Any, *arguments: Any, **keywords: Any) -> None:
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        original(*arguments, **keywords)
+        cloudwatch._history_entries()[-1]["Timestamp"] = moment
+
+
 def install() -> None:
     """Apply every patch of this service."""
     replaces(cloudwatch, "_evaluate_alarm", evaluate_alarm)
     evaluate_when_services_publish()
     announce_forced_states()
+    date_history_exactly()
     keep_evaluating()

@@ -281,3 +281,13 @@ def test_a_forced_state_is_an_event_too(cloud: Any, rule: Callable[..., None], u
     cloud.client("cloudwatch").set_alarm_state(AlarmName=unique, StateValue="ALARM", StateReason="an exercise")
     event = json.loads(cloud.dead_letters(unique)["Body"])
     assert event["detail"]["state"]["reason"] == "an exercise"
+
+
+def test_an_alarm_in_the_second_from_which_its_history_is_asked_for_is_found(cloud: Any, unique: str) -> None:
+    alarm(cloud, unique, TreatMissingData="ignore")
+    time.sleep((0.2 - time.time()) % 1)
+    moment = datetime.now(UTC)
+    client = cloud.client("cloudwatch")
+    client.set_alarm_state(AlarmName=unique, StateValue="ALARM", StateReason="an exercise")
+    items = client.describe_alarm_history(AlarmName=unique, StartDate=moment)["AlarmHistoryItems"]
+    assert ["to ALARM" in one["HistorySummary"] for one in items] == [True]
