@@ -136,6 +136,12 @@ def test_a_refused_creation_means(
         create_endpoint(endpoints)
 
 
+def test_a_quota_that_stays_used_up_says_what_to_do(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:
+    refuse(session, "create_endpoint", "ResourceLimitExceeded", "The limit 'ml.m5.large' is 0 Instances")
+    with pytest.raises(TryAgain, match="raise the quota in Service Quotas"):
+        create_endpoint(endpoints)
+
+
 @pytest.mark.parametrize(
     ("operation", "call"),
     [

@@ -224,7 +224,13 @@ def _is_missing(error: ClientError) -> bool:
 def _translated(error: ClientError, what: str) -> Exception:
     """What a refused call means: busy is tried again, throttling stays itself (retried), the rest fails the deployment."""
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-    if any(word in message.lower() for word in (*BUSY, *NOT_YET)) or code == "ResourceLimitExceeded":
+    if code == "ResourceLimitExceeded":
+        # Somebody else's endpoint may go in a few minutes; when it does not, these are the release's last words.
+        return TryAgain(
+            f"{what}: {code}: {message}",
+            cure="free instances or raise the quota in Service Quotas, then `lockkeeper replay` the release",
+        )
+    if any(word in message.lower() for word in (*BUSY, *NOT_YET)):
         return TryAgain(f"{what}: {code}: {message}")
     if code in {"ValidationException", "AccessDeniedException", "ResourceInUse", "ValidationError"}:
         return DeploymentFailed(
