@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,15 +46,21 @@ class Yard:
         self._folder = folder
 
     @cached_property
+    def _resources(self) -> list[dict[str, str]]:
+        client = self.cloud.client("cloudformation")
+        pages = client.get_paginator("list_stack_resources").paginate(StackName="lockkeeper")
+        return [one for page in pages for one in page["StackResourceSummaries"]]
+
+    def resource(self, logical: str) -> str:
+        """Physical id of a resource of the stack."""
+        return next(one["PhysicalResourceId"] for one in self._resources if one["LogicalResourceId"] == logical)
+
+    @cached_property
     def functions(self) -> dict[str, str]:
         """Physical names of the stack's functions, by logical ID."""
-        pages = (
-            self.cloud.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName="lockkeeper")
-        )
         return {
             one["LogicalResourceId"]: one["PhysicalResourceId"]
-            for page in pages
-            for one in page["StackResourceSummaries"]
+            for one in self._resources
             if one["ResourceType"] == "AWS::Lambda::Function"
         }
 
@@ -116,9 +123,32 @@ class Yard:
         said = [f"{one.what}: {one.why}" for one in release.timeline[-6:]] if release else []
         raise AssertionError(f"{release_id} is {release and release.status}, not {status}: {said}")
 
+    def recorded(self, release_id: str, what: str, seconds: float = 60) -> None:
+        """Wait until a release's timeline says that this happened."""
+        until = time.monotonic() + seconds
+        while what not in {one.what for one in self.release(release_id).timeline}:
+            assert time.monotonic() < until, f"{release_id}: {what!r} never came"
+            time.sleep(0.1)
+
     def nothing_left(self, about: str, seconds: float = 30) -> list[str]:
         """What is still left of a group or release after a while in which endpoints may be deleted."""
         return nothing_left(self.cloud, about=about, seconds=seconds)
+
+    def stop(self, release_id: str) -> None:
+        """Somebody stops an execution."""
+        machine = self.cloud.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:")
+        self.cloud.client("stepfunctions").stop_execution(executionArn=f"{machine}:{release_id}", cause="by a test")
+
+    @contextmanager
+    def executions(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[None]:
+        """Executions that are started meanwhile follow a changed definition."""
+        client, arn = self.cloud.client("stepfunctions"), self.cloud.outputs["StateMachineArn"]
+        definition = client.describe_state_machine(stateMachineArn=arn)["definition"]
+        client.update_state_machine(stateMachineArn=arn, definition=json.dumps(change(json.loads(definition))))
+        try:
+            yield
+        finally:
+            client.update_state_machine(stateMachineArn=arn, definition=definition)
 
     def happened(self, fault: Fault, times: int = 1, seconds: float = 120) -> None:
         """Wait until a fault has happened so often."""
@@ -126,6 +156,10 @@ class Yard:
         while len(self.plan.fired(fault.name)) < times:
             assert time.monotonic() < until, f"{fault.name} happened {len(self.plan.fired(fault.name))} times"
             time.sleep(0.1)
+
+    def keep_house(self, **event: Any) -> Any:
+        """One look at everything that is unfinished, now."""
+        return self.invoke("KeepHouse", {"quiet_seconds": 0, **event})
 
     def link(self, release_id: str, address: str, seconds: float = 30) -> str:
         """The address of the personal page that was mailed to somebody about a release."""
