@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from itertools import permutations
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
@@ -36,17 +38,24 @@ from tests.unit.harbour import (
 )
 from tests.unit.test_crashes import outcome
 
-SEQUENCES = 10_000
+SEQUENCES, PART = 10_000, 250
 VERSIONS = (1, 2, 3)
 Event = dict[str, Any]
 
 
-@pytest.fixture(autouse=True)
-def _read_each_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def read_each_policy_once() -> None:
     """Reading a policy is a pure function of its text, and most of the time of a journey."""
     once = lru_cache(parse_policy)
-    monkeypatch.setattr(pinned, "parse_policy", once)
-    monkeypatch.setattr(open_release, "parse_policy", once)
+    pinned.parse_policy = once  # type: ignore[assignment]
+    open_release.parse_policy = once  # type: ignore[assignment]
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `read_each_policy_once`, until the test ends."""
+    monkeypatch.setattr(pinned, "parse_policy", pinned.parse_policy)
+    monkeypatch.setattr(open_release, "parse_policy", open_release.parse_policy)
+    read_each_policy_once()
 
 
 class CountingWorld(WatchedWorld):
@@ -119,9 +128,10 @@ def random_sequence(chance: random.Random) -> Iterator[Callable[[Team], None]]:
     return iter(steps)
 
 
-def test_one_release_per_version_in_ten_thousand_random_sequences(figure: Figure) -> None:
+def play(seeds: range) -> list[str]:
+    """Play the sequences of these seeds; what was wrong after which."""
     wrong = []
-    for seed in range(SEQUENCES):
+    for seed in seeds:
         team = Team()
         for version in VERSIONS:
             team.register(version)
@@ -129,6 +139,15 @@ def test_one_release_per_version_in_ten_thousand_random_sequences(figure: Figure
             step(team)
         team.come_to_an_end()
         wrong += [f"sequence {seed}: {problem}" for problem in problems_of(team)]
+    return wrong
+
+
+def test_one_release_per_version_in_ten_thousand_random_sequences(figure: Figure) -> None:
+    """Spread over the processors, since sequences have nothing to do with each other."""
+    parts = [range(first, first + PART) for first in range(0, SEQUENCES, PART)]
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=read_each_policy_once) as pool:
+        wrong = [one for found in pool.map(play, parts) for one in found]
+    assert sum(map(len, parts)) == SEQUENCES
     figure(
         "duplicate and shuffled events", f"{len(wrong)} wrong of {SEQUENCES} random sequences", "1 release per version"
     )
