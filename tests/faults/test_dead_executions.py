@@ -1,11 +1,10 @@
-"""The execution itself dies: staging gone, lock handed on, status true."""
+"""The execution itself dies or is stopped, in every state: staging gone, lock handed on, status true."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from localcloud.fault_plan import Fault, When
 from tests.conftest import Figure
@@ -23,23 +22,126 @@ def dies_at(yard: Yard, function: str, group: str, about: str = "", call: int = 
     return fault
 
 
-@contextmanager
-def short_lived_executions(yard: Yard, seconds: int) -> Iterator[None]:
-    """Executions that are started meanwhile end TIMED_OUT after so many (scaled) seconds, without a Catch."""
-    machine, arn = yard.cloud.client("stepfunctions"), yard.cloud.outputs["StateMachineArn"]
-    definition = machine.describe_state_machine(stateMachineArn=arn)["definition"]
-    shorter = {**json.loads(definition), "TimeoutSeconds": seconds}
-    machine.update_state_machine(stateMachineArn=arn, definition=json.dumps(shorter))
-    try:
-        yield
-    finally:
-        machine.update_state_machine(stateMachineArn=arn, definition=definition)
+def dies_in(yard: Yard, state: str, group: str) -> Fault:
+    """A function that dies at every try as soon as it has written down in which state the release is."""
+    meant = (f"{group}-v1-a1",)
+    fault = Fault(f"{group}.{state}", yard.functions[state], When.AFTER, meant, 1, "dynamodb:UpdateItem", times=FOREVER)
+    yard.plan.add(fault)
+    return fault
+
+
+def in_a_task(yard: Yard, state: str) -> str:
+    """A state that works and does not wait is stopped between two tries."""
+    group = f"in-{state.lower()}"
+    yard.prepare(group)
+    fault = dies_in(yard, state, group)
+    release_id = yard.register(group, 1)
+    yard.happened(fault)
+    return release_id
+
+
+def asked(yard: Yard, before: str) -> str:
+    group = f"in-question-{before}"
+    yard.prepare(group, approval=ASKS.format(before=before))
+    release_id = yard.register(group, 1)
+    yard.is_(release_id, "awaiting-approval")
+    return release_id
+
+
+def deploying(yard: Yard, stage: str) -> str:
+    """An endpoint's event does not arrive, so the release goes on waiting for it."""
+    group = f"in-deployment-{stage}"
+    yard.prepare(group)
+    name = f"lockkeeper-{group}-v1-a1-staging" if stage == "staging" else group
+    fault = dies_at(yard, "ResumeRelease", group, f':endpoint/{name}"', call=1)
+    release_id = yard.register(group, 1)
+    yard.happened(fault)
+    return release_id
+
+
+def baking(yard: Yard) -> str:
+    group = "in-bake"
+    yard.prepare(group)
+    yard.apply(group, bake="7d")
+    release_id = yard.register(group, 1)
+    yard.is_(release_id, "baking")
+    return release_id
+
+
+def rolling_back(yard: Yard) -> str:
+    group = "in-rollback"
+    yard.prepare(group)
+    yard.alarm(f"{group}-5xx", "OK")
+    yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n")
+    fault = dies_in(yard, "RollBack", group)
+    release_id = yard.register(group, 1)
+    yard.is_(release_id, "baking")
+    yard.alarm(f"{group}-5xx")
+    yard.happened(fault)
+    return release_id
+
+
+def waiting_for_the_lock(yard: Yard) -> str:
+    """An older version bakes and has the lock; it is stopped afterwards, and everything is free."""
+    group = "in-queue"
+    yard.prepare(group)
+    yard.apply(group, bake="7d")
+    yard.register(group, 1)
+    yard.is_(f"{group}-v1-a1", "baking")
+    release_id = yard.register(group, 2)
+    yard.is_(release_id, "waiting-for-lock")
+    return release_id
+
+
+SCENES: dict[str, tuple[Callable[[Yard], str], str]] = {
+    "OpenRelease": (waiting_for_the_lock, "failed"),
+    "ScanArtifact": (lambda yard: in_a_task(yard, "ScanArtifact"), "failed"),
+    "JudgeCandidate": (lambda yard: in_a_task(yard, "JudgeCandidate"), "failed"),
+    "RequestStagingApproval": (lambda yard: asked(yard, "staging"), "failed"),
+    "DeployToStaging": (lambda yard: deploying(yard, "staging"), "failed"),
+    "TestStaging": (lambda yard: in_a_task(yard, "TestStaging"), "failed"),
+    "RequestProductionApproval": (lambda yard: asked(yard, "production"), "failed"),
+    "PromoteToProduction": (lambda yard: deploying(yard, "production"), "failed"),
+    "WatchProduction": (baking, "failed"),
+    "RollBack": (rolling_back, "rolled-back"),
+    # Its closing had begun: who was promoted stays promoted.
+    "CloseRelease": (lambda yard: in_a_task(yard, "CloseRelease"), "promoted"),
+}
+
+
+def stopped_in(yard: Yard, state: str) -> list[str]:
+    """Bring a release into the state, stop its execution; what is wrong or left afterwards."""
+    scene, status = SCENES[state]
+    release_id = scene(yard)
+    yard.stop(release_id)
+    problems = yard.ends_as(release_id, status, seconds=60)
+    release = yard.release(release_id)
+    if status == "failed" and f"ABORTED in {state}" not in release.reason:
+        problems.append(f"{release_id}: {release.reason}")
+    group = release.model_package_group
+    if state == "OpenRelease":
+        yard.is_(f"{group}-v1-a1", "baking")
+        yard.stop(f"{group}-v1-a1")
+        problems += yard.ends_as(f"{group}-v1-a1", "failed")
+    return problems + [f"{state}: {one}" for one in yard.nothing_left(group)]
+
+
+def test_an_execution_stopped_in_any_state_is_cleaned_up(yard: Yard, figure: Figure) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        problems = [one for found in pool.map(lambda state: stopped_in(yard, state), SCENES) for one in found]
+    # Functions that died of events at every try have left their letters.
+    yard.plan.clear()
+    yard.throw_letters_away()
+    figure(
+        "an execution stopped in any state", f"{len(SCENES)} states, {len(problems)} not cleaned up", "100% cleaned up"
+    )
+    assert problems == []
 
 
 def test_an_execution_that_times_out_while_it_waits_is_cleaned_up(yard: Yard, figure: Figure) -> None:
     groups = {"staging": "late-question", "production": "late-answer"}
     began = time.monotonic()
-    with short_lived_executions(yard, 3600):
+    with yard.executions(lambda machine: {**machine, "TimeoutSeconds": 3600}):
         for before, group in groups.items():
             yard.prepare(group, approval=ASKS.format(before=before))
             yard.register(group, 1)

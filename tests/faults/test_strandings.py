@@ -14,7 +14,7 @@ def test_every_kind_of_lost_event_is_made_up_for_by_one_look(yard: Yard, figure:
     assert early == [], "what was lost was no loss"
     found = yard.keep_house()
     problems = [one for release_id, status in wanted.items() for one in yard.ends_as(release_id, status, seconds=40)]
-    yard.cloud.client("sqs").purge_queue(QueueUrl=yard.cloud.outputs["DeadLettersUrl"])
+    yard.throw_letters_away()
     problems += yard.nothing_left("lost-")
     figure("a lost event", f"{len(wanted) - len(problems)} of {len(wanted)} kinds recovered by one look", "100%")
     assert problems == [], found

@@ -157,6 +157,10 @@ class Yard:
             assert time.monotonic() < until, f"{fault.name} happened {len(self.plan.fired(fault.name))} times"
             time.sleep(0.1)
 
+    def throw_letters_away(self) -> None:
+        """Nobody will play the dead letters again."""
+        self.cloud.client("sqs").purge_queue(QueueUrl=self.cloud.outputs["DeadLettersUrl"])
+
     def keep_house(self, **event: Any) -> Any:
         """One look at everything that is unfinished, now."""
         return self.invoke("KeepHouse", {"quiet_seconds": 0, **event})
