@@ -40,6 +40,10 @@ class Table:
     def delete(self, pk: str, sk: str) -> None:
         self.client.delete_item(TableName=self.name, Key=key(pk, sk))
 
+    def delete_request(self, pk: str, sk: str) -> Item:
+        """One part of a transaction."""
+        return {"Delete": {"TableName": self.name, "Key": key(pk, sk)}}
+
     def query(self, pk: str, prefix: str = "") -> list[Item]:
         """All items of a partition (whose sort key starts with `prefix`), in key order (strongly consistent)."""
         condition, values = "pk = :pk", {":pk": {"S": pk}}
