@@ -9,10 +9,11 @@ import pytest
 from lockkeeper.adapters.dynamodb import DynamoDBLedger
 from lockkeeper.adapters.dynamodb.table import Table
 from lockkeeper.adapters.in_memory import SettableClock
-from lockkeeper.ports import Ledger
+from lockkeeper.ports import Ledger, Wait
 from moto import mock_aws
 
 from tests.unit.ledger_suite import *  # noqa: F403
+from tests.unit.ledger_suite import FIRST
 
 
 @pytest.fixture
@@ -42,3 +43,16 @@ def ledger() -> Iterator[Ledger]:
             ],
         )
         yield DynamoDBLedger(Table(client, "lockkeeper"), SettableClock())
+
+
+def test_a_delivered_wait_and_its_pointers_go_in_one_call(ledger: DynamoDBLedger) -> None:
+    """Whoever dies between two calls would leave pointers that nobody looks at again."""
+    ledger.open(FIRST)
+    wait = Wait(FIRST.release_id, "WatchProduction", "token", resources=("arn:Endpoint", "arn:alarm"))
+    ledger.store_wait(wait)
+    ledger.settle_wait(wait, {"output": {}})
+    called: list[str] = []
+    ledger.table.client.meta.events.register("before-call.dynamodb", lambda model, **_: called.append(model.name))
+    ledger.wait_delivered(wait)
+    assert called == ["TransactWriteItems"]
+    assert [ledger.waits_on(arn) for arn in ("arn:endpoint", "arn:alarm")] == [[], []]
