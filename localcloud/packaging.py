@@ -5,9 +5,9 @@ Archives are deterministic: the same sources give the same bytes, so that nothin
 
 import hashlib
 import io
-import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,14 +74,13 @@ def requirements_archive(requirements: Path, cache: Path) -> bytes:
     if kept.is_file():
         return kept.read_bytes()
     cache.mkdir(parents=True, exist_ok=True)
-    target = cache / f"layer-{key}.partial"
-    shutil.rmtree(target, ignore_errors=True)
-    install_requirements(requirements, target)
-    content = archive([(f"python/{path.relative_to(target)}", path) for path in sources(target)])
-    partial = kept.with_suffix(".zip.partial")
-    partial.write_bytes(content)
-    partial.replace(kept)
-    shutil.rmtree(target)
+    # A folder of this process's own: in a fresh clone several may build the same layer at once.
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        target, partial = Path(folder) / "packages", Path(folder) / "layer.zip"
+        install_requirements(requirements, target)
+        content = archive([(f"python/{path.relative_to(target)}", path) for path in sources(target)])
+        partial.write_bytes(content)
+        partial.replace(kept)
     return content
 
 
