@@ -172,7 +172,15 @@ def in_both_ways(lane: Callable[[Yard, When], list[str]], yard: Yard) -> list[st
 
 
 @pytest.mark.parametrize(
-    "lane", [promote_with_cuts, roll_back_with_cuts, decide_with_cuts, reap_with_cuts, keep_house_with_cuts]
+    "lane",
+    [
+        promote_with_cuts,
+        decide_with_cuts,
+        *(
+            pytest.param(lane, marks=pytest.mark.long)
+            for lane in (roll_back_with_cuts, reap_with_cuts, keep_house_with_cuts)
+        ),
+    ],
 )
 def test_a_crash_at_any_call_is_made_up_for(
     yard: Yard, lane: Callable[[Yard, When], list[str]], figure: Figure
@@ -183,6 +191,7 @@ def test_a_crash_at_any_call_is_made_up_for(
     assert problems == []
 
 
+@pytest.mark.long
 def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> None:
     """What the tests above have cut, against the calls of undisturbed invocations."""
     coverage = Coverage(yard)

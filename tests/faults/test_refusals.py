@@ -7,6 +7,8 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from localcloud.fault_plan import Fault, When
 from tests.conftest import Figure
 from tests.e2e.test_a_promotion import answer_of
@@ -43,6 +45,7 @@ def throttled(yard: Yard, group: str, number: int, operations: dict[str, list[st
     return faults
 
 
+@pytest.mark.long
 def test_five_refusals_in_a_row_of_any_operation_are_waited_out(yard: Yard, figure: Figure) -> None:
     yard.prepare("unthrottled")
     yard.register("unthrottled", 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import pytest
 from lockkeeper.adapters.in_memory import InMemoryLedger, SettableClock
 from lockkeeper.ports import Ledger
 
@@ -35,6 +36,7 @@ def test_one_holder_in_a_thousand_races_of_sixteen_in_memory(figure: Figure) -> 
     assert_fair(run_races(InMemoryLedger(SettableClock())), figure, "in memory")
 
 
+@pytest.mark.long
 def test_one_holder_in_a_thousand_races_of_sixteen_in_dynamodb(yard: Yard, figure: Figure) -> None:
     assert_fair(run_races(yard.ledger, "raced"), figure, "in DynamoDB")
     assert yard.nothing_left("raced-") == []
