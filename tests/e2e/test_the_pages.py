@@ -48,10 +48,10 @@ def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     release = cloud.wait_for("wages-v1-a1", "awaiting-approval", seconds=120)
     assert release["author"].startswith("grace@example.com")
-    remove_bucket(cloud.client("s3"), "sagemaker-your-team")
     assert any("Approve wages version 1" in mail for mail in cloud.mails("ada@example.com"))
     documents = registered_documents(cloud, "wages")
     assert documents["ModelQuality.Statistics"]["slices"]["sex"]["female"]["item_count"] == 51
     for member in ("Report", "PreTrainingReport", "PostTrainingReport"):
         (facet,) = documents[f"Bias.{member}"]["post_training_bias_metrics"]["facets"]["sex"]
         assert {"DPPL", "DI"} <= {metric["name"] for metric in facet["metrics"]}
+    remove_bucket(cloud.client("s3"), "sagemaker-your-team")
