@@ -28,6 +28,7 @@ REST_SERVICES = {"scheduler": "scheduler", "sagemaker-runtime": "sagemaker-runti
 S3_SUBRESOURCES = (
     # Method, the parameter that tells it from its siblings, operation.
     ("POST", "uploads", "CreateMultipartUpload"),
+    ("GET", "uploads", "ListMultipartUploads"),
     ("PUT", "partNumber", "UploadPart"),
     ("POST", "uploadId", "CompleteMultipartUpload"),
     ("DELETE", "uploadId", "AbortMultipartUpload"),
