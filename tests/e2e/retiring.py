@@ -22,10 +22,11 @@ def retire(cloud: Cloud, group: str, account: str) -> None:
         for name in (group, f"{group}-models"):
             remove_bucket(cloud.client("s3", account), name)
     sagemaker = cloud.client("sagemaker", account)
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    # All are listed before one is deleted: a page's token is worth nothing when what came before it is gone.
+    for arn in [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]:
+        sagemaker.delete_model_package(ModelPackageName=arn)
     with suppress(sagemaker.exceptions.ClientError):  # The test failed before it was made.
-        for page in sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group):
-            for one in page["ModelPackageSummaryList"]:
-                sagemaker.delete_model_package(ModelPackageName=one["ModelPackageArn"])
         sagemaker.delete_model_package_group(ModelPackageGroupName=group)
 
 
