@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.harness import Cloud, policy_text
 from tests.e2e.test_a_promotion import answer_of, prepare, register
 from tests.e2e.test_nothing_stranded import eventually
+
+pytestmark = pytest.mark.full
 
 KINDS = ("hub", "registry", "staging", "production")
 

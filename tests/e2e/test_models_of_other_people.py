@@ -91,6 +91,7 @@ def write_neighbours(folder: Path, known: list[House], held_out: list[House]) ->
     return errors
 
 
+@pytest.mark.full  # Its container installs packages.
 def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, tmp_path: Path) -> None:
     sold = houses()
     held_out, known = sold[::5], [house for number, house in enumerate(sold) if number % 5]

@@ -9,8 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.harness import Cloud, policy_text
 from tests.e2e.test_a_promotion import answer_of, prepare, register
+
+pytestmark = pytest.mark.full
 
 ASKS_ADA = "{before: [staging], approvers: [{name: Ada, email: ada@example.com}]}"
 

@@ -18,10 +18,11 @@ def tidy_cloud(
     folder: Path,
     joined: Mapping[str, str] | None = None,
     joined_parameters: Mapping[str, Mapping[str, str]] | None = None,
+    clock_scale: float = 120,
     **parameters: str,
 ) -> Iterator[Cloud]:
     """Lockkeeper on a laptop's AWS; it is an error when something is left: in an account at the end, or on this machine after it."""
-    with watched(folder, clock_scale=120) as laptop:
+    with watched(folder, clock_scale) as laptop:
         given = {**parameters_of(laptop.running), **parameters}
         outputs = deploy.deploy_hub(
             laptop.running.endpoint_url, given, joined or {}, joined_parameters=joined_parameters or {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from localcloud.fault_plan import Fault, When
 from tests.conftest import Figure
 from tests.e2e.test_a_promotion import answer_of
+from tests.e2e.tidy import tidy_cloud
 from tests.faults.gated_models import Gate, broken_model
 from tests.faults.yard import STATES, Yard
 
@@ -45,8 +47,16 @@ def throttled(yard: Yard, group: str, number: int, operations: dict[str, list[st
     return faults
 
 
+@pytest.fixture
+def patient_yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    """A laptop's AWS whose minutes last longer: the SDK backs off in real time, which must not outlast what is scaled."""
+    with tidy_cloud(tmp_path_factory.mktemp("patient"), clock_scale=12) as cloud:
+        yield Yard(cloud, tmp_path_factory.mktemp("policies"))
+
+
 @pytest.mark.long
-def test_five_refusals_in_a_row_of_any_operation_are_waited_out(yard: Yard, figure: Figure) -> None:
+def test_five_refusals_in_a_row_of_any_operation_are_waited_out(patient_yard: Yard, figure: Figure) -> None:
+    yard = patient_yard
     yard.prepare("unthrottled")
     yard.register("unthrottled", 1)
     yard.is_("unthrottled-v1-a1", "promoted")
