@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,10 +117,18 @@ class Cloud:
         shown = self.release(release_id) if status != "not opened" else {}
         raise AssertionError(f"{release_id} is {status}, not one of {sorted(wanted)}: {json.dumps(shown, indent=1)}")
 
+    def execution_arn(self, release_id: str) -> str:
+        return f"{self.outputs['StateMachineArn'].replace(':stateMachine:', ':execution:')}:{release_id}"
+
+    def stop(self, release_id: str) -> None:
+        """Somebody stops a release's execution."""
+        client = self.client("stepfunctions")
+        client.stop_execution(executionArn=self.execution_arn(release_id), cause="stopped by hand")
+
     def ended_execution(self, release_id: str, seconds: float = 20) -> dict[str, Any]:
         """The release's execution once it has ended, with its history under `events`."""
         client, until = self.client("stepfunctions"), time.monotonic() + seconds
-        arn = f"{self.outputs['StateMachineArn'].replace(':stateMachine:', ':execution:')}:{release_id}"
+        arn = self.execution_arn(release_id)
         while (execution := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
             assert time.monotonic() < until, f"{release_id}'s execution is still running"
             time.sleep(0.1)
@@ -133,6 +143,26 @@ class Cloud:
     def mails(self, address: str) -> list[str]:
         folder = self.running.mailbox / address
         return [path.read_text() for path in sorted(folder.glob("*"))] if folder.is_dir() else []
+
+    def physical_name(self, logical_id: str) -> str:
+        """What the stack called its resource."""
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName="lockkeeper", LogicalResourceId=logical_id
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    @contextmanager
+    def deaf(self, *rules: str) -> Iterator[None]:
+        """Meanwhile these rules of Lockkeeper's bus, by their logical ids, see nothing."""
+        events, bus = self.client("events"), self.outputs["BusName"]
+        names = [self.physical_name(rule).rpartition("|")[2] for rule in rules]
+        for name in names:
+            events.disable_rule(Name=name, EventBusName=bus)
+        try:
+            yield
+        finally:
+            for name in names:
+                events.enable_rule(Name=name, EventBusName=bus)
 
     def bucket(self, name: str) -> str:
         self.client("s3", "registry").create_bucket(Bucket=name)

@@ -32,14 +32,13 @@ def retire(cloud: Cloud, group: str, account: str) -> None:
 
 def end_releases(cloud: Cloud, group: str, seconds: float = 60) -> None:
     """Stop the executions of a group's releases that have not ended, and wait until Lockkeeper has cleaned up after them."""
-    machine, until = cloud.outputs["StateMachineArn"], time.monotonic() + seconds
-    client = cloud.client("stepfunctions")
+    until = time.monotonic() + seconds
     while alive := [one for one in of_releases(cloud) if f" {group}-v" in one or f"#{group}-v" in one]:
         assert time.monotonic() < until, f"releases of {group} do not end: {alive}"
         for name in running_executions(cloud):
             # An execution whose release has ended ends by itself.
             if name.startswith(f"{group}-v") and cloud.release_status(name) not in ENDED:
-                client.stop_execution(executionArn=f"{machine.replace(':stateMachine:', ':execution:')}:{name}")
+                cloud.stop(name)
         time.sleep(0.1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,25 +13,13 @@ from localcloud.settings import HUB_ACCOUNT_ID, REGION
 from tests.conftest import Figure
 from tests.e2e.harness import SCIKIT_LEARN, Cloud, package_request
 from tests.e2e.test_a_promotion import prepare, register
-from tests.e2e.test_nothing_stranded import ASKS_ADA, eventually, letters, physical_name
+from tests.e2e.test_nothing_stranded import ASKS_ADA, eventually, letters
 from tests.handlers.forgeries import ENVELOPE, HALF_A_CHARACTER, Event, Place, Situation, forged, whole
 
 pytestmark = pytest.mark.full
 
 STRANGER = "999988887777"
 PACKAGES = "SageMaker Model Package State Change"
-
-
-@contextmanager
-def unheard(cloud: Cloud) -> Iterator[None]:
-    """Registrations do not reach ReactToRegistry."""
-    events, bus = cloud.client("events"), cloud.outputs["BusName"]
-    rule = physical_name(cloud, "ReactToRegistryPackageChanged").rpartition("|")[2]
-    events.disable_rule(Name=rule, EventBusName=bus)
-    try:
-        yield
-    finally:
-        events.enable_rule(Name=rule, EventBusName=bus)
 
 
 def state_of(cloud: Cloud) -> dict[str, Any]:
@@ -108,7 +95,7 @@ def untold(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     prepare(cloud, "tempting", tmp_path_factory.mktemp("policy"), approval=ASKS_ADA)
     register(cloud, "tempting", 1.0)
     cloud.wait_for("tempting-v1-a1", "awaiting-approval")
-    with unheard(cloud):
+    with cloud.deaf("ReactToRegistryPackageChanged"):
         arn = register(cloud, "tempting", 2.0)
         eventually(
             lambda: (
@@ -122,7 +109,7 @@ def untold(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 
 def invoke(cloud: Cloud, function: str, event: Any) -> Any:
-    answer = cloud.client("lambda").invoke(FunctionName=physical_name(cloud, function), Payload=json.dumps(event))
+    answer = cloud.client("lambda").invoke(FunctionName=cloud.physical_name(function), Payload=json.dumps(event))
     said = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, f"{event} {said}"[:3000]
     return said
@@ -201,7 +188,7 @@ def test_nobody_speaks_in_the_name_of_aws(cloud: Cloud, untold: str) -> None:
 
 
 def test_what_is_no_event_is_a_dead_letter(cloud: Cloud) -> None:
-    name = physical_name(cloud, "ReactToRegistry")
+    name = cloud.physical_name("ReactToRegistry")
     cloud.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(["no", "event"]))
     eventually(lambda: letters(cloud) == 1)
     cloud.lockkeeper("replay", "--dead-letters", expect=1)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,6 @@ from tests.e2e.test_nothing_stranded import (
     keep_house,
     letters,
     lock_owner,
-    physical_name,
-    stop,
 )
 
 pytestmark = pytest.mark.full
@@ -33,20 +30,6 @@ pytestmark = pytest.mark.full
 LOST_TOKEN = "A" * 600
 """The token of a try that nobody waits for any more."""
 ASKS_ADA = "{before: [staging], approvers: [{name: Ada, email: ada@example.com}]}"
-
-
-@contextmanager
-def deaf(cloud: Cloud, *rules: str) -> Iterator[None]:
-    """These rules of Lockkeeper's bus see nothing."""
-    events, bus = cloud.client("events"), cloud.outputs["BusName"]
-    names = [physical_name(cloud, rule).rpartition("|")[2] for rule in rules]
-    for name in names:
-        events.disable_rule(Name=name, EventBusName=bus)
-    try:
-        yield
-    finally:
-        for name in names:
-            events.enable_rule(Name=name, EventBusName=bus)
 
 
 def patient(cloud: Cloud, group: str, folder: Path, bake: str, more: str = "", **further: str) -> None:
@@ -58,7 +41,7 @@ def patient(cloud: Cloud, group: str, folder: Path, bake: str, more: str = "", *
 def again(cloud: Cloud, function: str, release_id: str, **payload: Any) -> dict[str, Any]:
     """Call a state's function once more, as Step Functions does when the answer to the first try was lost."""
     answer = cloud.client("lambda").invoke(
-        FunctionName=physical_name(cloud, function), Payload=json.dumps({"release_id": release_id, **payload})
+        FunctionName=cloud.physical_name(function), Payload=json.dumps({"release_id": release_id, **payload})
     )
     said = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, said
@@ -96,7 +79,7 @@ def test_what_a_function_cannot_do_ends_in_the_queue(cloud: Cloud) -> None:
         for function in FED_BY_EVENTS:
             stack.enter_context(broken(cloud, function))
             cloud.client("lambda").invoke(
-                FunctionName=physical_name(cloud, function),
+                FunctionName=cloud.physical_name(function),
                 InvocationType="Event",
                 Payload=json.dumps({"lost by": function}),
             )
@@ -119,9 +102,9 @@ def test_a_schedule_whose_function_is_gone_ends_in_the_queue(cloud: Cloud) -> No
     scheduler = cloud.client("scheduler")
     soon = datetime.now(UTC) + timedelta(seconds=1)
     gone = "arn:aws:lambda:us-east-1:111122223333:function:gone"
-    group = physical_name(cloud, "Deadlines")
+    group = cloud.physical_name("Deadlines")
     for role in ("DeadlinesRole", "HouseKeepingRole"):
-        arn = cloud.client("iam").get_role(RoleName=physical_name(cloud, role))["Role"]["Arn"]
+        arn = cloud.client("iam").get_role(RoleName=cloud.physical_name(role))["Role"]["Arn"]
         scheduler.create_schedule(
             Name=f"gone-{role}",
             GroupName=group,
@@ -173,10 +156,10 @@ def test_the_lock_is_handed_to_the_newest_and_the_older_ones_are_told(cloud: Clo
         cloud.wait_for(f"queued-v{version}-a1", "waiting-for-lock")
     # The bake ends when both are waiting, however slow the machine: as the schedule at its deadline would end it, and be gone.
     cloud.client("scheduler").delete_schedule(
-        GroupName=physical_name(cloud, "Deadlines"), Name="lockkeeper-queued-v1-a1-bake"
+        GroupName=cloud.physical_name("Deadlines"), Name="lockkeeper-queued-v1-a1-bake"
     )
     cloud.client("lambda").invoke(
-        FunctionName=physical_name(cloud, "ResumeRelease"),
+        FunctionName=cloud.physical_name("ResumeRelease"),
         Payload=json.dumps({"deadline": {"release_id": "queued-v1-a1", "state": "WatchProduction"}}),
     )
     assert cloud.wait_for("queued-v1-a1")["status"] == "promoted"
@@ -227,7 +210,7 @@ def test_a_model_may_have_a_role_of_its_policys_own(cloud: Cloud, tmp_path: Path
 def own_role(cloud: Cloud, kind: str) -> str:
     """The role that a stack was told of: it may do what the stack's own execution role may."""
     iam, account_id = cloud.client("iam", kind), cloud.account(kind)
-    name = f"lockkeeper-{kind}-endpoint" if cloud.joined else physical_name(cloud, "EndpointExecutionRole")
+    name = f"lockkeeper-{kind}-endpoint" if cloud.joined else cloud.physical_name("EndpointExecutionRole")
     trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
     document = iam.get_role_policy(RoleName=name, PolicyName="ServeAPinnedModel")["PolicyDocument"]
     arn = models_own_role(account_id)
@@ -258,8 +241,8 @@ def test_a_look_around_buries_a_dead_release_and_wakes_who_waits(cloud: Cloud, t
     patient(cloud, "unheard", tmp_path, "1m")
     register(cloud, "unheard", 3.0)
     cloud.wait_for("unheard-v3-a1", "waiting-for-lock")
-    with deaf(cloud, "ReapReleaseExecutionDied", "ReapReleaseEndpointChanged"):
-        stop(cloud, "unheard-v2-a1")
+    with cloud.deaf("ReapReleaseExecutionDied", "ReapReleaseEndpointChanged"):
+        cloud.stop("unheard-v2-a1")
         eventually(lambda: any("unheard-v2-a1" in one["what"] for one in keep_house(cloud)))
         eventually(lambda: keep_house(cloud) is not None and lock_owner(cloud, "unheard") != "unheard-v2-a1")
     assert cloud.wait_for("unheard-v2-a1")["status"] == "failed"
@@ -274,7 +257,7 @@ def test_a_reaped_release_wakes_who_waits(cloud: Cloud, tmp_path: Path) -> None:
     patient(cloud, "bequeathed", tmp_path, "1m")
     register(cloud, "bequeathed", 2.0)
     cloud.wait_for("bequeathed-v2-a1", "waiting-for-lock")
-    stop(cloud, "bequeathed-v1-a1")
+    cloud.stop("bequeathed-v1-a1")
     assert cloud.wait_for("bequeathed-v1-a1")["status"] == "failed"
     cloud.wait_for("bequeathed-v2-a1", "promoted")
     assert letters(cloud) == 0

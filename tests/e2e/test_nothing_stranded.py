@@ -19,21 +19,10 @@ pytestmark = pytest.mark.full
 ASKS_ADA = "{before: [staging], approvers: [{name: Ada, email: ada@example.com}]}"
 
 
-def physical_name(cloud: Cloud, logical_id: str) -> str:
-    found = cloud.client("cloudformation").describe_stack_resource(StackName="lockkeeper", LogicalResourceId=logical_id)
-    return str(found["StackResourceDetail"]["PhysicalResourceId"])
-
-
-def stop(cloud: Cloud, release_id: str) -> None:
-    machine = cloud.outputs["StateMachineArn"]
-    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{release_id}"
-    cloud.aws("stepfunctions", "stop-execution", "--execution-arn", arn, "--cause", "stopped by hand")
-
-
 def keep_house(cloud: Cloud) -> list[dict[str, str]]:
     """A look at everything that is unfinished, now."""
     answer = cloud.client("lambda").invoke(
-        FunctionName=physical_name(cloud, "KeepHouse"), Payload=json.dumps({"quiet_seconds": 0})
+        FunctionName=cloud.physical_name("KeepHouse"), Payload=json.dumps({"quiet_seconds": 0})
     )
     said: list[dict[str, str]] = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, said
@@ -60,21 +49,9 @@ def endpoints(cloud: Cloud, group: str) -> list[str]:
 
 
 @contextmanager
-def deaf_to_endpoints(cloud: Cloud) -> Iterator[None]:
-    """Endpoint events do not reach ResumeRelease."""
-    events, bus = cloud.client("events"), cloud.outputs["BusName"]
-    rule = physical_name(cloud, "ResumeReleaseEndpointChanged").rpartition("|")[2]
-    events.disable_rule(Name=rule, EventBusName=bus)
-    try:
-        yield
-    finally:
-        events.enable_rule(Name=rule, EventBusName=bus)
-
-
-@contextmanager
 def broken(cloud: Cloud, function: str) -> Iterator[None]:
     """A function that fails on every event."""
-    client, name = cloud.client("lambda"), physical_name(cloud, function)
+    client, name = cloud.client("lambda"), cloud.physical_name(function)
     handler = client.get_function_configuration(FunctionName=name)["Handler"]
     client.update_function_configuration(FunctionName=name, Handler="functions.nothing.handler")
     try:
@@ -94,7 +71,7 @@ def test_an_execution_stopped_while_people_are_asked_ends_its_release(cloud: Clo
     prepare(cloud, "halted", tmp_path, approval=ASKS_ADA)
     register(cloud, "halted", 1.0)
     cloud.wait_for("halted-v1-a1", "awaiting-approval")
-    stop(cloud, "halted-v1-a1")
+    cloud.stop("halted-v1-a1")
     release = cloud.wait_for("halted-v1-a1", "failed")
     assert release["reason"] == "its execution was ABORTED in RequestStagingApproval"
     eventually(lambda: lock_owner(cloud, "halted") == "")
@@ -114,7 +91,7 @@ def test_an_execution_stopped_in_its_bake_gives_production_back(cloud: Cloud, tm
     register(cloud, "undone", 2.0)
     cloud.wait_for("undone-v2-a1", "baking")
     assert answer_of(cloud, "undone") == "2.0"
-    stop(cloud, "undone-v2-a1")
+    cloud.stop("undone-v2-a1")
 
     release = cloud.wait_for("undone-v2-a1", "failed")
     assert release["reason"] == "its execution was ABORTED in WatchProduction; production is as it was before"
@@ -126,7 +103,7 @@ def test_an_execution_stopped_in_its_bake_gives_production_back(cloud: Cloud, tm
 
 def test_a_swallowed_endpoint_event_is_made_up_for_by_the_next_look(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "muffled", tmp_path)
-    with deaf_to_endpoints(cloud):
+    with cloud.deaf("ResumeReleaseEndpointChanged"):
         register(cloud, "muffled", 3.0)
         cloud.wait_for("muffled-v1-a1", "deploying")
         sagemaker = cloud.client("sagemaker")

@@ -15,7 +15,6 @@ from localcloud.settings import REGION, SECRET_ACCESS_KEY
 from tests.conftest import Figure
 from tests.e2e.harness import Cloud
 from tests.e2e.test_a_promotion import prepare, register
-from tests.e2e.test_nothing_stranded import physical_name
 
 pytestmark = pytest.mark.full
 
@@ -111,12 +110,12 @@ def attempts_of(cloud: Cloud, stranger: Session) -> list[tuple[str, Callable[[],
     wait = cloud.client("dynamodb").get_item(TableName=cloud.outputs["TableName"], Key=key)["Item"]
     token = wait["token"]["S"]
     machine = cloud.outputs["StateMachineArn"]
-    execution = f"{machine.replace(':stateMachine:', ':execution:')}:private-v1-a1"
+    execution = cloud.execution_arn("private-v1-a1")
     entry = {"Source": "lockkeeper", "DetailType": "Release Promoted", "Detail": "{}", "EventBusName": bus}
     s3, sqs, states, dynamodb, sns, events, functions = (
         client(cloud, stranger, name) for name in ("s3", "sqs", "stepfunctions", "dynamodb", "sns", "events", "lambda")
     )
-    names = [physical_name(cloud, one) for one in ("CloseRelease", "ReapRelease", "ServeWeb", "KeepHouse", "RollBack")]
+    names = [cloud.physical_name(one) for one in ("CloseRelease", "ReapRelease", "ServeWeb", "KeepHouse", "RollBack")]
     invocations = [
         (
             f"invoke {name}",
