@@ -25,7 +25,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full test-long mutate-roles bench check lint types template state-machine build local hooks lock clean
+.PHONY: help setup demo test test-full test-long mutate-roles bench reference check lint types template state-machine build local hooks lock clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ mutate-roles: $(READY)  ## Drop every grant of every role in turn: what the end-
 
 bench: $(READY)  ## Measure what the claims rest on: an artifact of 500 MB through the scan
 	$(VENV)/bin/python -m benchmarks.scan
+
+reference: $(READY)  ## Write docs/policy-reference.md and docs/policy.schema.json anew from the policy model
+	$(VENV)/bin/python -m checks.reference
 
 check: lint types template state-machine build  ## Lint, types, template, state machine and archives (needs npm)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lockkeeper.domain.errors import PolicyInvalid, PolicyMissing
 from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
+from lockkeeper.domain.policy_extends import Whole, make_whole
 
 from cli.stack import Stack
 from cli.subscriptions import Subscribed, Subscription, other_subscriptions, subscribe
@@ -34,19 +35,31 @@ class AppliedPolicy:
     sharing: tuple[Subscription, ...]
 
 
-def read_policy(path: Path) -> tuple[str, Policy]:
-    """Text and rules of a policy file; `PolicyInvalid` with one line per mistake."""
+def read_policy(path: Path) -> Whole:
+    """Rules of a policy file and of those that it extends, and the text to store; `PolicyInvalid` names every mistake."""
+    return make_whole(_text(path), source=path.as_posix(), read=lambda base: _base(path.parent / base))
+
+
+def _text(path: Path) -> str:
     try:
         # Bytes first: line ends stay as they are, and the hash is the file's own.
-        text = path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise PolicyInvalid(f"{path}:1: not UTF-8: {error.reason}", cure="save the file as UTF-8") from error
-    return text, parse_policy(text, source=str(path))
+
+
+def _base(path: Path) -> str:
+    try:
+        return _text(path)
+    except (OSError, ValueError) as error:
+        # ValueError: a name that no file can have.
+        raise LookupError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
 
 
 def apply_policy(path: Path, stack: Stack) -> AppliedPolicy:
     """Validate a policy file and put it in force: the newest policy counts for every release opened from now on."""
-    text, policy = read_policy(path)
+    whole = read_policy(path)
+    text, policy = whole.text, whole.policy
     group, approvers = policy.model_package_group, policy.approval.approvers
     before = _in_force(group, stack)
     changed = before is None or before.text != text
@@ -65,6 +78,15 @@ def apply_policy(path: Path, stack: Stack) -> AppliedPolicy:
         earlier=tuple(one for one in others if one.names and one.names & gone),
         sharing=tuple(one for one in others if one.names is None or one.names & names),
     )
+
+
+def sources_of(text: str) -> list[tuple[str, str]]:
+    """File and SHA-256 of everything that a stored policy was made from; none where it was one file, or is unreadable."""
+    try:
+        record = parse_policy(text, source="in force").resolved_from
+    except PolicyInvalid:
+        return []
+    return [(one.file, one.sha256) for one in record.files] if record else []
 
 
 def _in_force(group: str, stack: Stack) -> StoredPolicy | None:

@@ -1,4 +1,4 @@
-"""`lockkeeper policy`: validate, apply, show."""
+"""`lockkeeper policy`: validate, apply, show, schema."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def validate(file: PolicyFile) -> None:
     from cli.policy_table import draw_policy
     from cli.terminal import console
 
-    _, policy = read_policy(file)
+    policy = read_policy(file).policy
     out = console()
     out.print(f"[green]✓[/green] The policy of {policy.model_package_group} is valid.")
     out.print(draw_policy(policy))
@@ -52,6 +52,7 @@ def show(
     from lockkeeper.domain.policy import fingerprint
     from rich.console import Console
 
+    from cli.policies import sources_of
     from cli.stack import find_stack
     from cli.terminal import clean, plain, table
 
@@ -60,8 +61,18 @@ def show(
     about.add_row("version", plain(stored.version_id))
     about.add_row("sha256", fingerprint(stored.text))
     about.add_row("changed", plain(f"{stored.changed_at} by {stored.changed_by or 'somebody unrecorded'}"))
+    for where, sha256 in sources_of(stored.text):
+        about.add_row("from", plain(f"{where} {sha256}"))
     Console(stderr=True, highlight=False).print(about)
     typer.echo(clean(stored.text), nl=not stored.text.endswith("\n"))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of policy files, for editors."""
+    from cli.policy_schema import schema_text
+
+    typer.echo(schema_text(), nl=False)
 
 
 def _tell(applied: AppliedPolicy) -> None:
@@ -74,6 +85,8 @@ def _tell(applied: AppliedPolicy) -> None:
     facts = table("", "", header=False)
     facts.add_row("version", plain(applied.stored.version_id))
     facts.add_row("sha256", applied.sha256)
+    for file in applied.policy.resolved_from.files if applied.policy.resolved_from else ():
+        facts.add_row("from", plain(f"{file.file} {file.sha256}"))
     for one in applied.subscribed:
         sentence = f"{one.address} ({one.change}) for {', '.join(sorted(one.names))}"
         if not one.confirmed:

@@ -22,6 +22,8 @@ def draw_policy(policy: Policy) -> Table:
 
 def rules(policy: Policy) -> Iterator[tuple[str, str]]:
     """Pairs of a rule and what it asks for, durations in words."""
+    if policy.resolved_from:
+        yield "extends", ", ".join(one.file for one in policy.resolved_from.files[1:])
     yield from _gate_rules(policy.gates)
     artifact = policy.gates.artifact
     yield "artifact", f"at most {artifact.max_mb} MB; images {', '.join(artifact.images) or 'none'}"

@@ -33,7 +33,7 @@ def simulate(
     from cli.policies import read_policy
 
     event = read_document(event_file)
-    _, policy = read_policy(policy_file)
+    policy = read_policy(policy_file).policy
     known, read = what_is_known(event, registry_file)
     simulated = simulation.simulate(event, policy, known, read)
     if as_json:

@@ -1,109 +1,78 @@
-"""docs/policy.md and the policy model say the same: keys, defaults, examples."""
+"""What is said about the keys of a policy is what the model does: reference page, JSON Schema, examples."""
 
 from __future__ import annotations
 
+import json
 import re
-import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any
 
 import pytest
 import yaml
-from lockkeeper.domain.policy import Policy, Section, parse_policy
-from pydantic import TypeAdapter
+from jsonschema import Draft202012Validator
+from lockkeeper.domain.errors import PolicyInvalid
+from lockkeeper.domain.policy import Policy, Section, parse_policy, seconds_of
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from typer.testing import CliRunner
 
-PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
-ROW = re.compile(
-    r"^\| `(?P<key>[^`]+)` \| (?P<type>[^|]+) \| (?P<default>[^|]+) \| (?P<meaning>[^|]+) \|(?P<example>[^|]*)\|$"
-)
+from checks.reference import PAGES
+from cli.main import app
+from cli.policy_schema import EXTENDS, Key, duration_text, keys, schema, section_in, told
+from tests.unit.test_policy_extends import BASE, WAGES, whole
 
-
-class Row(NamedTuple):
-    """One key as the page documents it; backticks are stripped from default and example."""
-
-    default: str
-    meaning: str
-    example: str
-
-
-def documented() -> dict[str, Row]:
-    found: dict[str, Row] = {}
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
-        row = ROW.match(line)
-        if row:
-            assert row["key"] not in found, f"{row['key']} is documented twice"
-            found[row["key"]] = Row(*(row[name].strip().strip("`") for name in ("default", "meaning", "example")))
-    return found
-
-
-def section_in(annotation: Any) -> tuple[type[Section] | None, bool]:
-    """The section that an annotation holds, if any, and whether it holds a list of them."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation, False
-    if get_origin(annotation) is Annotated:
-        return section_in(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        return next((found for one in get_args(annotation) if (found := section_in(one))[0]), (None, False))
-    if get_origin(annotation) is tuple:
-        return section_in(get_args(annotation)[0])[0], True
-    return None, False
-
-
-def keys_of(model: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every key of a section and of the sections inside it, as the page spells them."""
-    for name, field in model.model_fields.items():
-        key = f"{prefix}{name}"
-        yield key, field
-        inner, repeated = section_in(field.annotation)
-        if inner:
-            yield from keys_of(inner, f"{key}[]." if repeated else f"{key}.")
-
-
-KEYS = dict(keys_of(Policy))
-
-
-def default_as_documented(field: FieldInfo, row: Row) -> Any:
-    """The documented default as the model would hold it."""
-    if row.default == "none":
-        return None
-    return adapter(field).validate_python(yaml.safe_load(row.default))
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+WHOLE = max(EXAMPLES, key=len)
+KEYS = {key.path: key for key in keys()}
+VALUES = [path for path, key in KEYS.items() if section_in(key.field.annotation)[0] is None]
 
 
 def adapter(field: FieldInfo) -> TypeAdapter[Any]:
     return TypeAdapter(Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation)
 
 
-def test_every_key_is_documented_and_no_other() -> None:
-    assert set(documented()) == set(KEYS)
+def accepted(document: Any) -> bool:
+    return not list(Draft202012Validator(schema()).iter_errors(document))
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_the_documented_default_is_the_models(key: str) -> None:
-    field, row = KEYS[key], documented()[key]
-    if field.is_required():
-        assert row.default == "required"
-    elif isinstance(field.default, Section):
-        assert row.default == "optional"
-    else:
-        assert default_as_documented(field, row) == field.default
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_what_is_generated_is_up_to_date(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == PAGES[path](), "run `make reference`"
 
 
-@pytest.mark.parametrize("key", [key for key, field in KEYS.items() if section_in(field.annotation)[0] is None])
-def test_every_key_that_holds_a_value_has_a_valid_example(key: str) -> None:
-    row = documented()[key]
-    assert row.example, f"{key} has no example"
-    adapter(KEYS[key]).validate_python(yaml.safe_load(row.example))
+def test_every_key_has_its_meaning_and_nothing_else_has() -> None:
+    assert set(told()) == {*KEYS, EXTENDS}
+    assert all(about["meaning"].endswith(".") for about in told().values())
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_every_key_says_what_it_means(key: str) -> None:
-    assert documented()[key].meaning.endswith(".")
+@pytest.mark.parametrize("path", VALUES)
+def test_every_key_that_holds_a_value_has_a_valid_example(path: str) -> None:
+    adapter(KEYS[path].field).validate_python(told()[path]["example"])
+
+
+@pytest.mark.parametrize("path", [path for path, about in told().items() if "bounds" in about])
+def test_bounds_that_the_model_checks_in_code_are_as_told(path: str) -> None:
+    smallest, largest = told()[path]["bounds"].split(" to ")
+    inside, outside = (smallest, largest), (f"{seconds_of(largest) + 1}s", f"{seconds_of(smallest) - 1}s")
+    document = yaml.safe_load(WHOLE)
+    holder = document
+    *above, name = path.split(".")
+    for part in above:
+        holder = holder[part]
+    for value in inside:
+        holder[name] = value
+        parse_policy(yaml.safe_dump(document), source="x")
+    for value in outside:
+        holder[name] = value
+        with pytest.raises(PolicyInvalid, match=name):
+            parse_policy(yaml.safe_dump(document), source="x")
 
 
 def keys_in(value: Any, prefix: str = "") -> Iterator[str]:
-    """The keys that a parsed file uses, as the page spells them."""
+    """The keys that a parsed file uses, as the reference spells them."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield f"{prefix}{name}"
@@ -114,6 +83,118 @@ def keys_in(value: Any, prefix: str = "") -> Iterator[str]:
 
 
 def test_the_whole_file_is_valid_and_uses_every_key() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    parse_policy(text, source="docs/policy.md")
-    assert set(KEYS) <= set(keys_in(yaml.safe_load(text)))
+    parse_policy(WHOLE, source="docs/policy.md")
+    written = {path for path in KEYS if not path.startswith("resolved_from")}
+    assert written <= set(keys_in(yaml.safe_load(WHOLE)))
+
+
+def policies_of_the_documents() -> Iterator[tuple[str, str]]:
+    """Every policy that a document shows or an example has, with where it is from."""
+    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")]):
+        for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)):
+            if "model_package_group:" in text:
+                yield f"{path.name}-{number}", text
+    for path in sorted((ROOT / "examples").rglob("policy.yaml")):
+        yield f"{path.parent.name}-example", path.read_text(encoding="utf-8")
+
+
+SHOWN = dict(policies_of_the_documents())
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_policy_that_is_shown_is_valid_by_the_schema(name: str) -> None:
+    Draft202012Validator(schema()).validate(yaml.safe_load(SHOWN[name]))
+
+
+def test_the_documents_show_policies() -> None:
+    assert {"policy.md-0", "wages-example"} <= set(SHOWN)
+
+
+def test_the_schema_is_a_schema_and_the_command_prints_it() -> None:
+    printed = json.loads(CliRunner().invoke(app, ["policy", "schema"]).stdout)
+    Draft202012Validator.check_schema(printed)
+    assert printed == schema()
+
+
+def without(document: dict[str, Any], path: str) -> dict[str, Any]:
+    changed = json.loads(json.dumps(document))
+    holder = changed
+    *above, name = path.split(".")
+    for part in above:
+        holder = holder[part]
+    del holder[name]
+    return changed  # type: ignore[no-any-return]
+
+
+def holder_of(document: Any, path: str) -> Any:
+    """The mapping of the whole file that holds a key, of a list its first that does."""
+    *above, name = path.split(".")
+    holders = [document]
+    for part in above:
+        holders = [one[part.removesuffix("[]")] for one in holders]
+        if part.endswith("[]"):
+            holders = [item for one in holders for item in one]
+    return next(one for one in holders if name in one)
+
+
+NONSENSE = ["soon", -1, 10**12, 1e300, [[]], {"unknown": 1}, ["x"] * 20, True]
+
+
+@pytest.mark.parametrize("path", [path for path in VALUES if not path.startswith("resolved_from")])
+def test_what_the_schema_refuses_of_a_key_the_model_refuses_too(path: str) -> None:
+    """The schema may know less than the model, and never more; of types it knows the same."""
+    refused = 0
+    for value in NONSENSE:
+        document = yaml.safe_load(WHOLE)
+        holder_of(document, path)[path.split(".")[-1]] = value
+        if accepted(document):
+            continue
+        refused += 1
+        with pytest.raises(PolicyInvalid):
+            parse_policy(yaml.safe_dump(document), source="x")
+    assert refused >= 3
+
+
+@pytest.mark.parametrize("path", ["gates", "gates.quality", "production.instance_type", "production.endpoint_name"])
+def test_a_whole_policy_needs_what_the_model_needs(path: str) -> None:
+    document = without(yaml.safe_load(WHOLE), path)
+    assert not accepted(document)
+    with pytest.raises(PolicyInvalid, match="missing"):
+        parse_policy(yaml.safe_dump(document), source="x")
+    assert accepted({**document, EXTENDS: "base.yaml"})
+
+
+def test_parts_of_a_policy_are_checked_as_far_as_they_go() -> None:
+    assert accepted(yaml.safe_load(WAGES))
+    assert accepted(yaml.safe_load(BASE))
+    assert not accepted({**yaml.safe_load(BASE), "surprise": 1})
+    assert not accepted({**yaml.safe_load(BASE), "production": {"startup": "1h"}})
+    assert not accepted({**yaml.safe_load(BASE), "approval": {"approvers": [{"email": "a@b"}]}})
+    assert not accepted({**yaml.safe_load(WAGES), EXTENDS: ["base.yaml"]})
+    assert accepted(yaml.safe_load(whole({"wages.yaml": WAGES, "base.yaml": BASE}).text))
+
+
+@pytest.mark.parametrize("path", KEYS)
+def test_the_defaults_of_the_schema_are_the_models(path: str) -> None:
+    key: Key = KEYS[path]
+    entry = schema()["$defs"][key.section.__name__]["properties"][key.name]
+    required = schema()["$defs"][key.section.__name__].get("required", [])
+    assert (key.name in required) is key.field.is_required()
+    if key.field.is_required() or key.field.default is None or isinstance(key.field.default, Section):
+        assert "default" not in entry
+    else:
+        assert adapter(key.field).validate_python(entry["default"]) == key.field.default
+
+
+def test_a_duration_is_written_as_it_is_read() -> None:
+    for seconds in (0, 1, 59, 60, 90, 3600, 5400, 86400, 259200):
+        assert seconds_of(duration_text(seconds)) == seconds
+
+
+def test_every_section_is_documented_at_one_place() -> None:
+    """A section at two places would have one description for both."""
+    places = {(key.section, key.name) for key in KEYS.values()}
+    assert len(places) == len(KEYS)
+    assert {key.section for key in KEYS.values()} >= {Policy}
+    with pytest.raises(ValidationError):
+        Policy.model_validate({})

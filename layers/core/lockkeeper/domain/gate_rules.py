@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from lockkeeper.domain.section import Number, S3Uri, Section
 
@@ -39,8 +39,13 @@ def _one_of(known: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
-BiasMetric = Annotated[str, _one_of((*PRE_TRAINING_BIAS, *POST_TRAINING_BIAS))]
-DataCheck = Annotated[str, _one_of(DATA_CHECKS)]
+def _listed(known: tuple[str, ...]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": [*known]})
+
+
+BIAS_METRICS = (*PRE_TRAINING_BIAS, *POST_TRAINING_BIAS)
+BiasMetric = Annotated[str, _one_of(BIAS_METRICS), _listed(BIAS_METRICS)]
+DataCheck = Annotated[str, _one_of(DATA_CHECKS), _listed(DATA_CHECKS)]
 
 
 def direction_of(metric: str) -> Literal["higher", "lower"] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -29,6 +31,7 @@ from lockkeeper.domain.gate_rules import (
     Reports,
 )
 from lockkeeper.domain.online.latency import fewest
+from lockkeeper.domain.policy_nodes import document_of, nodes_of, place_of
 from lockkeeper.domain.section import Number, S3Uri, Section
 
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
@@ -43,7 +46,8 @@ def seconds_of(duration: object) -> int:
     return int(match.group(1)) * SECONDS[match.group(2)]
 
 
-Duration = Annotated[int, BeforeValidator(seconds_of)]
+_WRITTEN = WithJsonSchema({"type": "string", "pattern": DURATION.pattern})
+Duration = Annotated[int, BeforeValidator(seconds_of), _WRITTEN]
 """Seconds; written as `10m` in the file."""
 
 
@@ -54,7 +58,7 @@ def _bearable(seconds: int) -> int:
     return seconds
 
 
-StartupTimeout = Annotated[int, BeforeValidator(seconds_of), AfterValidator(_bearable)]
+StartupTimeout = Annotated[int, BeforeValidator(seconds_of), AfterValidator(_bearable), _WRITTEN]
 """Seconds that creating or updating an endpoint may take."""
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
@@ -254,8 +258,27 @@ class Production(Section):
         return self
 
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class SourceFile(Section):
+    """A file that rules come from; its path is as seen from the first."""
+
+    file: Annotated[str, StringConstraints(min_length=1)]
+    sha256: Sha256
+
+
+class ResolvedFrom(Section):
+    """What `lockkeeper policy apply` writes into a policy that extends another, and nobody else."""
+
+    files: tuple[SourceFile, ...] = Field(min_length=2, strict=False)
+    rules: Sha256
+
+
 class Policy(Section):
     """The rules of one model package group."""
+
+    resolved_from: ResolvedFrom | None = None
 
     model_package_group: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
     mode: Literal["observe", "enforce"] = "enforce"
@@ -270,26 +293,34 @@ class Policy(Section):
 
 
 def parse_policy(text: str, *, source: str) -> Policy:
-    """Read a policy; `PolicyInvalid` has one line per mistake: `source:line: where: what is wrong`."""
+    """Read a whole policy; `PolicyInvalid` has one line per mistake: `source:line: where: what is wrong`."""
+    return policy_from(nodes_of(text, source))
+
+
+def policy_from(root: yaml.MappingNode) -> Policy:
+    """The policy that nodes describe, of one file or of several; `PolicyInvalid` as `parse_policy`."""
+    document = document_of(root)
+    if "extends" in document:
+        raise PolicyInvalid(
+            f"{place_of(root, ('extends',))}: extends: a policy in force is whole",
+            cure="put it in force with `lockkeeper policy apply FILE`, which reads the files that it extends",
+        )
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: what looks like a date or a number to YAML and is none, such as 2026-13-45.
-        mark = getattr(error, "problem_mark", None)
-        place = f"{source}:{mark.line + 1}" if mark else source
-        problem = getattr(error, "problem", None) or str(error)
-        raise PolicyInvalid(f"{place}: not YAML: {problem}", cure="mend the file's syntax") from error
-    if not isinstance(document, dict) or node is None:
-        raise PolicyInvalid(f"{source}:1: a policy is a mapping of keys", cure="start with model_package_group: NAME")
-    repeated = list(_repeated_keys(node))
-    if repeated:
-        raise PolicyInvalid("\n".join(f"{source}:{line}: {key}: written twice" for key, line in repeated))
-    try:
-        return Policy.model_validate(document)
+        policy = Policy.model_validate(document)
     except ValidationError as error:
-        lines = [_refusal(source, node, mistake) for mistake in _mistakes(error)]
-        raise PolicyInvalid("\n".join(lines)) from error
+        raise PolicyInvalid("\n".join(_refusal(root, mistake) for mistake in _mistakes(error))) from error
+    if policy.resolved_from and policy.resolved_from.rules != rules_fingerprint(document):
+        raise PolicyInvalid(
+            f"{place_of(root, ('resolved_from',))}: resolved_from: the rules are not those of the files that it names",
+            cure="change those files and apply them, or remove resolved_from and apply this file by itself",
+        )
+    return policy
+
+
+def rules_fingerprint(document: dict[str, Any]) -> str:
+    """SHA-256 (hex) of a policy's rules, however they are written and whatever files they come from."""
+    rules = {key: value for key, value in document.items() if key != "resolved_from"}
+    return hashlib.sha256(json.dumps(rules, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def fingerprint(text: str) -> str:
@@ -304,57 +335,16 @@ def _mistakes(error: ValidationError) -> list[dict[str, Any]]:
     return [mistake for mistake in found if mistake["type"] != "too_short" or mistake["loc"] not in lists]
 
 
-def _refusal(source: str, root: yaml.Node, mistake: dict[str, Any]) -> str:
+def _refusal(root: yaml.Node, mistake: dict[str, Any]) -> str:
     path = tuple(mistake["loc"])
     where = ".".join(str(part) for part in path) or "policy"
-    line = _line_of(root, path)
     kind, given = mistake["type"], mistake.get("input")
     if kind == "extra_forbidden":
-        message = "unknown key; remove it or look at docs/policy.md for the keys of this version"
+        message = "unknown key; remove it or look at docs/policy-reference.md for the keys of this version"
     elif kind == "missing":
         message = "missing; add it"
     else:
         message = str(mistake["msg"]).removeprefix("Value error, ")
         if not isinstance(given, (dict, list)):
             message += f" (given: {given!r})"
-    return f"{source}:{line}: {where}: {message}"
-
-
-def _line_of(node: yaml.Node, path: tuple[object, ...]) -> int:
-    """Line (from 1) of the deepest part of `path` that the file has."""
-    line = node.start_mark.line + 1
-    for part in path:
-        child: yaml.Node | None = None
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(part):
-                    line, child = key.start_mark.line + 1, value
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            child = node.value[part]
-            line = node.value[part].start_mark.line + 1
-        if child is None:
-            return line
-        node = child
-    return line
-
-
-def _repeated_keys(root: yaml.Node) -> list[tuple[str, int]]:
-    """Keys that a mapping has twice, with their lines. Each node is looked at once: an alias may repeat or contain itself."""
-    found: list[tuple[str, int]] = []
-    known: set[int] = set()
-    open_nodes = [root]
-    while open_nodes:
-        node = open_nodes.pop()
-        if id(node) in known:
-            continue
-        known.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
-            for key, _ in node.value:
-                if key.value in seen:
-                    found.append((key.value, key.start_mark.line + 1))
-                seen.add(key.value)
-            open_nodes += [value for _, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            open_nodes += node.value
-    return sorted(found, key=lambda one: one[1])
+    return f"{place_of(root, path)}: {where}: {message}"
