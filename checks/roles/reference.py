@@ -8,11 +8,13 @@ from typing import Any
 
 from policy_sentry.querying.actions import get_action_data
 
-NEEDS_EVERY_RESOURCE = frozenset({"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"})
-"""Actions with a resource level that AWS tells callers not to use.
+NEEDS_EVERY_RESOURCE = frozenset(
+    {"cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory", "sagemaker:ListModelPackages"}
+)
+"""Actions with a resource level that callers are not to use.
 
-API reference of both: "you must be signed on with the permission that is scoped to *. You can't return information about composite
-alarms if your permission has a narrower scope."
+A list of model packages over every group names none of them. API reference of the alarms: "you must be signed on with the
+permission that is scoped to *. You can't return information about composite alarms if your permission has a narrower scope."
 """
 
 WITH_SLASHES = frozenset({"ObjectName", "RoleNameWithPath", "LogGroupName", "LogStreamName", "ModelPackageName"})

@@ -376,6 +376,24 @@ def test_a_version_that_is_gone_is_none(session: StubbedSession) -> None:
         registry.describe(PACKAGE)
 
 
+def test_versions_of_every_group_are_listed_by_when_they_were_registered(session: StubbedSession) -> None:
+    stub = session.stub("sagemaker")
+    asked = {
+        "ModelPackageType": "Versioned",
+        "CreationTimeAfter": SINCE - timedelta(days=1),
+        "CreationTimeBefore": SINCE,
+    }
+    one = {
+        "ModelPackageArn": PACKAGE,
+        "CreationTime": SINCE - timedelta(hours=1),
+        "ModelPackageStatus": "Completed",
+    }
+    stub.add_response("list_model_packages", {"ModelPackageSummaryList": [one], "NextToken": "more"}, asked)
+    stub.add_response("list_model_packages", {"ModelPackageSummaryList": [one]}, {**asked, "NextToken": "more"})
+    registry = SageMakerRegistry(session.client("sagemaker"))
+    assert registry.registered(SINCE - timedelta(days=1), SINCE) == [one, one]
+
+
 def test_a_stamp_is_what_the_registry_accepts(session: StubbedSession) -> None:
     stub = session.stub("sagemaker")
     stub.add_response(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import Cloud, policy_text
+from tests.e2e.harness import SCIKIT_LEARN, Cloud, package_request, policy_text
 from tests.e2e.test_a_promotion import answer_of, prepare, register
 
 pytestmark = pytest.mark.full
@@ -114,6 +114,24 @@ def test_a_swallowed_endpoint_event_is_made_up_for_by_the_next_look(cloud: Cloud
         found = keep_house(cloud)
     assert [one["kind"] for one in found if "muffled" in one["what"]] == ["overdue wait"]
     cloud.wait_for("muffled-v1-a1", "promoted")
+
+
+def test_a_registration_that_nobody_was_told_of_is_found_in_the_registry(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.group("strange")
+    prepare(cloud, "unseen", tmp_path)
+    with cloud.deaf("ReactToRegistryPackageChanged"):
+        register(cloud, "unseen", 3.0)
+        # Of a group that has no policy: nobody's business, and told from a missing permission.
+        report = cloud.put("unseen-models", "strange.json", "{}")
+        request = package_request("strange", SCIKIT_LEARN, "s3://unseen-models/unseen/model.tar.gz", report)
+        cloud.client("sagemaker", "registry").create_model_package(**request)
+        found = eventually(
+            lambda: [one for one in keep_house(cloud) if one["kind"] in ("unseen registration", "problem")]
+        )
+    assert found == [{"kind": "unseen registration", "what": "unseen-v1-a1: started"}]
+    cloud.wait_for("unseen-v1-a1", "promoted")
+    assert [one["kind"] for one in keep_house(cloud) if "unseen" in one["kind"]] == []
+    assert cloud.release_status("strange-v1-a1") == "not opened"
 
 
 def test_dead_letters_come_back_once_however_often_they_are_played(cloud: Cloud, tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class Fleet:
         self.world.objects.stored[f"s3://models/{group}/quality.json"] = quality_report(0.8)
         container = {"Image": IMAGE, "ImageDigest": IMAGE_DIGEST, "ModelDataUrl": f"s3://models/{group}/model.tar.gz"}
         self.world.registry.packages[arn_of(group)] = {
+            "CreationTime": self.world.clock.now(),
             "ModelPackageArn": arn_of(group),
             "ModelPackageStatus": "Completed",
             "ModelApprovalStatus": "PendingManualApproval",

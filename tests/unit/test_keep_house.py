@@ -9,10 +9,10 @@ import pytest
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.release import Status
 from lockkeeper.use_cases.decide_approval import decide_by_link
-from lockkeeper.use_cases.keep_house import LATE, QUIET, Found, Kind, keep_house
+from lockkeeper.use_cases.keep_house import LATE, QUIET, RECENT, Found, Kind, keep_house
 
 from tests.unit.breaking import BreakingWorld, Broken
-from tests.unit.harbour import ALARM, GROUP, Harbour, release_id
+from tests.unit.harbour import ALARM, GROUP, Harbour, package_arn, policy_document, release_id
 
 STAGING = "lockkeeper-wages-v1-a1-staging"
 PERIOD = timedelta(minutes=5)
@@ -80,6 +80,47 @@ def test_a_lost_alarm_is_made_up_for_long_before_the_bake_ends() -> None:
     harbour.world.production.change_alarm(ALARM, "ALARM")  # And nobody is told.
     assert kinds(look_around(harbour)) == [Kind.OVERDUE]
     assert harbour.release(1).status is Status.ROLLED_BACK
+
+
+def test_a_lost_registration_is_released_by_the_next_look_and_no_other() -> None:
+    harbour = Harbour()
+    harbour.register(1, told=False)
+    assert harbour.world.ledger.releases() == []
+    assert keep_house(QUIET, harbour.world) == [], "its event may still be under way"
+    assert kinds(look_around(harbour)) == [Kind.UNSEEN]
+    harbour.approve()
+    harbour.tell_registry(1)
+    assert [one.release_id for one in harbour.world.ledger.releases()] == [release_id(1)]
+    assert Kind.UNSEEN not in kinds(look_around(harbour))
+
+
+def test_an_execution_that_has_not_opened_its_release_yet_is_no_lost_registration() -> None:
+    harbour = Harbour()
+    harbour.register(1, told=False)
+    harbour.world.tasks.start(release_id(1), {})
+    harbour.world.clock.advance(PERIOD)
+    assert keep_house(QUIET, harbour.world) == []
+
+
+@pytest.mark.parametrize("case", ["before its policy", "of yesterday", "without a policy", "rejected", "not completed"])
+def test_what_was_registered_for_nobody_is_left_alone(case: str) -> None:
+    harbour = Harbour()
+    harbour.register(1, told=False)
+    package = harbour.world.registry.packages[package_arn(1)]
+    if case == "before its policy":
+        harbour.world.clock.advance(timedelta(seconds=2))
+        harbour.apply(policy_document())
+    elif case == "of yesterday":
+        harbour.world.clock.advance(RECENT)
+    elif case == "without a policy":
+        other = package["ModelPackageArn"].replace(f"/{GROUP}/", "/others/")
+        harbour.world.registry.packages = {other: {**package, "ModelPackageArn": other}}
+    elif case == "rejected":
+        package["ModelApprovalStatus"] = "Rejected"
+    else:
+        package["ModelPackageStatus"] = "Pending"
+    assert look_around(harbour) == []
+    assert harbour.world.ledger.releases() == []
 
 
 def test_looks_at_a_bake_that_goes_well_leave_no_trace() -> None:

@@ -193,6 +193,10 @@ class Registry(Protocol):
         """DescribeModelPackage's answer, or None when there is no such version."""
         ...
 
+    def registered(self, after: datetime, before: datetime) -> list[dict[str, Any]]:
+        """ListModelPackages' summaries of the versions, of any group, that were registered between these times."""
+        ...
+
     def stamp(
         self, arn: str, *, status: str | None, description: str, metadata: dict[str, str], life_cycle: str
     ) -> None:

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from lockkeeper.domain.errors import StampRefused
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mypy_boto3_sagemaker import SageMakerClient
 
 NOT_ALLOWED = re.compile(r"[^A-Za-z0-9 _.:/=+\-@]")
@@ -28,6 +30,12 @@ class SageMakerRegistry:
             if _is_missing(error):
                 return None
             raise
+
+    def registered(self, after: datetime, before: datetime) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("list_model_packages").paginate(
+            ModelPackageType="Versioned", CreationTimeAfter=after, CreationTimeBefore=before
+        )
+        return [cast("dict[str, Any]", one) for page in pages for one in page["ModelPackageSummaryList"]]
 
     def stamp(
         self, arn: str, *, status: str | None, description: str, metadata: dict[str, str], life_cycle: str

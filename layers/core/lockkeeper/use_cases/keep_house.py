@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from lockkeeper.domain.errors import ReleaseStopped, TryAgain, UnknownRelease
+from lockkeeper.domain.errors import PolicyMissing, ReleaseStopped, TryAgain, UnknownRelease
+from lockkeeper.domain.model_package import PackageName
+from lockkeeper.domain.registration import PackageHint, Start
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.close_release import hand_on_lock, remove_staging
 from lockkeeper.use_cases.open_release import STATE as OPEN
 from lockkeeper.use_cases.open_release import interrupt, take_or_wait
 from lockkeeper.use_cases.pinned import pinned_policy
+from lockkeeper.use_cases.react_to_registry import start_release
 from lockkeeper.use_cases.reap_release import ALIVE, reap
 from lockkeeper.use_cases.resume_release import look_at_endpoint_of
 from lockkeeper.use_cases.settle_wait import deliver, fail_wait
@@ -27,6 +30,8 @@ QUIET = timedelta(minutes=3)
 """How long nothing was written about a release before it is looked at: less than the five minutes between two looks."""
 LATE = timedelta(minutes=1)
 """How late a deadline may come: one-time schedules have a precision of one minute."""
+RECENT = timedelta(days=1)
+"""How old a registration may be whose event is believed lost: EventBridge tries to deliver for as long."""
 
 
 class Kind(StrEnum):
@@ -37,6 +42,7 @@ class Kind(StrEnum):
     DEAD = "dead execution"
     LOCK = "idle lock"
     STAGING = "forgotten staging endpoint"
+    UNSEEN = "unseen registration"
     PROBLEM = "problem"
 
 
@@ -49,11 +55,12 @@ class Found:
 
 
 def keep_house(quiet: timedelta, world: World) -> list[Found]:
-    """Go through every unfinished release, then through the staging endpoints. One that cannot be helped stops no other."""
+    """Go through every unfinished release, the staging endpoints and the registry. One that cannot be helped stops no other."""
     found: list[Found] = []
     for release_id in world.ledger.unfinished():
         found += _carefully(release_id, _look_after(release_id, quiet, world))
-    return found + _carefully("staging", _forgotten_endpoints(world))
+    found += _carefully("staging", _forgotten_endpoints(world))
+    return found + _carefully("registry", _unseen_registrations(quiet, world))
 
 
 def _carefully(name: str, look: Iterator[Found]) -> list[Found]:
@@ -142,3 +149,30 @@ def _forgotten_endpoints(world: World) -> Iterator[Found]:
             yield Found(Kind.PROBLEM, f"{name}: {passing}")
         else:
             yield Found(Kind.STAGING, f"{name}: deleted, {release_id} has ended")
+
+
+def _unseen_registrations(quiet: timedelta, world: World) -> Iterator[Found]:
+    """Versions of a day that no release is about, of groups whose policy was there before them.
+
+    What was registered before its policy was nobody's business then; `lockkeeper replay` releases it.
+    """
+    now = world.clock.now()
+    for summary in world.registry.registered(now - RECENT, now - quiet):
+        name = PackageName.from_arn(summary["ModelPackageArn"])
+        if name is None or summary["ModelPackageStatus"] != "Completed" or _known(name, summary["CreationTime"], world):
+            continue
+        hint = PackageHint(summary["ModelPackageArn"], name.account, name.region, ())
+        started = start_release(hint, name, world)
+        if isinstance(started, Start):
+            yield Found(Kind.UNSEEN, f"{started.release_id}: started")
+
+
+def _known(name: PackageName, registered_at: datetime, world: World) -> bool:
+    """Whether a version has a release, or had no policy when it was registered."""
+    if world.ledger.release_of(name.group, name.version) is not None:
+        return True
+    try:
+        changed_at = world.policies.load(name.group).changed_at
+    except PolicyMissing:
+        return True
+    return datetime.fromisoformat(changed_at) > registered_at

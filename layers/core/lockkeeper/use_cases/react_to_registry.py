@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockkeeper.domain.registration import Ignore, Start, decide_on_package, name_of, package_hint
+from lockkeeper.domain.model_package import PackageName
+from lockkeeper.domain.registration import (
+    Ignore,
+    PackageHint,
+    Start,
+    decide_on_package,
+    name_of,
+    package_hint,
+)
 from lockkeeper.ports import World
 
 
@@ -14,8 +22,11 @@ def react_to_registry(event: dict[str, Any], world: World) -> Start | Ignore:
     if isinstance(hint, Ignore):
         return hint
     name = name_of(hint, world.accounts)
-    if isinstance(name, Ignore):
-        return name
+    return name if isinstance(name, Ignore) else start_release(hint, name, world)
+
+
+def start_release(hint: PackageHint, name: PackageName, world: World) -> Start | Ignore:
+    """Start the release of a version that the registry has, unless there is a reason not to."""
     champion = world.ledger.champion(name.group)
     decision = decide_on_package(
         hint,

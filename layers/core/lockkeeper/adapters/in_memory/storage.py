@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from lockkeeper.adapters.in_memory.copies import copied
@@ -102,6 +103,10 @@ class InMemoryRegistry:
 
     def describe(self, arn: str) -> dict[str, Any] | None:
         return copied(self.packages.get(arn))
+
+    def registered(self, after: datetime, before: datetime) -> list[dict[str, Any]]:
+        found = [one for one in self.packages.values() if after < one["CreationTime"] < before]
+        return copied(found)
 
     def stamp(
         self, arn: str, *, status: str | None, description: str, metadata: dict[str, str], life_cycle: str
