@@ -233,7 +233,8 @@ def test_what_is_under_way_is_left_alone_and_not_even_read() -> None:
     watching.begin()
     harbour.world.clock.advance(QUIET - timedelta(seconds=1))
     assert keep_house(QUIET, watching) == []  # type: ignore[arg-type]
-    assert watching.calls == ["ledger.unfinished", "ledger.get", "staging.staging_endpoints"]
+    looks = ["ledger.unfinished", "ledger.get", "staging.staging_endpoints", "registry.registered"]
+    assert watching.calls == looks
 
 
 def test_a_release_that_waits_for_people_is_looked_at_and_left_alone() -> None:
