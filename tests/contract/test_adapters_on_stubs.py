@@ -382,6 +382,7 @@ def test_versions_of_every_group_are_listed_by_when_they_were_registered(session
         "ModelPackageType": "Versioned",
         "CreationTimeAfter": SINCE - timedelta(days=1),
         "CreationTimeBefore": SINCE,
+        "MaxResults": 100,
     }
     one = {
         "ModelPackageArn": PACKAGE,

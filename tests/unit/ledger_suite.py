@@ -61,6 +61,8 @@ def test_the_latest_attempt_is_the_release_of_a_version(ledger: Ledger) -> None:
     assert not ledger.open(replace(FIRST, release_id="late-first", attempt=1))
     assert ledger.release_of("wages", 1) == "wages-v1-a2"
     assert ledger.release_of("wages", 2) is None
+    assert ledger.versions("wages") == {1}
+    assert ledger.versions("others") == set()
 
 
 def test_releases_are_listed_newest_first(ledger: Ledger) -> None:

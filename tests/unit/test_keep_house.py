@@ -9,7 +9,8 @@ import pytest
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.release import Status
 from lockkeeper.use_cases.decide_approval import decide_by_link
-from lockkeeper.use_cases.keep_house import LATE, QUIET, RECENT, Found, Kind, keep_house
+from lockkeeper.use_cases.keep_house import LATE, QUIET, Found, Kind, keep_house
+from lockkeeper.use_cases.unseen_registrations import RECENT
 
 from tests.unit.breaking import BreakingWorld, Broken
 from tests.unit.harbour import ALARM, GROUP, Harbour, package_arn, policy_document, release_id

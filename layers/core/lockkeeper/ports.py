@@ -92,6 +92,10 @@ class Ledger(Protocol):
         """Id of the latest attempt to release a version."""
         ...
 
+    def versions(self, group: str) -> set[int]:
+        """The versions of a group that a release is about."""
+        ...
+
     def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
         """Add to the timeline and set fields of the release, in one write."""
         ...

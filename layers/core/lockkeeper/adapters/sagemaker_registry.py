@@ -33,7 +33,10 @@ class SageMakerRegistry:
 
     def registered(self, after: datetime, before: datetime) -> list[dict[str, Any]]:
         pages = self._client.get_paginator("list_model_packages").paginate(
-            ModelPackageType="Versioned", CreationTimeAfter=after, CreationTimeBefore=before
+            ModelPackageType="Versioned",
+            CreationTimeAfter=after,
+            CreationTimeBefore=before,
+            PaginationConfig={"PageSize": 100},
         )
         return [cast("dict[str, Any]", one) for page in pages for one in page["ModelPackageSummaryList"]]
 

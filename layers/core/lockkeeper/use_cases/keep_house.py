@@ -10,19 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from lockkeeper.domain.errors import PolicyMissing, ReleaseStopped, TryAgain, UnknownRelease
-from lockkeeper.domain.model_package import PackageName
-from lockkeeper.domain.registration import PackageHint, Start
+from lockkeeper.domain.errors import ReleaseStopped, TryAgain, UnknownRelease
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.close_release import hand_on_lock, remove_staging
 from lockkeeper.use_cases.open_release import STATE as OPEN
 from lockkeeper.use_cases.open_release import interrupt, take_or_wait
 from lockkeeper.use_cases.pinned import pinned_policy
-from lockkeeper.use_cases.react_to_registry import start_release
 from lockkeeper.use_cases.reap_release import ALIVE, reap
 from lockkeeper.use_cases.resume_release import look_at_endpoint_of
 from lockkeeper.use_cases.settle_wait import deliver, fail_wait
+from lockkeeper.use_cases.unseen_registrations import start_unseen
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 from lockkeeper.use_cases.watch_production import look_at_bake
 
@@ -30,8 +28,6 @@ QUIET = timedelta(minutes=3)
 """How long nothing was written about a release before it is looked at: less than the five minutes between two looks."""
 LATE = timedelta(minutes=1)
 """How late a deadline may come: one-time schedules have a precision of one minute."""
-RECENT = timedelta(days=1)
-"""How old a registration may be whose event is believed lost: EventBridge tries to deliver for as long."""
 
 
 class Kind(StrEnum):
@@ -60,7 +56,8 @@ def keep_house(quiet: timedelta, world: World) -> list[Found]:
     for release_id in world.ledger.unfinished():
         found += _carefully(release_id, _look_after(release_id, quiet, world))
     found += _carefully("staging", _forgotten_endpoints(world))
-    return found + _carefully("registry", _unseen_registrations(quiet, world))
+    unseen = (Found(Kind.UNSEEN, f"{release_id}: started") for release_id in start_unseen(quiet, world))
+    return found + _carefully("registry", unseen)
 
 
 def _carefully(name: str, look: Iterator[Found]) -> list[Found]:
@@ -149,30 +146,3 @@ def _forgotten_endpoints(world: World) -> Iterator[Found]:
             yield Found(Kind.PROBLEM, f"{name}: {passing}")
         else:
             yield Found(Kind.STAGING, f"{name}: deleted, {release_id} has ended")
-
-
-def _unseen_registrations(quiet: timedelta, world: World) -> Iterator[Found]:
-    """Versions of a day that no release is about, of groups whose policy was there before them.
-
-    What was registered before its policy was nobody's business then; `lockkeeper replay` releases it.
-    """
-    now = world.clock.now()
-    for summary in world.registry.registered(now - RECENT, now - quiet):
-        name = PackageName.from_arn(summary["ModelPackageArn"])
-        if name is None or summary["ModelPackageStatus"] != "Completed" or _known(name, summary["CreationTime"], world):
-            continue
-        hint = PackageHint(summary["ModelPackageArn"], name.account, name.region, ())
-        started = start_release(hint, name, world)
-        if isinstance(started, Start):
-            yield Found(Kind.UNSEEN, f"{started.release_id}: started")
-
-
-def _known(name: PackageName, registered_at: datetime, world: World) -> bool:
-    """Whether a version has a release, or had no policy when it was registered."""
-    if world.ledger.release_of(name.group, name.version) is not None:
-        return True
-    try:
-        changed_at = world.policies.load(name.group).changed_at
-    except PolicyMissing:
-        return True
-    return datetime.fromisoformat(changed_at) > registered_at

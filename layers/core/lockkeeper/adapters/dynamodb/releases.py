@@ -77,6 +77,10 @@ class Releases:
         item = self.table.get(f"GROUP#{group}", f"VERSION#{version:010d}")
         return str(item["release_id"]) if item else None
 
+    def versions(self, group: str) -> set[int]:
+        found = self.table.query(f"GROUP#{group}", "VERSION#")
+        return {int(item["sk"].removeprefix("VERSION#")) for item in found}
+
     def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
         at = self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         entry = json.dumps({"at": at, "what": what, "why": why})

@@ -62,6 +62,10 @@ class Releases:
             known = self._attempts.get((group, version))
         return known[1] if known else None
 
+    def versions(self, group: str) -> set[int]:
+        with self.writing:
+            return {version for its_group, version in self._attempts if its_group == group}
+
     def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
         unknown = set(changes) - CHANGEABLE
         if unknown:
