@@ -51,6 +51,14 @@ def prepare(cloud: Cloud, group: str, folder: Path, **more: str) -> None:
     cloud.apply(policy_text(group, metric="regression_metrics.mae.value", bound="at_most: 5", **more), folder)
 
 
+def ask_for_replay(cloud: Cloud, group: str, folder: Path, rows: int = 120, more: str = "") -> None:
+    """A policy with a replay of rows whose label is 1.5."""
+    suite = "label,a\n" + "".join(f"1.5,{row}\n" for row in range(rows))
+    dataset = cloud.put(f"{group}-models", "holdout.csv", suite)
+    staging = f"{{tests: {{replay: {{dataset: {dataset}, at_most: {{mae: 1}}{more}}}}}}}"
+    cloud.apply(policy_text(group, metric="regression_metrics.mae.value", bound="at_most: 5", staging=staging), folder)
+
+
 def answer_of(cloud: Cloud, endpoint: str) -> str:
     runtime = cloud.client("sagemaker-runtime", "production")
     answer = runtime.invoke_endpoint(EndpointName=endpoint, ContentType="text/csv", Accept="text/csv", Body="1,2")
@@ -86,12 +94,16 @@ def test_a_promotion_takes_ten_transitions_and_describes_nothing_while_it_waits(
 
 def test_the_second_version_replaces_the_first_and_leaves_nothing_of_staging(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "twice", tmp_path)
+    ask_for_replay(cloud, "twice", tmp_path)
     register(cloud, "twice", 1.0)
     cloud.wait_for("twice-v1-a1", "promoted")
     register(cloud, "twice", 2.0)
     release = cloud.wait_for("twice-v2-a1", "promoted")
 
     assert answer_of(cloud, "twice") == "2.0"
+    compared = next(one for one in release["verdicts"] if one["gate"] == "replay: mae against the champion")
+    assert (compared["verdict"], compared["measured"]) == ("passed", 0.5)
+    assert "champion 0.5 on the same 120 rows" in compared["required"]
     assert release["endpoints"]["production"]["previous_config_name"] == "lockkeeper-twice-v1-a1-production"
     sagemaker = cloud.client("sagemaker")
     assert [one["EndpointName"] for one in sagemaker.list_endpoints(NameContains="twice")["Endpoints"]] == ["twice"]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.harness import SCIKIT_LEARN, Cloud, models_own_role, package_request, policy_text
-from tests.e2e.test_a_promotion import answer_of, prepare, register
+from tests.e2e.test_a_promotion import answer_of, ask_for_replay, prepare, register
 from tests.e2e.test_nothing_stranded import (
     broken,
     endpoints,
@@ -261,6 +261,15 @@ def test_a_reaped_release_wakes_who_waits(cloud: Cloud, tmp_path: Path) -> None:
     assert cloud.wait_for("bequeathed-v1-a1")["status"] == "failed"
     cloud.wait_for("bequeathed-v2-a1", "promoted")
     assert letters(cloud) == 0
+
+
+def test_a_champion_that_was_never_replayed_leaves_the_comparison_open(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "unreplayed", tmp_path)
+    register(cloud, "unreplayed", 1.0)
+    cloud.wait_for("unreplayed-v1-a1", "promoted")
+    ask_for_replay(cloud, "unreplayed", tmp_path)
+    register(cloud, "unreplayed", 2.0)
+    assert "without a replay whose answers were kept" in cloud.wait_for("unreplayed-v2-a1", "failed")["reason"]
 
 
 def test_joined_accounts_are_asked_for_the_same(joined_cloud: Cloud, tmp_path: Path) -> None:

@@ -11,10 +11,19 @@ import yaml
 from lockkeeper.domain import gates
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
-from lockkeeper.domain.policy import Gates
+from lockkeeper.domain.online.replay import ServedAnswers, judge_against_champion
+from lockkeeper.domain.online.rows import Replayed
+from lockkeeper.domain.policy import Gates, Replay
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
-EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+OFFLINE, ONLINE = PAGE.split("## artifact")
+
+
+def examples(text: str) -> list[dict[str, Any]]:
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+EXAMPLES = examples(OFFLINE)
 ANY_QUALITY = [{"metric": "nothing.value", "at_least": 0}]
 
 
@@ -31,9 +40,23 @@ def test_an_example_ends_as_the_page_says(example: dict[str, Any]) -> None:
         assert verdict.measured == pytest.approx(told["measured"], abs=1e-4)
 
 
+def hits(right: int, of: int) -> Replayed:
+    """Answers to numbered rows, of which the first are right."""
+    return Replayed("a suite", tuple((str(row), "1", "1" if row < right else "0") for row in range(of)))
+
+
+@pytest.mark.parametrize("example", [one for one in examples(ONLINE) if "champion" in one])
+def test_a_replay_ends_as_the_page_says(example: dict[str, Any]) -> None:
+    asked = Replay.model_validate(example["policy"])
+    champion = ServedAnswers(1, hits(**example["champion"]))
+    share = asked.champion.worse_by_at_most
+    judged = judge_against_champion(hits(**example["answers"]), champion, asked.metrics, share, asked.minimum_rows)
+    assert [{name: getattr(one, name) for name in example["verdict"]} for one in judged] == [example["verdict"]]
+
+
 def test_every_gate_has_a_section_with_an_example_and_no_other_has() -> None:
     modules = {path.stem.replace("_", " ") for path in Path(gates.__file__).parent.glob("*.py")}
     modules -= {"  init  ", "verdicts"}
-    sections = re.split(r"^## ", PAGE.split("## artifact")[0], flags=re.MULTILINE)[2:]
+    sections = re.split(r"^## ", OFFLINE, flags=re.MULTILINE)[2:]
     assert {section.splitlines()[0] for section in sections} == modules
     assert all("```yaml" in section for section in sections)

@@ -13,10 +13,11 @@ from lockkeeper.adapters.in_memory.endpoints import InMemoryEndpoints
 from lockkeeper.domain.errors import DeploymentFailed, EvidenceMissing
 from lockkeeper.domain.online.latency import fewest, interval, judge_latency, percentile
 from lockkeeper.domain.online.load import Shot, judge_load
+from lockkeeper.domain.online.rows import Answered, Row
 from lockkeeper.domain.online.safety import hostile_cases, judge_safety
 from lockkeeper.domain.policy import Latency, Load, StagingTests
 from lockkeeper.domain.release import Outcome, Status
-from lockkeeper.domain.staging_tests import Answered, contract_cases
+from lockkeeper.domain.staging_tests import contract_cases
 from lockkeeper.use_cases.probe_staging import Good, good_requests, measure_latency, measure_load
 
 from tests.unit.harbour import HOLDOUT, Harbour, policy_document, release_id
@@ -157,7 +158,7 @@ def test_good_requests_are_rows_or_the_contracts_own() -> None:
         "\n".join(json.dumps({**line, **more}) for more in ({}, {"expect": {"status": 400}})), source="c"
     )
     assert good_requests(cases, []) == (Good("1", "text/csv", "application/json"),)
-    assert good_requests(cases, [("label", "5,6")]) == (Good("5,6", "text/csv", "text/csv"),)
+    assert good_requests(cases, [Row("label", "5,6")]) == (Good("5,6", "text/csv", "text/csv"),)
     with pytest.raises(EvidenceMissing, match="answered 200"):
         good_requests(cases[1:], [])
 

@@ -7,18 +7,10 @@ from typing import Any
 
 import pytest
 from lockkeeper.domain.errors import EvidenceMissing
+from lockkeeper.domain.online.replay import REPLAY_METRICS, Bounds, judge_replay
+from lockkeeper.domain.online.rows import Answered, Replayed, Row, labelled_rows, predictions_in
 from lockkeeper.domain.release import Outcome
-from lockkeeper.domain.staging_tests import (
-    Answered,
-    accuracy,
-    contract_cases,
-    judge_contract,
-    judge_replay,
-    labelled_rows,
-    mean_absolute_error,
-    predictions_in,
-    root_mean_squared_error,
-)
+from lockkeeper.domain.staging_tests import contract_cases, judge_contract
 
 
 def contract(answer: Answered, **expect: Any) -> Any:
@@ -87,7 +79,7 @@ def test_a_body_may_be_json() -> None:
 
 
 def test_rows_are_label_and_features() -> None:
-    assert labelled_rows('y,a,b\n1,2,"x,y"\n\n0,3,z\n', source="h.csv") == [("1", '2,"x,y"'), ("0", "3,z")]
+    assert labelled_rows('y,a,b\n1,2,"x,y"\n\n0,3,z\n', source="h.csv") == [Row("1", '2,"x,y"'), Row("0", "3,z")]
 
 
 @pytest.mark.parametrize(
@@ -99,14 +91,19 @@ def test_unusable_rows_are_refused(text: str, said: str) -> None:
 
 
 def test_metrics_are_what_their_names_say() -> None:
-    assert accuracy(["1", "0", "yes", "2"], [1.0, "1", " yes ", "2.0"]) == 0.75
-    assert mean_absolute_error(["1", "2"], ["2", 4]) == 1.5
-    assert root_mean_squared_error(["0", "0"], [3, 4]) == pytest.approx(12.5**0.5)
+    assert REPLAY_METRICS["accuracy"].of(["1", "0", "yes", "2"], [1.0, "1", " yes ", "2.0"]) == 0.75
+    assert REPLAY_METRICS["mae"].of(["1", "2"], ["2", 4]) == 1.5
+    assert REPLAY_METRICS["rmse"].of(["0", "0"], [3, 4]) == pytest.approx(12.5**0.5)
+
+
+def replayed(labels: list[str], predictions: list[Any]) -> Replayed:
+    """Answers to rows that are all different."""
+    return Replayed("suite", tuple((f"row {n}", *pair) for n, pair in enumerate(zip(labels, predictions, strict=True))))
 
 
 def test_a_replay_is_judged_by_every_bound() -> None:
     labels, predictions = ["1"] * 10, ["1"] * 7 + ["0"] * 3
-    verdicts = judge_replay(labels, predictions, at_least={"accuracy": 0.7}, at_most={"mae": 0.2}, minimum_rows=10)
+    verdicts = judge_replay(replayed(labels, predictions), Bounds({"accuracy": 0.7}, {"mae": 0.2}, 10))
     assert [(verdict.gate, verdict.verdict, verdict.measured) for verdict in verdicts] == [
         ("replay: accuracy", Outcome.PASSED, 0.7),
         ("replay: mae", Outcome.FAILED, 0.3),
@@ -114,19 +111,19 @@ def test_a_replay_is_judged_by_every_bound() -> None:
 
 
 def test_too_few_rows_are_inconclusive() -> None:
-    (verdict,) = judge_replay(["1"], ["1"], at_least={"accuracy": 0.7}, at_most={}, minimum_rows=2)
+    (verdict,) = judge_replay(replayed(["1"], ["1"]), Bounds({"accuracy": 0.7}, {}, 2))
     assert verdict.verdict is Outcome.INCONCLUSIVE
     assert "supply at least 2" in verdict.reason
 
 
 @pytest.mark.parametrize("prediction", ["many", None, [1, 2]])
 def test_answers_that_are_no_numbers_fail(prediction: Any) -> None:
-    (verdict,) = judge_replay(["1"], [prediction], at_least={}, at_most={"mae": 1}, minimum_rows=1)
+    (verdict,) = judge_replay(replayed(["1"], [prediction]), Bounds({}, {"mae": 1}, 1))
     assert verdict.verdict is Outcome.FAILED
 
 
 def test_a_number_that_is_none_never_passes_a_bound() -> None:
-    (verdict,) = judge_replay(["1"], ["nan"], at_least={}, at_most={"mae": 1}, minimum_rows=1)
+    (verdict,) = judge_replay(replayed(["1"], ["nan"]), Bounds({}, {"mae": 1}, 1))
     assert verdict.verdict is Outcome.FAILED
 
 

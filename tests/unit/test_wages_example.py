@@ -19,6 +19,8 @@ from lockkeeper.domain import staging_tests
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.gates.verdicts import worst
+from lockkeeper.domain.online.replay import REPLAY_METRICS
+from lockkeeper.domain.online.rows import Answered, labelled_rows, predictions_in
 from lockkeeper.domain.policy import parse_policy
 from lockkeeper.domain.release import Outcome
 
@@ -216,7 +218,7 @@ def test_the_archive_serves_after_training_as_a_job(prepared: tuple[Path, Prepar
     ]
 
 
-def answer(model: dict[str, Any], case: dict[str, Any]) -> staging_tests.Answered:
+def answer(model: dict[str, Any], case: dict[str, Any]) -> Answered:
     """Serve one request as the container does: the status of a refusal is the exception's `code`."""
     try:
         instances = inference.input_fn(case["body"], case["content_type"])
@@ -224,8 +226,8 @@ def answer(model: dict[str, Any], case: dict[str, Any]) -> staging_tests.Answere
             inference.predict_fn(instances, model), case.get("accept", "application/json")
         )
     except inference.InvalidRequestError as error:
-        return staging_tests.Answered(error.code, "text/plain", error.description)
-    return staging_tests.Answered(200, content_type, body)
+        return Answered(error.code, "text/plain", error.description)
+    return Answered(200, content_type, body)
 
 
 def test_every_recorded_request_is_answered_as_recorded(trained: Trained) -> None:
@@ -239,10 +241,10 @@ def test_every_recorded_request_is_answered_as_recorded(trained: Trained) -> Non
 
 def test_the_model_served_is_the_model_evaluated(prepared: tuple[Path, Prepared], trained: Trained) -> None:
     text = (prepared[0] / "tests" / "holdout.csv").read_text(encoding="utf-8")
-    rows = staging_tests.labelled_rows(text, source="holdout.csv")
-    request = {"content_type": "text/csv", "accept": "text/csv", "body": "\n".join(row for _, row in rows)}
-    predictions = staging_tests.predictions_in(answer(inference.model_fn(str(trained.model)), request))
-    measured = staging_tests.accuracy([label for label, _ in rows], predictions)
+    rows = labelled_rows(text, source="holdout.csv")
+    request = {"content_type": "text/csv", "accept": "text/csv", "body": "\n".join(row.features for row in rows)}
+    predictions = predictions_in(answer(inference.model_fn(str(trained.model)), request))
+    measured = REPLAY_METRICS["accuracy"].of([row.label for row in rows], predictions)
     assert measured == pytest.approx(trained.metrics["accuracy"]["value"])
 
 

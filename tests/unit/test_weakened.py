@@ -78,6 +78,16 @@ def told(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
         ("staging.tests.contract", ..., "the contract test is gone"),
         ("staging.tests.replay", ..., "the replay test is gone"),
         ("staging.tests.replay.at_least.accuracy", 0.5, "replay: accuracy: 0.7 before, 0.5 now"),
+        (
+            "staging.tests.replay.champion",
+            {"worse_by_at_most": 0.3},
+            "replay: loss against the champion: 0.02 before, 0.3 now",
+        ),
+        (
+            "staging.tests.replay.champion",
+            {"compare": False},
+            "replay: metrics are not held against the champion any more",
+        ),
         ("staging.tests.replay.minimum_rows", 10, "rows of the replay: 300 before, 10 now"),
         ("production.strategy.bake", "1m", "seconds of bake: 600 before, 60 now"),
         ("production.strategy.minimum_invocations", 0, "invocations during the bake: 5 before, 0 now"),

@@ -12,9 +12,9 @@ from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.domain.lock import Lock
+from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
-from lockkeeper.domain.staging_tests import Answered
 
 
 @dataclass(frozen=True)

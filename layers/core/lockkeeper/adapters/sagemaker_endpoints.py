@@ -9,9 +9,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
-from lockkeeper.domain.staging_tests import Answered
 from lockkeeper.settings import Environment
 
 if TYPE_CHECKING:

@@ -144,10 +144,16 @@ class Replay(Section):
     at_least: dict[str, Number] = {}
     at_most: dict[str, Number] = {}
     minimum_rows: Annotated[int, Field(ge=1)] = 100
+    champion: ChampionRule = ChampionRule()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that has a bound, each once."""
+        return tuple(dict.fromkeys((*self.at_least, *self.at_most)))
 
     @model_validator(mode="after")
     def _known_metrics(self) -> Replay:
-        from lockkeeper.domain.staging_tests import REPLAY_METRICS
+        from lockkeeper.domain.online.replay import REPLAY_METRICS
 
         unknown = sorted((set(self.at_least) | set(self.at_most)) - set(REPLAY_METRICS))
         if unknown:

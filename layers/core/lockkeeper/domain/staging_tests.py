@@ -1,4 +1,4 @@
-"""Tests against a staging endpoint, judged: the contract (recorded requests) and the replay (held-out rows).
+"""The contract of a staging endpoint: recorded requests, and what must come back.
 
 A contract file has one JSON object per line::
 
@@ -10,26 +10,15 @@ A contract file has one JSON object per line::
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lockkeeper.domain.errors import EvidenceMissing
+from lockkeeper.domain.online.rows import Answered, is_number, predictions_in
 from lockkeeper.domain.release import Outcome, Verdict
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What the endpoint said: the model container's HTTP status, its content type and body."""
-
-    status: int
-    content_type: str
-    body: str
 
 
 @dataclass(frozen=True)
@@ -124,123 +113,6 @@ def _contract_problem(case: ContractCase, answer: Answered) -> str:
         return str(error)
     if case.rows is not None and len(predictions) != case.rows:
         return f"answered {len(predictions)} predictions, expected {case.rows}"
-    if case.numeric and not all(_is_number(one) for one in predictions):
+    if case.numeric and not all(is_number(one) for one in predictions):
         return f"answered something that is no number: {str(predictions)[:120]}"
     return ""
-
-
-def predictions_in(answer: Answered) -> list[Any]:
-    """The predictions of an answer, one per row: CSV's first column, a JSON list, or JSON's `predictions`."""
-    kind = answer.content_type.split(";")[0].strip()
-    if kind == "application/json":
-        try:
-            document = json.loads(answer.body)
-        except ValueError as error:
-            raise ValueError(f"the answer is no JSON: {answer.body[:80]}") from error
-        if isinstance(document, dict):
-            document = document.get("predictions")
-        if not isinstance(document, list):
-            raise ValueError('the JSON answer is neither a list nor an object with "predictions"')
-        return [_only(one) for one in document]
-    if kind == "text/csv":
-        return [row[0] for row in csv.reader(io.StringIO(answer.body)) if row]
-    raise ValueError(f"answered as {answer.content_type!r}; text/csv and application/json are understood")
-
-
-def _only(value: Any) -> Any:
-    if isinstance(value, dict):
-        return value.get("predicted_label", value.get("score", value.get("prediction")))
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return not isinstance(value, bool) and math.isfinite(float(value))
-    except (TypeError, ValueError):
-        return False
-
-
-def labelled_rows(text: str, *, source: str) -> list[tuple[str, str]]:
-    """Rows of a held-out data set as (label, CSV line of the features). CSV with a header, the label first."""
-    rows = list(csv.reader(io.StringIO(text)))
-    if len(rows) < 2 or len(rows[0]) < 2:
-        raise EvidenceMissing(
-            f"{source} has no rows", cure="write CSV with a header, the label in the first column, features after it"
-        )
-    labelled = []
-    for number, row in enumerate(rows[1:], start=2):
-        if not row:
-            continue
-        if len(row) != len(rows[0]):
-            raise EvidenceMissing(
-                f"{source}:{number}: {len(row)} columns, the header has {len(rows[0])}", cure="mend the line"
-            )
-        line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(row[1:])
-        labelled.append((row[0], line.getvalue()))
-    return labelled
-
-
-def accuracy(labels: Sequence[str], predictions: Sequence[Any]) -> float:
-    """Share of predictions equal to the label; `1`, `1.0` and `"1"` are the same."""
-    return sum(_same(a, b) for a, b in zip(labels, predictions, strict=True)) / len(labels)
-
-
-def _same(label: str, prediction: Any) -> bool:
-    if _is_number(label) and _is_number(prediction):
-        return float(label) == float(prediction)
-    return str(label).strip() == str(prediction).strip()
-
-
-def _errors(labels: Sequence[str], predictions: Sequence[Any]) -> list[float]:
-    return [float(b) - float(a) for a, b in zip(labels, predictions, strict=True)]
-
-
-def mean_absolute_error(labels: Sequence[str], predictions: Sequence[Any]) -> float:
-    """In the label's unit."""
-    return sum(abs(error) for error in _errors(labels, predictions)) / len(labels)
-
-
-def root_mean_squared_error(labels: Sequence[str], predictions: Sequence[Any]) -> float:
-    """In the label's unit."""
-    return math.sqrt(sum(error**2 for error in _errors(labels, predictions)) / len(labels))
-
-
-REPLAY_METRICS: dict[str, Callable[[Sequence[str], Sequence[Any]], float]] = {
-    "accuracy": accuracy,
-    "mae": mean_absolute_error,
-    "rmse": root_mean_squared_error,
-}
-"""Metrics that a replay can be bounded by, computed from real answers."""
-
-
-def judge_replay(
-    labels: Sequence[str],
-    predictions: Sequence[Any],
-    *,
-    at_least: dict[str, float],
-    at_most: dict[str, float],
-    minimum_rows: int,
-) -> tuple[Verdict, ...]:
-    """Recompute each bounded metric from the endpoint's answers; too few rows is inconclusive."""
-    bounds = [(name, bound, True) for name, bound in at_least.items()]
-    bounds += [(name, bound, False) for name, bound in at_most.items()]
-    return tuple(_judge_metric(name, bound, up, labels, predictions, minimum_rows) for name, bound, up in bounds)
-
-
-def _judge_metric(
-    name: str, bound: float, up: bool, labels: Sequence[str], predictions: Sequence[Any], minimum_rows: int
-) -> Verdict:
-    gate = f"replay: {name}"
-    required = f"{'>=' if up else '<='} {bound:g} on at least {minimum_rows} rows"
-    if len(labels) < minimum_rows:
-        reason = f"{len(labels)} rows are too few to judge; supply at least {minimum_rows}"
-        return Verdict(gate, Outcome.INCONCLUSIVE, reason, None, required)
-    try:
-        measured = REPLAY_METRICS[name](labels, predictions)
-    except (ValueError, TypeError) as error:
-        return Verdict(gate, Outcome.FAILED, f"the answers are no numbers: {error}", None, required)
-    holds = measured >= bound if up else measured <= bound
-    verb = "meets" if holds else "does not meet"
-    reason = f"{name} {measured:.4g} on {len(labels)} real answers {verb} {'>=' if up else '<='} {bound:g}"
-    return Verdict(gate, Outcome.PASSED if holds else Outcome.FAILED, reason, measured, required)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lockkeeper.domain.gate_rules import BiasRule, QualityRule
+from lockkeeper.domain.gate_rules import BiasRule, ChampionRule, QualityRule
 from lockkeeper.domain.policy import Gates, Policy, Replay, StagingTests
 
 
@@ -38,12 +38,7 @@ def _gone(what: str, before: Any, after: Any) -> Iterator[str]:
 
 def _gates(before: Gates, after: Gates) -> Iterator[str]:
     yield from _rules(_quality(before), _quality(after))
-    if before.champion.compare and not after.champion.compare:
-        yield "metrics are not held against the champion any more"
-    elif before.champion.compare:
-        yield from _higher(
-            "loss against the champion", before.champion.worse_by_at_most, after.champion.worse_by_at_most
-        )
+    yield from _champion("", before.champion, after.champion)
     yield from _rules(_bias(before), _bias(after))
     if before.explainability:
         now = after.explainability.minimum_ndcg if after.explainability else None
@@ -60,6 +55,13 @@ def _gates(before: Gates, after: Gates) -> Iterator[str]:
     for pattern in after.artifact.images:
         if pattern not in before.artifact.images and "*" not in before.artifact.images:
             yield f"images {pattern} are allowed now"
+
+
+def _champion(where: str, before: ChampionRule, after: ChampionRule) -> Iterator[str]:
+    if before.compare and not after.compare:
+        yield f"{where}metrics are not held against the champion any more"
+    elif before.compare:
+        yield from _higher(f"{where}loss against the champion", before.worse_by_at_most, after.worse_by_at_most)
 
 
 Bounds = dict[str, tuple[float | None, float | None]]
@@ -124,6 +126,7 @@ def _staging(before: Policy, after: Policy) -> Iterator[str]:
         yield "the replay test is gone"
     if old.replay and new.replay:
         yield from _rules(_replay(old.replay), _replay(new.replay))
+        yield from _champion("replay: ", old.replay.champion, new.replay.champion)
     yield from _rules(_online(old), _online(new))
     if old.safety and not new.safety:
         yield "the safety test is gone"

@@ -12,10 +12,11 @@ from typing import Any
 from lockkeeper.domain.errors import DeploymentFailed, EvidenceMissing
 from lockkeeper.domain.online.latency import judge_latency, percentile
 from lockkeeper.domain.online.load import Shot, judge_load
+from lockkeeper.domain.online.rows import Answered, Row
 from lockkeeper.domain.online.safety import hostile_cases, judge_safety
 from lockkeeper.domain.policy import Latency, Load
 from lockkeeper.domain.release import Verdict
-from lockkeeper.domain.staging_tests import Answered, ContractCase
+from lockkeeper.domain.staging_tests import ContractCase
 from lockkeeper.ports import Endpoints
 
 SENDERS = 64
@@ -34,10 +35,10 @@ class Good:
     accept: str
 
 
-def good_requests(cases: Sequence[ContractCase], rows: Sequence[tuple[str, str]]) -> tuple[Good, ...]:
+def good_requests(cases: Sequence[ContractCase], rows: Sequence[Row]) -> tuple[Good, ...]:
     """Single rows of the replay where there are any, otherwise the contract's requests that are answered 200."""
     if rows:
-        return tuple(Good(line, "text/csv", "text/csv") for _, line in rows)
+        return tuple(Good(row.features, "text/csv", "text/csv") for row in rows)
     found = tuple(Good(case.body, case.content_type, case.accept) for case in cases if case.status in ("200", "2xx"))
     if not found:
         raise EvidenceMissing(

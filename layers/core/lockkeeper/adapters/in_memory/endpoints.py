@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
-from lockkeeper.domain.staging_tests import Answered
 from lockkeeper.ports import Clock
 
 Serving = Callable[[str, str], Answered]

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import Outcome, Verdict
-from lockkeeper.domain.staging_tests import Answered, body_of, cases_in
+from lockkeeper.domain.staging_tests import body_of, cases_in
 
 LEAKS = re.compile(
     r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+|\bat [\w.$]+\([\w]+\.java:\d+\)|/opt/ml/|site-packages/"

@@ -1,0 +1,120 @@
+"""Held-out rows, and what an endpoint answered to them.
+
+This module and what it imports run in SageMaker's stock images too, the oldest of which has Python 3.8.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from lockkeeper.domain.errors import EvidenceMissing
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the endpoint said: the model container's HTTP status, its content type and body."""
+
+    status: int
+    content_type: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One held-out row: its label, and its features as a line of CSV."""
+
+    label: str
+    features: str
+
+    @property
+    def key(self) -> str:
+        """The same for the same features, wherever the row stands and whatever its label was corrected to."""
+        return hashlib.sha256(self.features.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What an endpoint answered to the rows of a suite: (key, label, prediction) each, in the suite's order.
+
+    `problem` says why there is no answer to every row; then there are none. Figures are milliseconds and requests.
+    """
+
+    suite_sha256: str
+    answers: tuple[tuple[str, str, Any], ...] = ()
+    requests: int = 0
+    milliseconds_median: float = 0.0
+    problem: str = ""
+
+    def to_bytes(self) -> bytes:
+        """The one byte form: JSON with sorted keys."""
+        document = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Replayed:
+        """Read it back; a `ValueError` says that these bytes are something else."""
+        try:
+            document = json.loads(raw)
+            document["answers"] = tuple((str(key), str(label), said) for key, label, said in document["answers"])
+            return cls(**document)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ValueError(f"no answers to a replay: {type(error).__name__}: {error}") from error
+
+
+def labelled_rows(text: str, *, source: str) -> list[Row]:
+    """Rows of a held-out data set. CSV with a header, the label first."""
+    rows = list(csv.reader(io.StringIO(text)))
+    if len(rows) < 2 or len(rows[0]) < 2:
+        raise EvidenceMissing(
+            f"{source} has no rows", cure="write CSV with a header, the label in the first column, features after it"
+        )
+    labelled = []
+    for number, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue
+        if len(row) != len(rows[0]):
+            raise EvidenceMissing(
+                f"{source}:{number}: {len(row)} columns, the header has {len(rows[0])}", cure="mend the line"
+            )
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(row[1:])
+        labelled.append(Row(row[0], line.getvalue()))
+    return labelled
+
+
+def predictions_in(answer: Answered) -> list[Any]:
+    """The predictions of an answer, one per row: CSV's first column, a JSON list, or JSON's `predictions`."""
+    kind = answer.content_type.split(";")[0].strip()
+    if kind == "application/json":
+        try:
+            document = json.loads(answer.body)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"the answer is no JSON: {answer.body[:80]}") from error
+        if isinstance(document, dict):
+            document = document.get("predictions")
+        if not isinstance(document, list):
+            raise ValueError('the JSON answer is neither a list nor an object with "predictions"')
+        return [_only(one) for one in document]
+    if kind == "text/csv":
+        return [row[0] for row in csv.reader(io.StringIO(answer.body)) if row]
+    raise ValueError(f"answered as {answer.content_type!r}; text/csv and application/json are understood")
+
+
+def _only(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.get("predicted_label", value.get("score", value.get("prediction")))
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def is_number(value: Any) -> bool:
+    """Whether a prediction or a label can be read as a finite number."""
+    try:
+        return not isinstance(value, bool) and math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False

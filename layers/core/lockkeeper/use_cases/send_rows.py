@@ -1,0 +1,40 @@
+"""Send held-out rows to an endpoint, some at a time, and note what it answers. Runs in a Lambda and in a job alike."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Sequence
+
+from lockkeeper.domain.online.rows import Answered, Replayed, Row, predictions_in
+
+ROWS_PER_REQUEST = 25
+
+
+def send_rows(rows: Sequence[Row], suite_sha256: str, invoke: Callable[[str], Answered]) -> Replayed:
+    """Every row, in requests of CSV; the first request that is not answered row by row ends it, and says so."""
+    answers = []
+    milliseconds = []
+    for start in range(0, len(rows), ROWS_PER_REQUEST):
+        part = rows[start : start + ROWS_PER_REQUEST]
+        began = time.perf_counter()
+        answer = invoke("\n".join(row.features for row in part))
+        milliseconds.append(round((time.perf_counter() - began) * 1000, 3))
+        try:
+            predictions = _predictions(answer, len(part))
+        except ValueError as error:
+            why = f"rows {start + 1} to {start + len(part)}: {error}"
+            return Replayed(suite_sha256, requests=len(milliseconds), problem=why)
+        answers += [(row.key, row.label, said) for row, said in zip(part, predictions)]
+    milliseconds.sort()
+    return Replayed(suite_sha256, tuple(answers), len(milliseconds), milliseconds[len(milliseconds) // 2])
+
+
+def _predictions(answer: Answered, rows: int) -> list[Any]:
+    if answer.status != 200:
+        raise ValueError(
+            f"answered {answer.status}: {answer.body[:200]} — check that the data set's features are the model's, in its order"
+        )
+    predictions = predictions_in(answer)
+    if len(predictions) != rows:
+        raise ValueError(f"{rows} rows were answered with {len(predictions)} predictions")
+    return predictions
