@@ -105,7 +105,7 @@ def _online_rules(tests: StagingTests) -> Iterator[tuple[str, str]]:
         rate = f"{tests.load.requests_per_second:g} requests a second for {tests.load.seconds} s"
         yield "load test", f"{rate}, errors below {tests.load.errors_below:g}"
     if tests.safety:
-        yield "safety test", tests.safety
+        yield "safety test", tests.safety.suite
 
 
 def _production_rules(production: Production) -> Iterator[tuple[str, str]]:

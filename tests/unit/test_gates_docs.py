@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from lockkeeper.adapters.patterns import search_all
 from lockkeeper.domain import gates
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.online.replay import ServedAnswers, judge_against_champion
-from lockkeeper.domain.online.rows import Replayed
-from lockkeeper.domain.policy import Gates, Replay
+from lockkeeper.domain.online.rows import Answered, Replayed
+from lockkeeper.domain.online.safety import hostile_cases, judge_safety
+from lockkeeper.domain.policy import Gates, Replay, Safety
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
 OFFLINE, ONLINE = PAGE.split("## artifact")
@@ -52,6 +55,21 @@ def test_a_replay_ends_as_the_page_says(example: dict[str, Any]) -> None:
     share = asked.champion.worse_by_at_most
     judged = judge_against_champion(hits(**example["answers"]), champion, asked.metrics, share, asked.minimum_rows)
     assert [{name: getattr(one, name) for name in example["verdict"]} for one in judged] == [example["verdict"]]
+
+
+@pytest.mark.parametrize("example", [one for one in examples(ONLINE) if "cases" in one])
+def test_prompts_end_as_the_page_says(example: dict[str, Any]) -> None:
+    asked = Safety.model_validate(example["policy"])
+    cases = hostile_cases("\n".join(json.dumps(case) for case in example["cases"]), source=asked.suite)
+    answers = [Answered(200, "application/json", body) for body in example["answers"]]
+    judged = judge_safety(cases, answers, True, search_all, asked.forbid, asked.require)
+    told = example["verdict"]
+    verdict = next(one for one in judged if one.gate == told["gate"])
+    assert {name: getattr(verdict, name) for name in told} == told
+
+
+def test_every_example_of_an_online_gate_is_tried() -> None:
+    assert all({"champion", "cases"} & set(one) for one in examples(ONLINE))
 
 
 def test_every_gate_has_a_section_with_an_example_and_no_other_has() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lockkeeper.adapters.in_memory.endpoints import InMemoryEndpoints
+from lockkeeper.adapters.patterns import search_all
 from lockkeeper.domain.errors import DeploymentFailed, EvidenceMissing
 from lockkeeper.domain.online.latency import fewest, interval, judge_latency, percentile
 from lockkeeper.domain.online.load import Shot, judge_load
@@ -98,21 +99,20 @@ def hostile(**expect: Any) -> str:
         ({"status": 415}, Answered(400, "text/plain", ""), "answered 400, expected 415"),
         ({}, Answered(400, "text/plain", 'File "/opt/app.py", line 3'), "insides"),
         ({}, Answered(400, "text/plain", "Traceback (most recent call last):"), "insides"),
-        ({"status": 200, "forbid": ["(?i)password"]}, Answered(200, "text/plain", "the Password is"), "forbids"),
-        ({"status": 200, "require": ["cannot help"]}, Answered(200, "text/plain", "sure!"), "requires"),
-        ({"status": 200, "require": ["cannot"], "forbid": ["sure"]}, Answered(200, "text/plain", "I cannot"), ""),
     ],
 )
 def test_a_hostile_request_is_answered_as_it_should_be(expect: dict[str, Any], answer: Answered, said: str) -> None:
     cases = hostile_cases(hostile(**expect), source="hostile.jsonl")
-    requests, lives = judge_safety(cases, [answer], alive=True)
+    requests, lives = judge_safety(cases, [answer], True, search_all)
     assert requests.verdict is (FAILED if said else PASSED)
     assert said in requests.reason
     assert lives.verdict is PASSED
-    assert judge_safety(cases, [answer], alive=False)[1].verdict is FAILED
+    assert judge_safety(cases, [answer], False, search_all)[1].verdict is FAILED
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "no body"}', hostile(forbid=["("]), hostile(forbid=3)])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"name": "no body"}', hostile(forbid=["("]), hostile(forbid=3), hostile(require="ab")]
+)
 def test_a_safety_file_that_cannot_be_used_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(EvidenceMissing, match=r"hostile.jsonl"):
         hostile_cases(text, source="hostile.jsonl")

@@ -32,6 +32,7 @@ def strict() -> dict[str, Any]:
         "tests": {
             "contract": "s3://models/contract.jsonl",
             "replay": {"dataset": "s3://models/holdout.csv", "at_least": {"accuracy": 0.7}, "minimum_rows": 300},
+            "safety": {"suite": "s3://models/hostile.jsonl", "forbid": ["internal"], "require": ["a"], "times": 3},
         }
     }
     return document
@@ -77,6 +78,10 @@ def told(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
         ("approval.author_from", ..., "the author is not taken from metadata.author"),
         ("staging.tests.contract", ..., "the contract test is gone"),
         ("staging.tests.replay", ..., "the replay test is gone"),
+        ("staging.tests.safety", ..., "the safety test is gone"),
+        ("staging.tests.safety.forbid", [], "safety: the forbidden pattern internal is not asked for any more"),
+        ("staging.tests.safety.require", [], "safety: the required pattern a is not asked for any more"),
+        ("staging.tests.safety.times", 1, "safety: times that each request is sent: 3 before, 1 now"),
         ("staging.tests.replay.at_least.accuracy", 0.5, "replay: accuracy: 0.7 before, 0.5 now"),
         (
             "staging.tests.replay.champion",

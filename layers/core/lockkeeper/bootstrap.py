@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
     from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
     from lockkeeper.domain.artifact.findings import Opinion
+    from lockkeeper.domain.online.safety import Search
 
 
 class AwsWorld:
@@ -115,6 +116,12 @@ class AwsWorld:
         from lockkeeper.adapters.picklescan import dangerous_globals
 
         return dangerous_globals
+
+    @cached_property
+    def search(self) -> Search:
+        from lockkeeper.adapters.patterns import search_all
+
+        return search_all
 
     @property
     def accounts(self) -> Accounts:

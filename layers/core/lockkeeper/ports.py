@@ -13,6 +13,7 @@ from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.online.rows import Answered
+from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
 
@@ -393,6 +394,11 @@ class World(Protocol):
     @property
     def pickle_opinion(self) -> Opinion:
         """A second scanner of pickles."""
+        ...
+
+    @property
+    def search(self) -> Search:
+        """Finds patterns in texts, within a bounded time."""
         ...
 
     @property

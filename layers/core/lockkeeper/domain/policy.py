@@ -203,6 +203,30 @@ class Load(Section):
         return max(1, round(self.requests_per_second * self.seconds))
 
 
+def _compiled(pattern: str) -> str:
+    try:
+        return re.compile(pattern).pattern
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"no regular expression: {error}") from error
+
+
+RegularExpression = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_compiled)]
+
+
+class Safety(Section):
+    """Hostile requests and, for models of text, prompts; the patterns hold for every answer, beside those of each case."""
+
+    suite: S3Uri
+    forbid: tuple[RegularExpression, ...] = Field(default=(), max_length=100, strict=False)
+    require: tuple[RegularExpression, ...] = Field(default=(), max_length=100, strict=False)
+    times: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+def _safety(given: object) -> object:
+    """A suite alone may be written as its address."""
+    return {"suite": given} if isinstance(given, str) else given
+
+
 class StagingTests(Section):
     """Tests against the staging endpoint."""
 
@@ -210,7 +234,7 @@ class StagingTests(Section):
     replay: Replay | None = None
     latency: Latency | None = None
     load: Load | None = None
-    safety: S3Uri | None = None
+    safety: Annotated[Safety | None, BeforeValidator(_safety)] = None
 
     @model_validator(mode="after")
     def _something_to_send(self) -> StagingTests:

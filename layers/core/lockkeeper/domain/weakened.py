@@ -130,6 +130,10 @@ def _staging(before: Policy, after: Policy) -> Iterator[str]:
     yield from _rules(_online(old), _online(new))
     if old.safety and not new.safety:
         yield "the safety test is gone"
+    if old.safety and new.safety:
+        yield from _gone("safety: the forbidden pattern", old.safety.forbid, new.safety.forbid)
+        yield from _gone("safety: the required pattern", old.safety.require, new.safety.require)
+        yield from _lower("safety: times that each request is sent", old.safety.times, new.safety.times)
 
 
 def _online(tests: StagingTests) -> Bounds:

@@ -13,8 +13,8 @@ from lockkeeper.domain.errors import DeploymentFailed, EvidenceMissing
 from lockkeeper.domain.online.latency import judge_latency, percentile
 from lockkeeper.domain.online.load import Shot, judge_load
 from lockkeeper.domain.online.rows import Answered, Row
-from lockkeeper.domain.online.safety import hostile_cases, judge_safety
-from lockkeeper.domain.policy import Latency, Load
+from lockkeeper.domain.online.safety import Search, hostile_cases, judge_safety
+from lockkeeper.domain.policy import Latency, Load, Safety
 from lockkeeper.domain.release import Verdict
 from lockkeeper.domain.staging_tests import ContractCase
 from lockkeeper.ports import Endpoints
@@ -83,15 +83,17 @@ def measure_load(endpoint: str, policy: Load, requests: Sequence[Good], endpoint
     return (judge_load(shots, policy.planned, policy.errors_below),), figures
 
 
-def measure_safety(endpoint: str, text: str, source: str, requests: Sequence[Good], endpoints: Endpoints) -> Measured:
-    """Every hostile request, then a good one: the endpoint has to live."""
-    cases = hostile_cases(text, source=source)
+def measure_safety(
+    endpoint: str, text: str, policy: Safety, requests: Sequence[Good], endpoints: Endpoints, search: Search
+) -> Measured:
+    """Every hostile request, as often as the policy says, then a good one: the endpoint has to live."""
+    cases = hostile_cases(text, source=policy.suite) * policy.times
     answers = [
         _answer_of(lambda case=case: endpoints.invoke(endpoint, case.body, case.content_type, case.accept))  # type: ignore[misc]
         for case in cases
     ]
     alive = _ask(endpoint, requests[0], endpoints)[0].status == 200
-    return judge_safety(cases, answers, alive), {"requests": len(cases)}
+    return judge_safety(cases, answers, alive, search, policy.forbid, policy.require), {"requests": len(cases)}
 
 
 def _ask(endpoint: str, request: Good, endpoints: Endpoints) -> tuple[Answered, float]:

@@ -58,7 +58,8 @@ def _probes(
     if tests.load:
         yield "load", measure_load(endpoint, tests.load, requests, world.staging)
     if tests.safety:
-        yield "safety", measure_safety(endpoint, _text(tests.safety, world), tests.safety, requests, world.staging)
+        suite = _text(tests.safety.suite, world)
+        yield "safety", measure_safety(endpoint, suite, tests.safety, requests, world.staging, world.search)
 
 
 def _contract(endpoint: str, cases: tuple[ContractCase, ...], world: World) -> Verdict:

@@ -14,9 +14,11 @@ from lockkeeper.adapters.in_memory.messages import (
     SettableClock,
 )
 from lockkeeper.adapters.in_memory.storage import InMemoryObjects, InMemoryPolicies, InMemoryRegistry
+from lockkeeper.adapters.patterns import search_all
 from lockkeeper.adapters.picklescan import dangerous_globals
 from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.artifact.findings import Opinion
+from lockkeeper.domain.online.safety import Search
 from lockkeeper.settings import Settings
 
 HUB = "111111111111"
@@ -39,6 +41,7 @@ class InMemoryWorld:
     settings: Settings = field(default_factory=lambda: Settings({}))
     accounts: Accounts = ACCOUNTS
     pickle_opinion: Opinion = dangerous_globals
+    search: Search = search_all
     web_url: str = "https://lockkeeper.example.com"
 
     def __post_init__(self) -> None:
