@@ -137,6 +137,10 @@ class Approval(Section):
         return self
 
 
+class ReplayedChampion(ChampionRule):
+    """The same comparison, of answers to the same rows."""
+
+
 class Replay(Section):
     """Held-out rows sent to the staging endpoint: CSV with a header, the label in the first column."""
 
@@ -144,7 +148,7 @@ class Replay(Section):
     at_least: dict[str, Number] = {}
     at_most: dict[str, Number] = {}
     minimum_rows: Annotated[int, Field(ge=1)] = 100
-    champion: ChampionRule = ChampionRule()
+    champion: ReplayedChampion = ReplayedChampion()
 
     @property
     def metrics(self) -> tuple[str, ...]:
