@@ -5,12 +5,16 @@ PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadfile
 
 VENV := .venv
 CHECK := .venv-check
+FUZZ := .venv-fuzz
+# How long `make fuzz` takes, all targets together.
+FUZZ_SECONDS ?= 300
 NODE := build/npm
 PIP := -m pip --disable-pip-version-check --quiet
 # An environment is made again when what it is made of changed.
 STAMP = $(shell { $(PYTHON) --version; cat $(1); } 2>&1 | cksum | cut -d' ' -f1)
 READY := $(VENV)/ready-$(call STAMP,pyproject.toml constraints.txt)
 CHECK_READY := $(CHECK)/ready-$(call STAMP,checks/requirements.txt checks/constraints.txt)
+FUZZ_READY := $(FUZZ)/ready-$(call STAMP,checks/fuzz/requirements.txt constraints.txt)
 NODE_READY := $(NODE)/ready-$(call STAMP,checks/package.json checks/package-lock.json)
 
 # The layers are built for the machine that checks them, so that it can import what it built.
@@ -25,7 +29,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full test-long mutate-roles bench reference check lint types template state-machine build local hooks lock clean
+.PHONY: help setup demo test test-full test-long mutate-roles bench fuzz reference check lint types template state-machine build local hooks lock clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +54,9 @@ mutate-roles: $(READY)  ## Drop every grant of every role in turn: what the end-
 
 bench: $(READY)  ## Measure what the claims rest on: an artifact of 500 MB through the scan
 	$(VENV)/bin/python -m benchmarks.scan
+
+fuzz: $(FUZZ_READY)  ## Five minutes of random input (FUZZ_SECONDS) for gates, policies, scan and suites; Linux, Python 3.11 to 3.13
+	PYTHONPATH=layers/core:. $(FUZZ)/bin/python -m checks.fuzz $(FUZZ_SECONDS)
 
 reference: $(READY)  ## Write docs/policy-reference.md and docs/policy.schema.json anew from the policy model
 	$(VENV)/bin/python -m checks.reference
@@ -90,7 +97,7 @@ lock:  ## Write constraints.txt and checks/constraints.txt anew (needs uv on PAT
 	./checks/lock
 
 clean:  ## Remove the environments and everything built
-	rm -rf $(VENV) $(CHECK) build .aws-sam *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(CHECK) $(FUZZ) build .aws-sam *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Lockkeeper needs Python 3.11 or newer: make PYTHON=python3.12")'
@@ -104,6 +111,12 @@ $(CHECK_READY):
 	@$(PYTHON) -m venv --clear $(CHECK)
 	@$(CHECK)/bin/python $(PIP) install --constraint checks/constraints.txt --requirement checks/requirements.txt
 	@mkdir -p build/check
+	@touch $@
+
+$(FUZZ_READY):
+	@echo "Setting up $(FUZZ); this takes some seconds."
+	@$(PYTHON) -m venv --clear $(FUZZ)
+	@$(FUZZ)/bin/python $(PIP) install --constraint constraints.txt --requirement checks/fuzz/requirements.txt
 	@touch $@
 
 $(NODE_READY):

@@ -160,6 +160,11 @@ def _document_of(source: Source, read: Callable[[str], bytes]) -> Any:
             raise EvidenceMissing(
                 f"{uri} ({source.where}) is no JSON: {error}", cure="write it again and register the version again"
             ) from error
+    if None in documents:
+        nothing = source.uris[documents.index(None)]
+        raise EvidenceMissing(
+            f"{nothing} ({source.where}) is no report but null", cure="write it again and register it"
+        )
     return laid_over(documents)
 
 
