@@ -45,17 +45,19 @@ def releases(
 
 @app.command()
 def show(release_name: ReleaseName, as_json: AsJson = False, stack_name: StackName = DEFAULT_STACK) -> None:
-    """Show one release: verdicts, approvals, timeline, pins, endpoints and cost."""
+    """Show one release: verdicts with small plots, approvals, timeline, pins, endpoints and cost; --json has its dossiers."""
+    from cli.dossiers import read_dossiers, to_json
     from cli.release_tables import draw_release
     from cli.stack import find_stack
     from cli.terminal import console
 
     stack = find_stack(stack_name)
     release = stack.world.ledger.get(release_id_of(release_name, stack))
+    dossiers = read_dossiers(release, stack.world)
     if as_json:
-        typer.echo(json.dumps(release.to_json(), indent=2))
+        typer.echo(json.dumps(to_json(release, dossiers), indent=2))
     else:
-        console().print(*draw_release(release, stack.world.clock.now()), sep="\n")
+        console().print(*draw_release(release, stack.world.clock.now(), dossiers), sep="\n")
 
 
 @app.command()

@@ -11,6 +11,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cli.dossiers import Dossier
+from cli.plots import draw_latency, draw_measured, draw_slices
 from cli.terminal import age, moment, outcome_text, plain, shorten, status_text, table
 
 REASON_CHARACTERS = 120
@@ -36,21 +38,26 @@ def draw_releases(releases: Iterable[Release], now: datetime) -> Table:
     return drawn
 
 
-def draw_release(release: Release, now: datetime) -> Iterator[RenderableType]:
+def draw_release(release: Release, now: datetime, dossiers: tuple[Dossier, ...] = ()) -> Iterator[RenderableType]:
     """Everything about a release, a table for each kind of fact; kinds without facts are left out.
 
     An empty line stands between two.
     """
-    for number, part in enumerate(_parts(release, now)):
+    for number, part in enumerate(_parts(release, now, dossiers)):
         if number:
             yield ""
         yield part
 
 
-def _parts(release: Release, now: datetime) -> Iterator[Table]:
+def _parts(release: Release, now: datetime, dossiers: tuple[Dossier, ...]) -> Iterator[RenderableType]:
     yield _draw_head(release, now)
     if release.verdicts:
         yield draw_verdicts(release.verdicts)
+        yield from draw_plots(release.verdicts, dossiers)
+    for dossier in dossiers:
+        if not dossier.seal_holds:
+            what = "is not what was sealed" if dossier.document else "is gone or cannot be read"
+            yield plain(f"The dossier {dossier.kind} {what}: somebody changed it. Find out who.", "bold red")
     if release.approvals:
         yield _draw_approvals(release)
     if release.timeline:
@@ -60,6 +67,17 @@ def _parts(release: Release, now: datetime) -> Iterator[Table]:
     if any(release.endpoints.values()):
         yield _draw_endpoints(release)
     yield _draw_cost(release)
+
+
+def draw_plots(verdicts: tuple[Verdict, ...], dossiers: tuple[Dossier, ...]) -> Iterator[RenderableType]:
+    """What was measured against what was required, and the evidence behind it where the dossiers have it."""
+    evidence = {key: value for dossier in dossiers for key, value in dossier.evidence.items()}
+    drawn = (
+        draw_measured(verdicts),
+        draw_latency(evidence.get("latency"), verdicts),
+        draw_slices(evidence.get("model_quality"), verdicts),
+    )
+    yield from (one for one in drawn if one is not None)
 
 
 def _since(release: Release) -> str:

@@ -50,12 +50,13 @@ def good_requests(cases: Sequence[ContractCase], rows: Sequence[Row]) -> tuple[G
 
 def measure_latency(endpoint: str, policy: Latency, requests: Sequence[Good], endpoints: Endpoints) -> Measured:
     """Requests one after another; those of the warm-up do not count."""
-    milliseconds = [
-        _ask(endpoint, request, endpoints)[1] for request in islice(cycle(requests), policy.warm_up + policy.requests)
-    ][policy.warm_up :]
+    asked = islice(cycle(requests), policy.warm_up + policy.requests)
+    # Rounded before they are judged: who judges what the dossier keeps comes to the same verdict.
+    milliseconds = [round(_ask(endpoint, request, endpoints)[1], 3) for request in asked][policy.warm_up :]
     ordered = sorted(milliseconds)
-    shares = {f"p{share * 100:g}": round(percentile(ordered, share), 3) for share in (0.5, 0.95, 0.99)}
-    return judge_latency(milliseconds, policy.bounds), {"requests": len(milliseconds), "milliseconds": shares}
+    shares = {f"p{share * 100:g}": percentile(ordered, share) for share in (0.5, 0.95, 0.99)}
+    figures = {"requests": len(milliseconds), "milliseconds": shares, "each": ordered}
+    return judge_latency(milliseconds, policy.bounds), figures
 
 
 def measure_load(endpoint: str, policy: Load, requests: Sequence[Good], endpoints: Endpoints) -> Measured:
