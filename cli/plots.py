@@ -87,7 +87,8 @@ def scale_for(values: Iterable[float]) -> Scale:
 
 def _round_up(value: float) -> float:
     """The next of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(value))
+    # What is smaller has no power of ten of its own in floating point.
+    power = 10.0 ** math.floor(math.log10(max(value, 1e-300)))
     return next(float(f"{step * power:.10g}") for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if step * power >= value)
 
 
