@@ -30,6 +30,12 @@ CARD = {
     "MetadataProperties": {"CommitId": "abc"},
 }
 
+CONTRACT = '{"name": "one", "body": "1,2", "expect": {"status": 200, "rows": 1, "numeric": true, "forbid": ["x"]}}\n'
+ROWS = "label,a,b\n1,2,3\n0,4,5\n"
+ANSWERS = (
+    '{"answers": [["k", "1", 0.5], ["l", "0", "0"]], "milliseconds_median": 1.5, "requests": 1, "suite_sha256": "s"}'
+)
+
 
 def seeds() -> dict[str, list[bytes]]:
     """Inputs by the name of their target."""
@@ -49,6 +55,12 @@ def seeds() -> dict[str, list[bytes]]:
             f"extends: b.yaml\n{whole[-1]}{BETWEEN.decode()}{base}".encode(),
         ],
         "artifact": [bytes([number]) + body for number in range(len(NAMES)) for body in (*pickles, b"PK\x03\x04")],
+        "staging": [
+            CONTRACT.encode() + BETWEEN + b'{"predictions": [{"score": 0.5}]}',
+            ROWS.encode() + BETWEEN + b"[1, [0]]",
+            ROWS.encode() + BETWEEN + b"1\n0\n",
+            ANSWERS.encode(),
+        ],
     }
 
 

@@ -10,7 +10,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from lockkeeper.adapters.picklescan import dangerous_globals
@@ -22,9 +22,13 @@ from lockkeeper.domain.errors import EvidenceMissing, PolicyInvalid
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence, Source, collect, parse_report, sources_of
 from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.gates.provenance import judge_author
+from lockkeeper.domain.online.replay import Bounds, ServedAnswers, judge_against_champion, judge_replay
+from lockkeeper.domain.online.rows import Answered, Replayed, Row, labelled_rows, predictions_in
+from lockkeeper.domain.online.safety import hostile_cases, judge_safety
 from lockkeeper.domain.policy import Gates, parse_policy
 from lockkeeper.domain.policy_extends import make_whole
 from lockkeeper.domain.release import Release, Verdict
+from lockkeeper.domain.staging_tests import contract_cases, judge_contract
 
 Target = Callable[[bytes], None]
 BETWEEN = b"\n---\n"
@@ -117,6 +121,43 @@ def artifact(data: bytes) -> None:
     scan(io.BytesIO(data).read, Limits.of(len(data), 100, 10_000_000, 100), Allowed(()))
 
 
+def staging(data: bytes) -> None:
+    """Suites that a team wrote, and what an endpoint answers to them."""
+    text, _, body = data.decode("utf-8", "replace").partition(BETWEEN.decode())
+    answers = [Answered(200, kind, body) for kind in ("application/json", "text/csv", body[:20])]
+    with suppress(EvidenceMissing):
+        for answer in answers:
+            cases = contract_cases(text, source="contract.jsonl")
+            _hold((judge_contract(cases, [answer] * len(cases)),), {})
+    with suppress(EvidenceMissing):
+        hostile = hostile_cases(text, source="safety.jsonl")
+        _hold(judge_safety(hostile, [answers[0]] * len(hostile), alive=False, search=_undecided), {})
+    rows: list[Row] = []
+    with suppress(EvidenceMissing):
+        rows = labelled_rows(text, source="holdout.csv")
+    for answer in answers:
+        said: list[object] = []
+        with suppress(ValueError):
+            said = predictions_in(answer)
+        # As far as there are both: a model may answer anything to any row.
+        _replay(Replayed("suite", tuple((row.key, row.label, one) for row, one in zip(rows, said, strict=False))))
+    with suppress(ValueError):
+        _replay(Replayed.from_bytes(data))
+
+
+def _replay(replayed: Replayed) -> None:
+    if replayed.answers:
+        bounds = {"accuracy": 0.5, "mae": 1.0, "rmse": 1.0}
+        champion = ServedAnswers(1, replayed)
+        _hold(judge_replay(replayed, Bounds(bounds, bounds, 1)), {})
+        _hold(judge_against_champion(replayed, champion, tuple(bounds), 0.02, 1), {})
+
+
+def _undecided(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
+    """Patterns of the fuzzer's own would take for ever; that none was decided in time is an answer, too."""
+    return [None] * len(pairs)
+
+
 def _nowhere(uri: str) -> bytes:
     raise EvidenceMissing(f"{uri} is not there")
 
@@ -129,4 +170,4 @@ def _hold(verdicts: tuple[Verdict, ...], evidence: dict[str, object]) -> None:
     json.dumps([verdict.reason for verdict in verdicts]).encode()
 
 
-TARGETS: dict[str, Target] = {one.__name__: one for one in (gates, registry, policy, artifact)}
+TARGETS: dict[str, Target] = {one.__name__: one for one in (gates, registry, policy, artifact, staging)}

@@ -60,3 +60,26 @@ def test_no_report_of_any_shape_raises(ours: Any, theirs: Any) -> None:
     report = json.dumps(ours).encode()
     TARGETS["gates"](report + BETWEEN + json.dumps(theirs).encode())
     TARGETS["registry"](report)
+
+
+FOUND = {
+    "a carriage return in a cell": ("staging", b"label,a\n1,2\n" + BETWEEN + b"1\r0"),
+    "a carriage return in a suite": ("staging", b"label,a\n1\r,2\n"),
+    "a cell that never ends": ("staging", b'label,a\n1,"' + b"x" * 200_000),
+    "answers of a number out of range": ("staging", b"label,a\n1,2\n" + BETWEEN + b"[1" + b"0" * 400 + b"]"),
+    "answers whose squares are out of range": ("staging", b"label,a\n1,2\n" + BETWEEN + b"[1e200]"),
+    "answers that are NaN": ("staging", b"label,a\n1,2\n" + BETWEEN + b"[NaN]"),
+    "answers nested a hundred thousand deep": ("staging", b"label,a\n1,2\n" + BETWEEN + b"[" * 100_000),
+    "a case nested a hundred thousand deep": ("staging", b"[" * 100_000),
+    "a case with infinitely many rows": ("staging", b'{"body": "", "expect": {"rows": 1e999}}'),
+    "a pattern that repeats too often": ("staging", b'{"body": "", "expect": {"forbid": ["a{99999999999}"]}}'),
+    "a report that is null": ("gates", b"null"),
+    "a policy of a control character": ("policy", b"\x1f"),
+}
+"""What once raised: found by the fuzzer, by hypothesis, or by who read the code with both in mind."""
+
+
+@pytest.mark.parametrize("finding", FOUND)
+def test_what_was_found_once_raises_no_more(finding: str) -> None:
+    name, data = FOUND[finding]
+    TARGETS[name](data)

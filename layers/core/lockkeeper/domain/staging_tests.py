@@ -67,7 +67,7 @@ def cases_in(
         try:
             case = json.loads(line)
             cases.append(read(case, case.get("expect", {}), str(case.get("name", f"line {number}"))))
-        except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, re.error) as error:
             raise EvidenceMissing(
                 f"{source}:{number}: not a {kind} ({type(error).__name__}: {error})",
                 cure='write one JSON object per line with "body" and "expect"',

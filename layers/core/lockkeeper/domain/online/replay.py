@@ -28,11 +28,19 @@ def _hit(label: str, prediction: Any) -> float:
 
 
 def _absolute_error(label: str, prediction: Any) -> float:
-    return abs(float(prediction) - float(label))
+    return abs(_finite(prediction) - _finite(label))
 
 
 def _squared_error(label: str, prediction: Any) -> float:
-    return (float(prediction) - float(label)) ** 2
+    return (_finite(prediction) - _finite(label)) ** 2
+
+
+def _finite(value: Any) -> float:
+    """A `ValueError` for NaN and infinity, which answer nothing and cannot be sealed."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r}")
+    return number
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def _judge(name: str, bound: float, up: bool, replayed: Replayed, minimum_rows: 
         return inconclusive(gate, f"{rows} rows are too few to judge; supply at least {minimum_rows}", required)
     try:
         measured = REPLAY_METRICS[name].of(*_apart(replayed))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         return Verdict(gate, Outcome.FAILED, f"the answers are no numbers: {error}", None, required)
     holds = measured >= bound if up else measured <= bound
     verb = "meets" if holds else "does not meet"
@@ -147,7 +155,7 @@ def _against(name: str, replayed: Replayed, champion: ServedAnswers | None, shar
     try:
         ours = [metric.of_row(label, said) for label, said, _ in pairs]
         theirs = [metric.of_row(label, said) for label, _, said in pairs]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         return inconclusive(gate, f"answers that are no numbers cannot be compared: {error}", asked)
     return _compared(gate, metric, ours, theirs, share)
 

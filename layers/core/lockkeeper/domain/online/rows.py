@@ -69,7 +69,10 @@ class Replayed:
 
 def labelled_rows(text: str, *, source: str) -> list[Row]:
     """Rows of a held-out data set. CSV with a header, the label first."""
-    rows = list(csv.reader(io.StringIO(text)))
+    try:
+        rows = _lines_of(text)
+    except ValueError as error:
+        raise EvidenceMissing(f"{source} is no CSV: {error}", cure="write it again, one row a line") from error
     if len(rows) < 2 or len(rows[0]) < 2:
         raise EvidenceMissing(
             f"{source} has no rows", cure="write CSV with a header, the label in the first column, features after it"
@@ -102,8 +105,16 @@ def predictions_in(answer: Answered) -> list[Any]:
             raise ValueError('the JSON answer is neither a list nor an object with "predictions"')
         return [_only(one) for one in document]
     if kind == "text/csv":
-        return [row[0] for row in csv.reader(io.StringIO(answer.body)) if row]
+        return [row[0] for row in _lines_of(answer.body) if row]
     raise ValueError(f"answered as {answer.content_type!r}; text/csv and application/json are understood")
+
+
+def _lines_of(text: str) -> list[list[str]]:
+    """Cells by line; a `ValueError` where it is no CSV, such as a cell that never ends."""
+    try:
+        return list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        raise ValueError(f"{error}: {text[:80]}") from error
 
 
 def _only(value: Any) -> Any:
@@ -116,5 +127,5 @@ def is_number(value: Any) -> bool:
     """Whether a prediction or a label can be read as a finite number."""
     try:
         return not isinstance(value, bool) and math.isfinite(float(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
