@@ -65,6 +65,12 @@ class FaultPlan:
             self._planned += faults
             self._write()
 
+    def drop(self, prefix: str) -> None:
+        """What was planned under names that begin so, and has not happened, will not; what has happened stays on record."""
+        with self._writing:
+            self._planned = [fault for fault in self._planned if not fault.name.startswith(prefix)]
+            self._write()
+
     def clear(self) -> None:
         """Nothing breaks any more; what has broken stays on record."""
         with self._writing:

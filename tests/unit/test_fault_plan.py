@@ -33,6 +33,8 @@ def test_a_plan_is_read_as_it_was_written_and_can_be_emptied(tmp_path: Path) -> 
         ("first", "before", 2, 1),
         ("second", "instead", 0, 5),
     ]
+    plan.drop("sec")
+    assert [one["name"] for one in json.loads((plan.folder / "plan.json").read_text())] == ["first"]
     plan.clear()
     assert json.loads((plan.folder / "plan.json").read_text()) == []
     assert plan.fired("first") == plan.invocations() == []
