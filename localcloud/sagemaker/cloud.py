@@ -1,6 +1,6 @@
 """What the local SageMaker needs of the cloud around it: objects, events, metrics, roles and a clock."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,8 +54,10 @@ class Cloud(Protocol):
         """Write a file to an object. Raises FileNotFoundError where there is no such bucket."""
         ...
 
-    def may(self, place: Place, role_arn: str, action: str, uri: str) -> bool:
-        """Whether the policies of a role allow an S3 action on an object or, without a key, on a bucket."""
+    def may(
+        self, place: Place, role_arn: str, action: str, uri: str, conditions: Mapping[str, str] | None = None
+    ) -> bool:
+        """Whether role and bucket allow an S3 action on an object or, without a key, on a bucket, under condition keys."""
         ...
 
     def role_allows(self, place: Place, role_arn: str, action: str, arn: str, conditions: dict[str, str]) -> bool:

@@ -14,8 +14,9 @@ from localcloud.sagemaker.store import Store
 
 @dataclass(frozen=True)
 class Container:
-    """What CreateModel says about the one container of a model, its package resolved."""
+    """What CreateModel says about one container of a model, its package resolved. `name` is how SageMaker's messages call it."""
 
+    name: str
     image: str
     artifact_uri: str
     compressed: bool
@@ -34,15 +35,26 @@ class StagedModel:
     environment: Mapping[str, str]
 
 
-def container_of(store: Store, place: Place, model_name: str) -> Container:
-    """The container of a model. Raises WorkFailedError for what cannot be served here."""
+def containers_of(store: Store, place: Place, model_name: str) -> list[Container]:
+    """The containers of a model in the order in which a request passes them.
+
+    Raises WorkFailedError for what cannot be served here.
+    """
     model = store.world(place).models.get(model_name)
     if model is None:
         raise WorkFailedError(f"ClientError: the model {model_name} does not exist any more.")
     described = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model["Containers"]
-    if len(described) > 1:
-        raise WorkFailedError("ClientError: the laptop's AWS serves models of one container, not inference pipelines.")
-    container = _with_package(store, place, described[0])
+    if model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
+        raise WorkFailedError("ClientError: the laptop's AWS runs containers in series; it invokes none directly.")
+    resolved = [one for container in described for one in _with_package(store, place, container)]
+    alone = len(resolved) == 1
+    return [
+        _container(one, model["ExecutionRoleArn"], "primary" if alone else f"container-{number}")
+        for number, one in enumerate(resolved, 1)
+    ]
+
+
+def _container(container: JsonObject, role_arn: str, name: str) -> Container:
     if container.get("Mode") == "MultiModel":
         raise WorkFailedError("ClientError: the laptop's AWS serves no multi-model endpoints.")
     uri, compressed = _artifact_of(container)
@@ -50,26 +62,29 @@ def container_of(store: Store, place: Place, model_name: str) -> Container:
     digest = container.get("ImageDigest") or images.digest_of(image)
     repository = image.partition("@")[0].rpartition(":")[0] if "@" not in image else image.partition("@")[0]
     return Container(
+        name=container.get("ContainerHostname", name),
         image=image,
         artifact_uri=uri,
         compressed=compressed,
         environment=container.get("Environment", {}),
-        role_arn=model["ExecutionRoleArn"],
+        role_arn=role_arn,
         resolved_image=f"{repository}@{digest}" if digest else image,
     )
 
 
-def _with_package(store: Store, place: Place, container: JsonObject) -> JsonObject:
+def _with_package(store: Store, place: Place, container: JsonObject) -> list[JsonObject]:
+    """The container, or those of the model package that it names, which all get its variables."""
     name = container.get("ModelPackageName")
     if not name:
-        return container
+        return [container]
     owner = Place(*reversed(name.split(":")[3:5])) if name.startswith("arn:") else place
     arn = name if name.startswith("arn:") else place.arn(f"model-package/{name}")
     package = store.world(owner).packages.get(arn)
     if package is None:
         raise WorkFailedError(f"ClientError: the model package {arn} does not exist any more.")
-    packaged: JsonObject = package["InferenceSpecification"]["Containers"][0]
-    return {**packaged, "Environment": {**packaged.get("Environment", {}), **container.get("Environment", {})}}
+    own = container.get("Environment", {})
+    packaged: list[JsonObject] = package["InferenceSpecification"]["Containers"]
+    return [{**one, "Environment": {**one.get("Environment", {}), **own}} for one in packaged]
 
 
 def _artifact_of(container: JsonObject) -> tuple[str, bool]:
@@ -111,6 +126,14 @@ def _check_access(cloud: Cloud, place: Place, container: Container) -> None:
         raise WorkFailedError(f"Could not find model data at {container.artifact_uri}.")
     bucket, key = split_uri(container.artifact_uri)
     needed = f"s3://{bucket}/{key}" if container.compressed else f"s3://{bucket}/{key.rstrip('/')}/*"
+    listed = container.compressed or cloud.may(
+        place, container.role_arn, "s3:ListBucket", f"s3://{bucket}", {"s3:prefix": key}
+    )
+    if not listed:
+        raise WorkFailedError(
+            f'Could not access model data at {container.artifact_uri}. Please ensure that the role "{container.role_arn}" '
+            'has "s3:ListBucket" permissions on the prefix.'
+        )
     if not cloud.may(place, container.role_arn, "s3:GetObject", needed):
         raise WorkFailedError(
             f"Could not access model data at {container.artifact_uri}. Please ensure that the role "
@@ -122,6 +145,7 @@ def _check_access(cloud: Cloud, place: Place, container: Container) -> None:
 
 def _fetch(cloud: Cloud, place: Place, container: Container, folder: Path, target: Path) -> None:
     if not container.compressed:
+        _check_names(cloud, place, container.artifact_uri)
         download_tree(cloud, place, container.artifact_uri, target)
         return
     archive = folder / "model.tar.gz"
@@ -138,6 +162,19 @@ def _fetch(cloud: Cloud, place: Place, container: Container, folder: Path, targe
         ) from None
     finally:
         archive.unlink(missing_ok=True)
+
+
+def _check_names(cloud: Cloud, place: Place, uri: str) -> None:
+    """What CompressionType None says about keys: the rest of each is a path of files and folders that can exist together."""
+    prefix = split_uri(uri)[1]
+    paths = {stored.key[len(prefix) :] for stored in cloud.list_objects(place, uri)}
+    for path in sorted(paths):
+        parts = path.split("/")
+        unusable = any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > 255 for part in parts)
+        clashes = any("/".join(parts[:length]) in paths for length in range(1, len(parts)))
+        if unusable or clashes:
+            what = "is a file and a folder" if clashes else "is no name of a file"
+            raise WorkFailedError(f"ClientError: the object {prefix}{path} of the model data at {uri} {what}.")
 
 
 def _relocated(environment: Mapping[str, str], folder: Path) -> dict[str, str]:

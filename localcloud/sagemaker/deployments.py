@@ -238,8 +238,10 @@ def variants_of(config: JsonObject, generation: Generation | None) -> list[JsonO
         weight, name = variant.get("InitialVariantWeight", 1.0), variant["VariantName"]
         summary: JsonObject = {"VariantName": name, "CurrentWeight": weight, "DesiredWeight": weight}
         if generation is not None:
-            specified, resolved = generation.images[name]
-            summary["DeployedImages"] = [{"SpecifiedImage": specified, "ResolvedImage": resolved}]
+            summary["DeployedImages"] = [
+                {"SpecifiedImage": specified, "ResolvedImage": resolved}
+                for specified, resolved in generation.images[name]
+            ]
         if variant.get("ServerlessConfig"):
             summary["CurrentServerlessConfig"] = variant["ServerlessConfig"]
         else:

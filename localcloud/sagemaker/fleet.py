@@ -1,4 +1,4 @@
-"""The processes that serve: one per variant, whatever its instance count."""
+"""The processes that serve: one per container of a variant, whatever its instance count."""
 
 import http.client
 import queue
@@ -31,6 +31,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     seconds: float
+    container: str = "primary"
 
 
 class FleetStoppedError(Exception):
@@ -39,9 +40,10 @@ class FleetStoppedError(Exception):
 
 @dataclass
 class Fleet:
-    """The server process of one variant. Requests in flight are counted, so that it can be drained before it ends."""
+    """The server process of one container of a variant. Requests in flight are counted, so that it can be drained before it ends."""
 
     variant_name: str
+    container: str
     spawn: Callable[[], tuple[subprocess.Popen[bytes], int]]
     failure_file: Path
     process: subprocess.Popen[bytes] = field(init=False)
@@ -55,7 +57,7 @@ class Fleet:
         self.process, self.port = self.spawn()
 
     @classmethod
-    def start(cls, variant_name: str, model: StagedModel, folder: Path, log_file: Path) -> "Fleet":
+    def start(cls, variant_name: str, container: str, model: StagedModel, folder: Path, log_file: Path) -> "Fleet":
         """Start the server process; it listens from the first moment and is healthy when the model is loaded."""
         failure_file = folder / "failure"
         environment = {"SAGEMAKER_BASE_DIR": str(folder), "SM_MODEL_DIR": str(model.folder), **model.environment}
@@ -74,7 +76,7 @@ class Fleet:
                 )
                 return process, listening.getsockname()[1]
 
-        return cls(variant_name, spawn, failure_file)
+        return cls(variant_name, container, spawn, failure_file)
 
     def wait_until_healthy(self, seconds: float) -> None:
         """Ping until the container is healthy. Raises WorkFailedError when it ended or `seconds` have passed."""
@@ -87,7 +89,7 @@ class Fleet:
             time.sleep(PING_PAUSE_SECONDS)
         reason = self.failure_file.read_text(encoding="utf-8") if self.failure_file.exists() else "no answer to /ping"
         raise WorkFailedError(
-            f"The primary container for production variant {self.variant_name} did not pass the ping health check. "
+            f"The {self.container} container for production variant {self.variant_name} did not pass the ping health check. "
             f"Please check CloudWatch logs for this endpoint. ({reason[:600]})"
         )
 
@@ -152,7 +154,7 @@ class Fleet:
             self._idle.put(connection)
             answered = {name.lower(): value for name, value in response.getheaders()}
             kind = answered.get("content-type", "application/json")
-            return Answer(response.status, kind, answered, content, time.perf_counter() - began)
+            return Answer(response.status, kind, answered, content, time.perf_counter() - began, self.container)
 
     def drain_and_stop(self) -> None:
         """Let the requests in flight end, take no others, then end the process."""

@@ -30,10 +30,10 @@ def pull_image(cloud: Cloud, place: Place, role_arn: str, image: str) -> None:
         )
 
 
-def may_log(cloud: Cloud, place: Place, role_arn: str, endpoint_name: str, variant_name: str) -> bool:
+def may_log(cloud: Cloud, place: Place, role_arn: str, endpoint_name: str, variant_name: str, container: str) -> bool:
     """Ask for what logs and metrics take. Without it AWS serves all the same, and keeps neither."""
     group = f"arn:aws:logs:{place.region}:{place.account}:log-group:{NAMESPACE}/{endpoint_name}"
-    stream = f"{group}:log-stream:{variant_name}/container"
+    stream = f"{group}:log-stream:{variant_name}/{container}"
     needed = [
         ("logs:CreateLogGroup", group, {}),
         ("logs:DescribeLogStreams", group, {}),

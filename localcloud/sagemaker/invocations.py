@@ -121,7 +121,7 @@ def _model_error(place: Place, endpoint_name: str, answer: Answer) -> ApiError:
     side = "client" if answer.status < 500 else "server"
     group = f"/aws/sagemaker/Endpoints/{endpoint_name}"
     message = (
-        f'Received {side} error ({answer.status}) from primary with message "{text}". See '
+        f'Received {side} error ({answer.status}) from {answer.container} with message "{text}". See '
         f"https://{place.region}.console.aws.amazon.com/cloudwatch/home?region={place.region}#logEventViewer:group={group} "
         f"in account {place.account} for more information."
     )

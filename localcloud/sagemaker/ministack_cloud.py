@@ -10,7 +10,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ministack.core import iam_evaluator
@@ -133,12 +133,14 @@ class MinistackCloud:
         if status >= 400:
             raise OSError(f"{uri}: {answer.decode(errors='replace')}")
 
-    def may(self, place: Place, role_arn: str, action: str, uri: str) -> bool:
+    def may(
+        self, place: Place, role_arn: str, action: str, uri: str, conditions: Mapping[str, str] | None = None
+    ) -> bool:
         bucket, key = split_uri(uri)
         owner = s3._bucket_owner_account(bucket)
         arn = f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
         policy = s3._bucket_policies.get_scoped(owner, None, bucket) if owner else None
-        if not _allows(place, role_arn, action, arn, policy, owner):
+        if not _allows(place, role_arn, action, arn, policy, owner, service_context=dict(conditions or {})):
             return False
         key_arn = _key_of(bucket, owner) if action == "s3:GetObject" and owner else ""
         return not key_arn or _may_decrypt(place, role_arn, key_arn)

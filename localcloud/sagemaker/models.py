@@ -7,7 +7,7 @@ from localcloud.sagemaker.call import Call, Operation
 from localcloud.sagemaker.cloud import Cloud, JsonObject
 from localcloud.sagemaker.errors import already_existing, could_not_find, invalid
 from localcloud.sagemaker.listing import select
-from localcloud.sagemaker.packages import ModelPackages
+from localcloud.sagemaker.packages import ModelPackages, check_data_source
 from localcloud.sagemaker.store import Store, tag_map
 
 CONFIG_KIND = "endpoint configuration"
@@ -47,6 +47,7 @@ class Models:
         containers = [call["PrimaryContainer"]] if call.get("PrimaryContainer") else call["Containers"]
         for container in containers:
             self._check_container(call, container)
+        _check_hostnames(containers)
         kept = {key: value for key, value in call.parameters.items() if key != "Tags"}
         world.models[name] = {**copy.deepcopy(kept), "ModelArn": arn, "CreationTime": self._cloud.now()}
         world.models[name].setdefault("EnableNetworkIsolation", False)
@@ -68,6 +69,7 @@ class Models:
                 f"The image {container['Image']} is neither registry/repository:tag nor "
                 "registry/repository@sha256:digest."
             )
+        check_data_source(container)
 
     def describe(self, call: Call) -> JsonObject:
         return copy.deepcopy(self._find(call))
@@ -92,6 +94,13 @@ class Models:
         if model is None:
             raise could_not_find("model", call.place.arn(f"model/{call['ModelName'].lower()}"))
         return model
+
+
+def _check_hostnames(containers: list[JsonObject]) -> None:
+    """Either every container of a pipeline has a name of its own, or none has one."""
+    named = [container["ContainerHostname"] for container in containers if container.get("ContainerHostname")]
+    if named and len(set(named)) < len(containers):
+        raise invalid("Each container of an inference pipeline needs a ContainerHostname of its own, or none has one.")
 
 
 class EndpointConfigs:

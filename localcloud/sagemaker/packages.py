@@ -48,6 +48,8 @@ class ModelPackages:
         earlier = world.tokens.get((call.operation, token)) if token else None
         if earlier:
             return {"ModelPackageArn": earlier}
+        for container in (call.get("InferenceSpecification") or {}).get("Containers", []):
+            check_data_source(container)
         place, identity = self._versioned(call) if call.get("ModelPackageGroupName") else self._unversioned(call)
         package = {
             **copy.deepcopy({name: value for name, value in call.parameters.items() if name not in NOT_KEPT}),
@@ -159,6 +161,22 @@ class ModelPackages:
         group = world.groups.get(package.get("ModelPackageGroupName", ""), {})
         self._groups.admit(call, place, group, arn)
         return place, package
+
+
+def check_data_source(container: JsonObject) -> None:
+    """Raise ApiError where a container's model data is said twice, or its parts contradict each other."""
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
+    if source is None:
+        return
+    if container.get("ModelDataUrl"):
+        raise invalid("Only one of ModelDataUrl and ModelDataSource may be given.")
+    uri, prefix = source["S3Uri"], source["S3DataType"] == "S3Prefix"
+    if prefix and not uri.endswith("/"):
+        raise invalid(f"S3Uri {uri} of S3DataType S3Prefix has to end with a forward slash.")
+    if prefix and source["CompressionType"] == "Gzip":
+        raise invalid(f"S3Uri {uri}: CompressionType Gzip takes S3DataType S3Object, one archive.")
+    if not prefix and uri.endswith("/"):
+        raise invalid(f"S3Uri {uri} of S3DataType S3Object is no object.")
 
 
 def _merged_metadata(call: Call, package: JsonObject) -> dict[str, str]:

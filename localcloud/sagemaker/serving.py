@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
-from localcloud.sagemaker.containers import container_of, stage
+from localcloud.sagemaker.containers import containers_of, stage
 from localcloud.sagemaker.environments import Environments
 from localcloud.sagemaker.fleet import Fleet
 from localcloud.sagemaker.hosting_role import may_log, pull_image
+from localcloud.sagemaker.series import Series
 from localcloud.sagemaker.store import Store, new_id
 
 STARTUP_SECONDS = 480.0
@@ -22,8 +23,8 @@ class Generation:
     """The fleets of one endpoint configuration, by variant, and the folder they work in."""
 
     config_name: str
-    fleets: Mapping[str, Fleet]
-    images: Mapping[str, tuple[str, str]]
+    fleets: Mapping[str, Series]
+    images: Mapping[str, list[tuple[str, str]]]
     folder: Path
 
     def retire(self) -> None:
@@ -75,20 +76,21 @@ class Launcher:
         folder = self._work / place.account / place.region / f"{endpoint_name}-{new_id(8)}"
         log_file = self.log_file(place, endpoint_name)
         log_file.parent.mkdir(parents=True, exist_ok=True)
-        fleets: dict[str, Fleet] = {}
-        images: dict[str, tuple[str, str]] = {}
+        fleets: dict[str, Series] = {}
+        images: dict[str, list[tuple[str, str]]] = {}
         generation = Generation(config["EndpointConfigName"], fleets, images, folder)
         try:
             for variant in config["ProductionVariants"]:
                 name = variant["VariantName"]
-                container = container_of(self._store, place, variant["ModelName"])
-                images[name] = (container.image, container.resolved_image)
-                home = folder / name
-                home.mkdir(parents=True)
-                pull_image(self._cloud, place, container.role_arn, container.image)
-                may_log(self._cloud, place, container.role_arn, endpoint_name, name)
-                model = stage(self._cloud, self._environments, place, container, home, log_file)
-                fleets[name] = Fleet.start(name, model, home, log_file)
+                fleets[name], images[name] = Series([]), []
+                for container in containers_of(self._store, place, variant["ModelName"]):
+                    images[name].append((container.image, container.resolved_image))
+                    home = folder / name / container.name
+                    home.mkdir(parents=True)
+                    pull_image(self._cloud, place, container.role_arn, container.image)
+                    may_log(self._cloud, place, container.role_arn, endpoint_name, name, container.name)
+                    model = stage(self._cloud, self._environments, place, container, home, log_file)
+                    fleets[name].fleets.append(Fleet.start(name, container.name, model, home, log_file))
             for variant in config["ProductionVariants"]:
                 seconds = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP_SECONDS)
                 fleets[variant["VariantName"]].wait_until_healthy(seconds)

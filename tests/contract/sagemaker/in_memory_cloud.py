@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,9 @@ class InMemoryCloud:
     def upload(self, place: Place, source: Path, uri: str) -> None:
         self.objects[uri] = source.read_bytes()
 
-    def may(self, place: Place, role_arn: str, action: str, uri: str) -> bool:
+    def may(
+        self, place: Place, role_arn: str, action: str, uri: str, conditions: Mapping[str, str] | None = None
+    ) -> bool:
         return (role_arn, action) not in self.denied
 
     def role_allows(self, place: Place, role_arn: str, action: str, arn: str, conditions: dict[str, str]) -> bool:
