@@ -93,7 +93,7 @@ def scan(path: Path) -> dict[str, object]:
     from lockkeeper.domain.artifact.findings import Limits
     from lockkeeper.domain.artifact.scan import scan as scan_stream
     from lockkeeper.ports import Stream
-    from lockkeeper.use_cases.scan_artifact import Copy
+    from lockkeeper.use_cases.copy_archive import Copy
 
     boto3.client("s3", region_name="us-east-1")
     held = bytearray()

@@ -147,12 +147,16 @@ def _draw_timeline(release: Release) -> Table:
 def _draw_pins(release: Release) -> Table:
     pins = release.pins
     drawn = table("", "", header=False, title="Pins")
-    for artifact in pins.artifacts:
+    for number, artifact in enumerate(pins.artifacts):
+        if len(pins.artifacts) > 1:
+            drawn.add_row(f"container {number + 1}", "")
         drawn.add_row("artifact", plain(artifact.sha256))
         drawn.add_row("  from", plain(artifact.source))
         drawn.add_row("  kept as", plain(artifact.pinned))
-    for image in pins.images:
-        drawn.add_row("image", plain(image))
+        if artifact.manifest:
+            drawn.add_row("  manifest", plain(f"{artifact.manifest} ({artifact.objects} files)"))
+        # An image has no row of its own: it belongs to the artifact that it serves.
+        drawn.add_row("image", plain(pins.images[number]))
     if pins.policy:
         drawn.add_row("policy", plain(pins.policy["sha256"]))
         drawn.add_row("  version", plain(pins.policy["version_id"]))

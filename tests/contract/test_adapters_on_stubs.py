@@ -17,6 +17,7 @@ from lockkeeper.adapters.s3 import S3Objects
 from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
 from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
 from lockkeeper.settings import Environment
 
@@ -99,9 +100,7 @@ def test_what_is_created_is_what_was_asked_for(session: StubbedSession, endpoint
     wanted = {"lockkeeper:release": "wages-v1-a1"}
     endpoints.create_model(
         "m",
-        image="i@sha256:1",
-        artifact_uri="s3://b/artifacts/x/model.tar.gz",
-        environment={"A": "1"},
+        containers=(Served("i@sha256:1", "s3://b/artifacts/x/model.tar.gz", {"A": "1"}),),
         role_arn=role,
         tags=wanted,
     )

@@ -43,8 +43,8 @@ def test_a_group_without_a_policy(cloud: Cloud) -> None:
         ("no-json", ("is no JSON", "register the version again")),
         ("no-artifact", ("model.tar.gz is not there", "upload it")),
         ("no-archive", ("no readable .tar.gz", "pack the model again")),
-        ("two-containers", ("2 containers", "single container")),
-        ("a-prefix", ("not a .tar.gz object", "pack the model as model.tar.gz")),
+        ("many-models", ("container 2 serves many models", "a group of its own")),
+        ("a-prefix", ("not a .tar.gz object", "S3DataType: S3Prefix")),
     ],
 )
 def test_what_cannot_be_released_says_why(cloud: Cloud, tmp_path: Path, case: str, words: tuple[str, ...]) -> None:
@@ -58,8 +58,8 @@ def test_what_cannot_be_released_says_why(cloud: Cloud, tmp_path: Path, case: st
         cloud.put(bucket, "report.json", "{" if case == "no-json" else report(1.0))
     request = package_request(group, SCIKIT_LEARN, artifact, None if case == "no-metrics" else statistics)
     containers = request["InferenceSpecification"]["Containers"]
-    if case == "two-containers":
-        containers.append(dict(containers[0]))
+    if case == "many-models":
+        containers.append({**containers[0], "Environment": {"SAGEMAKER_MULTI_MODEL": "true"}})
     if case == "a-prefix":
         containers[0]["ModelDataUrl"] = f"s3://{bucket}/model/"
     cloud.client("sagemaker").create_model_package(**request)

@@ -61,9 +61,10 @@ def test_the_endpoint_runs_what_was_pinned(harbour: Harbour) -> None:
     harbour.approve()
     model = harbour.world.production.models["lockkeeper-wages-v1-a1-production"]
     pin = harbour.release(1).pins.artifacts[0]
-    assert model["artifact_uri"] == pin.pinned == f"s3://lockkeeper-bucket/artifacts/{pin.sha256}/model.tar.gz"
+    (container,) = model["containers"]
+    assert container["ModelDataUrl"] == pin.pinned == f"s3://lockkeeper-bucket/artifacts/{pin.sha256}/model.tar.gz"
     assert harbour.world.objects.stored[pin.pinned] != b"somebody overwrote it"
-    assert model["image"].endswith(f"/sagemaker-scikit-learn@sha256:{'c' * 64}")
+    assert container["Image"].endswith(f"/sagemaker-scikit-learn@sha256:{'c' * 64}")
 
 
 def test_second_version_replaces_the_champion(harbour: Harbour) -> None:

@@ -16,7 +16,7 @@ from lockkeeper.domain.artifact.findings import LEAST_UNPACKED, Limits, Report
 from lockkeeper.domain.artifact.scan import scan
 from lockkeeper.domain.release import Outcome, Status
 from lockkeeper.ports import Stream
-from lockkeeper.use_cases.scan_artifact import Copy
+from lockkeeper.use_cases.copy_archive import Copy
 
 from tests.unit.artifact_corpus import SYSTEM, calls, packed
 from tests.unit.harbour import Harbour, archive, policy_document

@@ -112,7 +112,7 @@ def test_an_environment_changed_after_the_scan_is_not_deployed() -> None:
     harbour.approve()
     assert harbour.release(1).pins.environments == ({},)
     models = list(harbour.world.production.models.values())
-    assert [model["environment"] for model in models] == [{}]
+    assert [model["containers"][0]["Environment"] for model in models] == [{}]
 
 
 def test_an_alarm_during_the_shift_is_seen_when_the_bake_begins() -> None:

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.artifact.findings import Opinion
+from lockkeeper.domain.folder import Listed
 from lockkeeper.domain.lock import Lock
+from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
@@ -216,7 +218,17 @@ class Objects(Protocol):
         """The object's bytes; `EvidenceMissing` says why it cannot be read."""
         ...
 
-    def stream(self, uri: str) -> Stream: ...
+    def stream(self, uri: str, *, etag: str = "") -> Stream:
+        """An object to be read once; with `etag`, that version of it and no other (`EvidenceMissing`)."""
+        ...
+
+    def listing(self, uri: str, *, most: int) -> list[Listed]:
+        """The objects below an address that ends with a `/`, in the order of their keys; at most so many are listed."""
+        ...
+
+    def own_listing(self, prefix: str, *, most: int) -> list[Listed]:
+        """The same for a prefix of Lockkeeper's bucket."""
+        ...
 
     def keep(self, temporary_key: str) -> AbstractContextManager[Callable[[bytes], None]]:
         """An object of Lockkeeper's bucket that is written in pieces; left with an error, it is not there."""
@@ -224,6 +236,18 @@ class Objects(Protocol):
 
     def seal_as(self, temporary_key: str, final_key: str) -> str:
         """Give an uploaded stream its write-once key (done already is fine); returns its `s3://` address."""
+        ...
+
+    def discard(self, temporary_key: str) -> None:
+        """Remove what was written under a temporary key."""
+        ...
+
+    def address_of(self, key: str) -> str:
+        """The `s3://` address of a key of Lockkeeper's bucket."""
+        ...
+
+    def key_of(self, uri: str) -> str:
+        """The key of an address in Lockkeeper's bucket."""
         ...
 
     def write(self, key: str, body: bytes, content_type: str) -> str:
@@ -241,6 +265,8 @@ class Stream:
 
     chunks: Iterator[bytes]
     total: int
+    version: str = ""
+    """The version that is read, where the bucket keeps versions."""
 
 
 @dataclass(frozen=True)
@@ -286,13 +312,11 @@ class Endpoints(Protocol):
         self,
         name: str,
         *,
-        image: str,
-        artifact_uri: str,
-        environment: dict[str, str],
+        containers: tuple[Served, ...],
         role_arn: str,
         tags: dict[str, str],
     ) -> None:
-        """Create a model; one of the same name is the same model (names carry the release)."""
+        """Create a model of containers in series; one of the same name is the same model (names carry the release)."""
         ...
 
     def create_config(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lockkeeper.domain.errors import EvidenceMissing, PolicyMissing
+from lockkeeper.domain.folder import Listed
 from lockkeeper.ports import StoredPolicy, Stream
 
 if TYPE_CHECKING:
@@ -46,9 +47,19 @@ class S3Objects:
             )
         return bytes(answer["Body"].read())
 
-    def stream(self, uri: str) -> Stream:
-        answer = self._get(uri)
-        return Stream(answer["Body"].iter_chunks(CHUNK), answer["ContentLength"])
+    def stream(self, uri: str, *, etag: str = "") -> Stream:
+        answer = self._get(uri, **({"IfMatch": etag} if etag else {}))
+        return Stream(answer["Body"].iter_chunks(CHUNK), answer["ContentLength"], answer.get("VersionId", ""))
+
+    def listing(self, uri: str, *, most: int) -> list[Listed]:
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        try:
+            return _listed(self._evidence, bucket, prefix, most)
+        except ClientError as error:
+            raise _unreadable(uri, error) from error
+
+    def own_listing(self, prefix: str, *, most: int) -> list[Listed]:
+        return _listed(self._client, self._bucket, prefix, most)
 
     @contextmanager
     def keep(self, temporary_key: str) -> Iterator[Callable[[bytes], None]]:
@@ -101,6 +112,15 @@ class S3Objects:
         self._client.delete_object(Bucket=self._bucket, Key=temporary_key)
         return f"s3://{self._bucket}/{final_key}"
 
+    def discard(self, temporary_key: str) -> None:
+        self._client.delete_object(Bucket=self._bucket, Key=temporary_key)
+
+    def address_of(self, key: str) -> str:
+        return f"s3://{self._bucket}/{key}"
+
+    def key_of(self, uri: str) -> str:
+        return uri.removeprefix(f"s3://{self._bucket}/")
+
     def write(self, key: str, body: bytes, content_type: str) -> str:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
         return f"s3://{self._bucket}/{key}"
@@ -113,14 +133,22 @@ class S3Objects:
                 return None
             raise
 
-    def _get(self, uri: str) -> Any:
+    def _get(self, uri: str, **conditions: str) -> Any:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         if not uri.startswith("s3://") or not bucket or not key:
             raise EvidenceMissing(f"{uri!r} is no S3 address", cure="write it as s3://bucket/key")
         try:
-            return self._evidence.get_object(Bucket=bucket, Key=key)
+            return self._evidence.get_object(Bucket=bucket, Key=key, **conditions)  # type: ignore[arg-type]
         except ClientError as error:
             raise _unreadable(uri, error) from error
+
+
+def _listed(client: S3Client, bucket: str, prefix: str, most: int) -> list[Listed]:
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, PaginationConfig={"MaxItems": most}
+    )
+    objects = (one for page in pages for one in page.get("Contents", []))
+    return [Listed(one["Key"][len(prefix) :], one["Size"], one["ETag"]) for one in objects]
 
 
 def _unreadable(uri: str, error: ClientError) -> Exception:
@@ -128,6 +156,11 @@ def _unreadable(uri: str, error: ClientError) -> Exception:
     if code in {"NoSuchKey", "NoSuchBucket", "404"}:
         return EvidenceMissing(
             f"{uri} is not there ({code})", cure="upload it, or register the version with the right address"
+        )
+    if code in {"PreconditionFailed", "412"}:
+        return EvidenceMissing(
+            f"{uri} changed since it was listed",
+            cure="register the version again when nobody writes there any more",
         )
     if code in {"AccessDenied", "403", "AccessDeniedException"}:
         return EvidenceMissing(

@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
@@ -99,16 +100,15 @@ class SageMakerEndpoints:
         self,
         name: str,
         *,
-        image: str,
-        artifact_uri: str,
-        environment: dict[str, str],
+        containers: tuple[Served, ...],
         role_arn: str,
         tags: dict[str, str],
     ) -> None:
-        container = {"Image": image, "ModelDataUrl": artifact_uri, "Environment": environment}
-        self._create(
-            "create_model", ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role_arn, Tags=_tags(tags)
+        definitions = [one.request() for one in containers]
+        what: dict[str, Any] = (
+            {"PrimaryContainer": definitions[0]} if len(definitions) == 1 else {"Containers": definitions}
         )
+        self._create("create_model", ModelName=name, **what, ExecutionRoleArn=role_arn, Tags=_tags(tags))
 
     def create_config(self, name: str, *, model: str, instance_type: str, instances: int, tags: dict[str, str]) -> None:
         variant = {

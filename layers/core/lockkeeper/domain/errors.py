@@ -47,6 +47,10 @@ class ArtifactRefused(ReleaseStopped):
     """The artifact is unreadable, too large or not what it says it is."""
 
 
+class PinBroken(ReleaseStopped):
+    """What is kept of an artifact is not what was scanned: somebody else writes to Lockkeeper's bucket."""
+
+
 class GateFailed(ReleaseStopped):
     """At least one gate measured a value that the policy does not allow."""
 

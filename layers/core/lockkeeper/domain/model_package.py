@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockkeeper.domain.errors import ArtifactRefused, CandidateInvalid, ModelUnsupported
+from lockkeeper.domain.unsupported import refuse_unsupported
 
 # SageMaker's own bounds: what it would refuse as malformed is nobody's package.
 PACKAGE_ARN = re.compile(
@@ -37,14 +38,16 @@ class PackageName:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """What of a model package is released: one container, one artifact."""
+class Container:
+    """One container of a model package.
+
+    `artifact_uri` is an archive (`.../model.tar.gz`) or, with a `/` at its end, a folder: every object below that prefix.
+    """
 
     image: str
     image_digest: str
     artifact_uri: str
     environment: dict[str, str] = field(default_factory=dict)
-    content_types: tuple[str, ...] = ()
 
     @property
     def pinned_image(self) -> str:
@@ -55,40 +58,72 @@ class Candidate:
             repository = repository[: -len(name)] + name.split(":")[0]
         return f"{repository}@{self.image_digest}"
 
+    @property
+    def is_folder(self) -> bool:
+        return is_folder(self.artifact_uri)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What of a model package is released: its containers, in the order in which a request passes them."""
+
+    containers: tuple[Container, ...]
+    content_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A container as an endpoint gets it: image by digest, artifact at its pinned place, variables."""
+
+    image: str
+    artifact_uri: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def request(self) -> dict[str, Any]:
+        """CreateModel's ContainerDefinition."""
+        definition: dict[str, Any] = {"Image": self.image, "Environment": self.environment}
+        if is_folder(self.artifact_uri):
+            source = {"S3Uri": self.artifact_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
+            return {**definition, "ModelDataSource": {"S3DataSource": source}}
+        return {**definition, "ModelDataUrl": self.artifact_uri}
+
+
+def is_folder(uri: str) -> bool:
+    """Whether an artifact's address is a prefix of files rather than one archive."""
+    return uri.endswith("/")
+
 
 def candidate_from(description: dict[str, Any]) -> Candidate:
     """Read DescribeModelPackage's answer; raises what cannot be released, by name and with a cure."""
     arn = description.get("ModelPackageArn", "the model package")
-    containers = (description.get("InferenceSpecification") or {}).get("Containers") or []
+    refuse_unsupported(arn, description)
+    specification = description.get("InferenceSpecification") or {}
+    containers = specification.get("Containers") or []
     if not containers:
         raise CandidateInvalid(
             f"{arn} has no container in its InferenceSpecification",
-            cure="register it with an InferenceSpecification that has one container with Image and ModelDataUrl",
-        )
-    if len(containers) > 1:
-        raise ModelUnsupported(
-            f"{arn} has {len(containers)} containers; this version releases models of one container",
-            cure="register a model package with a single container",
-        )
-    container = containers[0]
-    if container.get("ModelDataSource") or container.get("ModelDataETag") == "":
-        raise ModelUnsupported(
-            f"{arn} names its artifact by ModelDataSource (an S3 prefix); this version releases one model.tar.gz",
-            cure="register it with ModelDataUrl pointing to a model.tar.gz",
+            cure="register it with an InferenceSpecification whose Containers have Image and ModelDataUrl",
         )
     return Candidate(
-        image=container.get("Image", ""),
-        image_digest=_digest_of(arn, container),
-        artifact_uri=_artifact_of(arn, container),
-        environment=dict(container.get("Environment") or {}),
-        content_types=tuple((description.get("InferenceSpecification") or {}).get("SupportedContentTypes") or ()),
+        containers=tuple(_container(arn, number, one) for number, one in enumerate(containers)),
+        content_types=tuple(specification.get("SupportedContentTypes") or ()),
     )
 
 
-def _digest_of(arn: str, container: dict[str, Any]) -> str:
+def _container(arn: str, number: int, described: dict[str, Any]) -> Container:
+    place = f"Containers[{number}]"
+    return Container(
+        image=described.get("Image", ""),
+        image_digest=_digest_of(arn, place, described),
+        artifact_uri=_artifact_of(arn, place, described),
+        environment=dict(described.get("Environment") or {}),
+    )
+
+
+def _digest_of(arn: str, place: str, container: dict[str, Any]) -> str:
     image = str(container.get("Image", ""))
     if not image:
-        raise CandidateInvalid(f"{arn} names no container image", cure="register it with Containers[0].Image")
+        raise CandidateInvalid(f"{arn} names no container image", cure=f"register it with {place}.Image")
     digest = str(container.get("ImageDigest") or (image.split("@", 1)[1] if "@" in image else ""))
     if not DIGEST.fullmatch(digest):
         raise CandidateInvalid(
@@ -98,16 +133,36 @@ def _digest_of(arn: str, container: dict[str, Any]) -> str:
     return digest
 
 
-def _artifact_of(arn: str, container: dict[str, Any]) -> str:
-    uri = str(container.get("ModelDataUrl") or "")
+def _artifact_of(arn: str, place: str, container: dict[str, Any]) -> str:
+    source = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
+    if (source.get("S3DataType"), source.get("CompressionType")) == ("S3Prefix", "None"):
+        return _folder_of(arn, str(source.get("S3Uri") or ""))
+    if source and source.get("CompressionType") != "Gzip":
+        raise ModelUnsupported(
+            f"{arn}: {place} names one object that is no archive ({source.get('S3DataType')}, "
+            f"{source.get('CompressionType')}: {source.get('S3Uri')})",
+            cure="register the folder that it is in: S3DataType S3Prefix, CompressionType None, S3Uri with a / at its end",
+        )
+    uri = str(source.get("S3Uri") or container.get("ModelDataUrl") or "")
     if not uri:
         raise CandidateInvalid(
-            f"{arn} names no model artifact", cure="register it with Containers[0].ModelDataUrl=s3://.../model.tar.gz"
+            f"{arn} names no model artifact: {place} has neither ModelDataUrl nor ModelDataSource",
+            cure=f"register it with {place}.ModelDataUrl=s3://.../model.tar.gz",
         )
     if not uri.startswith("s3://") or not uri.endswith(".tar.gz"):
         raise ModelUnsupported(
             f"{arn}: the artifact {uri} is not a .tar.gz object in S3",
-            cure="pack the model as model.tar.gz and register its s3:// address",
+            cure="pack the model as model.tar.gz and register its s3:// address, or register the folder with "
+            "ModelDataSource={S3DataSource: {S3Uri, S3DataType: S3Prefix, CompressionType: None}}",
+        )
+    return uri
+
+
+def _folder_of(arn: str, uri: str) -> str:
+    if not re.fullmatch(r"s3://[^/]+/.+/", uri):
+        raise CandidateInvalid(
+            f"{arn}: the prefix {uri} is no folder in S3",
+            cure="register it as s3://bucket/folder/, with a / at its end: without, SageMaker takes every key that begins so",
         )
     return uri
 

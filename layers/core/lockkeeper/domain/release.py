@@ -61,12 +61,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Pin:
-    """What is released, by content: artifact bytes and container image digest."""
+    """An artifact by its content: where it was registered, where it is kept, and what it is known by.
+
+    Of a folder `manifest` is the address of the list of its files, `sha256` that list's hash and `objects` their number.
+    """
 
     source: str
     pinned: str
     sha256: str
     bytes: int = 0
+    objects: int = 1
+    manifest: str = ""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ def _simulate_release(hint: PackageHint, name: PackageName, policy: Policy, know
     try:
         candidate = candidate_from(description)
         enough_approvers(policy.approval, author)
-        allow_image(candidate.image, policy.gates.artifact.images)
+        for container in candidate.containers:
+            allow_image(container.image, policy.gates.artifact.images)
     except ReleaseStopped as stopped:
         return Simulation("stopped", str(stopped), start.release_id)
     sources = sources_of(description, policy.gates.reports, name.group, name.version)

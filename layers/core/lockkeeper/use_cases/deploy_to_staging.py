@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from lockkeeper.domain.errors import DeploymentFailed
+from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import RELEASE_TAG, Release, Status, resource_name
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Endpoints, Wait, World
 from lockkeeper.use_cases.pinned import pinned_policy, still_in, still_ours
 from lockkeeper.use_cases.settle_wait import complete_own_wait
+from lockkeeper.use_cases.still_sealed import still_sealed
 
 STATE = "DeployToStaging"
 
@@ -23,6 +25,7 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
     world.ledger.record(
         release_id, "creating the staging endpoint", name, stage=STATE, status=Status.DEPLOYING, endpoints=endpoints
     )
+    still_sealed(release, world)
     create_model(release, policy, name, world.staging)
     world.staging.create_config(
         name,
@@ -47,12 +50,14 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
 
 
 def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoints) -> None:
-    """A model from what is pinned: image by digest, artifact by content, environment as it was approved."""
+    """A model from what is pinned: images by digest, artifacts by content, environments as they were approved."""
+    pins = release.pins
     endpoints.create_model(
         name,
-        image=release.pins.images[0],
-        artifact_uri=release.pins.artifacts[0].pinned,
-        environment={**release.pins.environments[0], **policy.production.environment},
+        containers=tuple(
+            Served(image, artifact.pinned, {**environment, **policy.production.environment})
+            for image, artifact, environment in zip(pins.images, pins.artifacts, pins.environments, strict=True)
+        ),
         role_arn=execution_role(policy, endpoints),
         tags=tags_of(release),
     )

@@ -7,7 +7,6 @@ from dataclasses import replace
 from lockkeeper.domain.approval import enough_approvers
 from lockkeeper.domain.errors import (
     CandidateInvalid,
-    ModelUnsupported,
     PolicyInvalid,
     PolicyMissing,
     ReleaseSuperseded,
@@ -15,7 +14,7 @@ from lockkeeper.domain.errors import (
     VersionHeld,
 )
 from lockkeeper.domain.lock import LockStep, decide_on_lock
-from lockkeeper.domain.model_package import Candidate, PackageName, author_of, candidate_from
+from lockkeeper.domain.model_package import PackageName, author_of, candidate_from
 from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.domain.weakened import weakened
@@ -104,7 +103,7 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
         raise CandidateInvalid(
             f"{release.model_package_arn} is not in the registry", cure="register the version, or check its ARN"
         )
-    _code_is_pinned(candidate_from(description))
+    candidate_from(description)
     reason = world.ledger.held(release.model_package_group, release.version)
     if reason:
         raise VersionHeld(
@@ -113,16 +112,6 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
     author = author_of(description, policy.approval.author_from)
     world.ledger.record(release.release_id, "candidate read", f"author {author or 'unknown'}", author=author)
     enough_approvers(policy.approval, author)
-
-
-def _code_is_pinned(candidate: Candidate) -> None:
-    """Framework containers run code from wherever this variable says; only what is in the artifact is pinned."""
-    place = candidate.environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
-    if place.startswith("s3://"):
-        raise ModelUnsupported(
-            f"the container takes its code from {place}, outside the pinned artifact",
-            cure="repack the model with its code inside (code/ in model.tar.gz) and register that",
-        )
 
 
 def take_or_wait(release: Release, policy: Policy, wait: Wait, world: World) -> None:

@@ -8,6 +8,7 @@ from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
 from lockkeeper.use_cases.pinned import iso, pinned_policy, still_in
+from lockkeeper.use_cases.still_sealed import still_sealed
 
 STATE = "PromoteToProduction"
 
@@ -18,6 +19,7 @@ UNDER_WAY = frozenset({"Deleting", "Updating", "SystemUpdating", "RollingBack"})
 def promote_to_production(release_id: str, token: str, world: World) -> None:
     """From here on nobody supersedes this release. What served before is kept as the way back."""
     release = world.ledger.get(release_id)
+    still_sealed(release, world)
     _begin(release, world)
     policy = pinned_policy(release, world)
     production = policy.production

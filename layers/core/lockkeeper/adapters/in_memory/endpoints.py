@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
@@ -87,16 +88,12 @@ class InMemoryEndpoints:
         self,
         name: str,
         *,
-        image: str,
-        artifact_uri: str,
-        environment: dict[str, str],
+        containers: tuple[Served, ...],
         role_arn: str,
         tags: dict[str, str],
     ) -> None:
         wanted: dict[str, Any] = {
-            "image": image,
-            "artifact_uri": artifact_uri,
-            "environment": environment,
+            "containers": [one.request() for one in containers],
             "role_arn": role_arn,
             "tags": tags,
         }

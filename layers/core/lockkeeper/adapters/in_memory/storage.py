@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 from lockkeeper.adapters.in_memory.copies import copied
 from lockkeeper.domain.errors import EvidenceMissing, PolicyMissing
+from lockkeeper.domain.folder import Listed
 from lockkeeper.ports import Clock, StoredPolicy, Stream
 
 CHUNK = 1 << 16
@@ -30,10 +32,21 @@ class InMemoryObjects:
             )
         return body
 
-    def stream(self, uri: str) -> Stream:
+    def stream(self, uri: str, *, etag: str = "") -> Stream:
         body = self._body(uri)
+        if etag not in ("", _etag(body)):
+            raise EvidenceMissing(f"{uri} changed since it was listed", cure="register the version again")
         chunks = (body[start : start + CHUNK] for start in range(0, len(body), CHUNK))
         return Stream(chunks, len(body))
+
+    def listing(self, uri: str, *, most: int) -> list[Listed]:
+        if uri in self.forbidden:
+            raise EvidenceMissing(f"{uri} may not be listed (AccessDenied)", cure="let the bucket's policy allow it")
+        found = sorted(known for known in self.stored if known.startswith(uri))[:most]
+        return [Listed(known[len(uri) :], len(self.stored[known]), _etag(self.stored[known])) for known in found]
+
+    def own_listing(self, prefix: str, *, most: int) -> list[Listed]:
+        return self.listing(self.address_of(prefix), most=most)
 
     @contextmanager
     def keep(self, temporary_key: str) -> Iterator[Callable[[bytes], None]]:
@@ -47,6 +60,15 @@ class InMemoryObjects:
         self.stored.setdefault(final, self.stored[self._own(temporary_key)])
         del self.stored[self._own(temporary_key)]
         return final
+
+    def discard(self, temporary_key: str) -> None:
+        self.stored.pop(self._own(temporary_key), None)
+
+    def address_of(self, key: str) -> str:
+        return self._own(key)
+
+    def key_of(self, uri: str) -> str:
+        return uri.removeprefix(self._own(""))
 
     def write(self, key: str, body: bytes, content_type: str) -> str:
         del content_type  # Nothing reads it back.
@@ -68,6 +90,10 @@ class InMemoryObjects:
         if uri not in self.stored:
             raise EvidenceMissing(f"{uri} is not there (NoSuchKey)", cure="upload it")
         return self.stored[uri]
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 class InMemoryPolicies:

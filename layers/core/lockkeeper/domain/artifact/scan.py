@@ -75,6 +75,13 @@ class Scanner:
                 self._report.code.append(member.name)
             self.member(f"{name}!{member.name}" if depth else member.name, member.pull, depth)
 
+    def file(self, path: str, pull: Pull) -> None:
+        """A file that is an artifact's, without an archive around it."""
+        self._report.count_member()
+        if path.endswith(".py"):
+            self._report.code.append(path)
+        self.member(path, self._counted(pull), 0)
+
     def member(self, name: str, pull: Pull, depth: int) -> None:
         """One file: whatever cannot be read to its end is a finding, and the next one is looked at."""
         file = MemberFile(pull)
