@@ -42,6 +42,8 @@ class Race:
     ledger: Ledger
     group: str
     watch: Watch = field(default_factory=Watch)
+    gone: set[str] = field(default_factory=set)
+    """Those who want nothing any more. Whoever leaves says so before it hands on, so that one of two notices."""
     barrier: Barrier = field(default_factory=lambda: Barrier(COMPETITORS))
 
     def run(self, pool: ThreadPoolExecutor) -> Watch:
@@ -61,6 +63,8 @@ class Race:
                     return
                 case LockStep.GIVE_WAY:
                     self.ledger.leave_queue(self.group, me, version)
+                    self.gone.add(me)
+                    self._hand_on(me)
                     return
                 case LockStep.SUPERSEDE:
                     self.ledger.supersede(lock, me)
@@ -74,7 +78,13 @@ class Race:
             self.watch.enter(version, lock.fencing)
             time.sleep(0.0005)
             self.watch.leave(version)
+        self.gone.add(me)
+        assert self._hand_on(me), "somebody else passed on what was this release's"
+
+    def _hand_on(self, me: str) -> bool:
+        """Give the lock, where this release has it, to the newest who waits; for one that left meanwhile, hand it on once more."""
         heir_version, heir = next(iter(self.ledger.queue(self.group)), (0, None))
-        assert self.ledger.pass_lock(self.group, me, heir, heir_version), (
-            "somebody else passed on what was this release's"
-        )
+        passed = self.ledger.pass_lock(self.group, me, heir, heir_version)
+        if passed and heir in self.gone:
+            self._hand_on(heir)
+        return passed

@@ -17,8 +17,13 @@ RACES = 1000
 
 
 def run_races(ledger: Ledger, prefix: str = "group") -> list[Watch]:
+    groups = [f"{prefix}-{number}" for number in range(RACES)]
     with ThreadPoolExecutor(COMPETITORS) as pool:
-        return [Race(ledger, f"{prefix}-{number}").run(pool) for number in range(RACES)]
+        watches = [Race(ledger, group).run(pool) for group in groups]
+    assert [group for group in groups if ledger.lock_of(group) or ledger.queue(group)] == [], (
+        "nobody is left, and has it"
+    )
+    return watches
 
 
 def assert_fair(watches: list[Watch], figure: Figure, where: str) -> None:
