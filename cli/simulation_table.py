@@ -29,3 +29,9 @@ def draw(simulated: Simulation) -> Iterator[RenderableType]:
         yield plain(f"{ENDINGS[simulated.step]}{why}", "bold red")
     for step in simulated.then:
         yield plain(f"  {step}")
+    if simulated.differences is None:
+        return
+    if not simulated.differences:
+        yield plain(f"The release had the same {len(simulated.verdicts)} verdicts.", "bold")
+    for difference in simulated.differences:
+        yield plain(f"Not as in the release: {difference}", "yellow")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.story import letter, training
-from cli.story.chapters import Book
+from cli.story.chapters import Book, Chapter
+from cli.story.second_look import second_look
 from cli.story.stage import Stage
 from cli.story.traffic import Traffic, send_rows
 from cli.story.watch import Watch, has_ended
@@ -221,6 +222,7 @@ class WagesStory:
             for verdict in failed:
                 chapter.check(verdict["gate"], verdict["reason"], verdict["gate"].split(":")[0] in gates)
             chapter.check("gates that said no", len(failed), len(failed) == len(gates))
+            self.look_again(chapter, version)
             status, description = self.registry_entry(version)
             chapter.check("registry", f"{status}: {description}", status == "Rejected")
             asked = len(release["approvals"])
@@ -232,6 +234,14 @@ class WagesStory:
             chapter.check(
                 "endpoints", ", ".join(left), left == [f"{self.stage.production.account_id}/{training.GROUP}"]
             )
+
+    def look_again(self, chapter: Chapter, version: int) -> None:
+        """`lockkeeper simulate` comes to the same verdicts from the release's dossier and its artifact."""
+        simulated = second_look(self.stage, self.release_id(version), self.policy_text)
+        same = simulated.differences == () and not simulated.goes_on
+        differ = "; ".join(simulated.differences or ()) or simulated.why
+        found = f"the same {len(simulated.verdicts)} verdicts, without AWS" if same else differ
+        chapter.check("lockkeeper simulate", found, same)
 
     def release_id(self, version: int) -> str:
         """Name of the first attempt to release a version."""

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
+from lockkeeper.domain.release import Status
 from typer.testing import CliRunner
 
+from cli.dossiers import read_dossiers, to_json
 from cli.main import app
-from tests.unit.harbour import GROUP, Harbour, package_arn, package_event, policy_document
+from tests.unit.harbour import GROUP, HOLDOUT, Harbour, archive, package_arn, package_event, policy_document
 
 runner = CliRunner(env={"COLUMNS": "120", "NO_COLOR": "1"})
 FACET = {"metric": "DPPL", "facet": "sex", "within": [-0.2, 0.2]}
@@ -38,6 +40,13 @@ def files(folder: Path, harbour: Harbour, version: int, **more: Any) -> list[str
     }.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     return [part for name in ("event", "policy", "registry") for part in (f"--{name}", str(folder / f"{name}.yaml"))]
+
+
+def artifact_file(folder: Path, harbour: Harbour, version: int) -> str:
+    """The version's artifact as a file."""
+    path = folder / "model.tar.gz"
+    path.write_bytes(harbour.world.objects.stored[f"s3://models/{GROUP}/{version}/model.tar.gz"])
+    return str(path)
 
 
 def as_registered(harbour: Harbour, version: int) -> None:
@@ -76,12 +85,12 @@ def test_a_simulation_has_the_verdicts_of_the_release(
 ) -> None:
     analysed(harbour, 1, analysis)
     harbour.register(1, accuracy=accuracy)
-    released = [one for one in harbour.release(1).to_json()["verdicts"] if one["gate"] != "artifact"]
+    released = harbour.release(1).to_json()["verdicts"]
     as_registered(harbour, 1)
-    told = simulated(*files(tmp_path, harbour, 1))
+    told = simulated(*files(tmp_path, harbour, 1), "--artifact", artifact_file(tmp_path, harbour, 1))
     assert told["goes_on"] is goes_on
     assert told["verdicts"] == released
-    assert len(released) == 4
+    assert len(released) == 6
 
 
 def test_the_champion_counts_in_a_simulation_too(harbour: Harbour, tmp_path: Path) -> None:
@@ -146,3 +155,133 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, text: str | None, s
     result = runner.invoke(app, arguments)
     assert result.exit_code == 1
     assert said in result.stderr
+
+
+def dossier_file(folder: Path, harbour: Harbour, version: int) -> str:
+    """What `lockkeeper show --json` prints of a release."""
+    release = harbour.release(version)
+    path = folder / f"release-{version}.json"
+    path.write_text(json.dumps(to_json(release, read_dossiers(release, harbour.world))))
+    return str(path)
+
+
+def again(folder: Path, harbour: Harbour, version: int, document: dict[str, Any], *more: str) -> dict[str, Any]:
+    """A release's own evidence, judged by a policy."""
+    (folder / "policy.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    arguments = ("--policy", str(folder / "policy.yaml"), "--dossier", dossier_file(folder, harbour, version))
+    return simulated(*arguments, *more)
+
+
+HOSTILE = archive(b"cposix\nsystem\n(S'touch /tmp/no'\ntR.", "model.joblib")
+LATENCY = {"p50_ms": 10_000, "requests": 40, "warm_up": 0}
+
+
+def policy_with_tests(**tests: Any) -> dict[str, Any]:
+    replay = {"dataset": "s3://models/holdout.csv", "at_least": {"accuracy": 0.0}, "minimum_rows": 1}
+    return {**policy_with_bias(), "staging": {"tests": {"replay": replay, **tests}}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "analysis", "tests", "failed"),
+    [
+        ({}, FAIR, {"latency": LATENCY, "load": {"requests_per_second": 50, "seconds": 1}}, set()),
+        ({"accuracy": 0.6}, FAIR, {}, {"quality"}),
+        ({"accuracy": "NaN"}, FAIR, {}, set()),
+        ({"accuracy": 0.9}, BIASED, {}, {"bias"}),
+        ({"artifact": HOSTILE}, FAIR, {}, {"artifact"}),
+        ({}, FAIR, {"latency": {**LATENCY, "p50_ms": 0.000001}}, {"latency"}),
+    ],
+    ids=["promoted", "worse", "no number", "biased", "hostile", "slow"],
+)
+def test_a_release_judged_again_by_its_own_policy_has_the_same_verdicts(
+    harbour: Harbour, tmp_path: Path, facts: dict[str, Any], analysis: Any, tests: dict[str, Any], failed: set[str]
+) -> None:
+    document = policy_with_tests(**tests)
+    harbour.apply(document)
+    harbour.world.objects.stored["s3://models/holdout.csv"] = HOLDOUT.encode()
+    analysed(harbour, 1, analysis)
+    harbour.register(1, **facts)
+    if harbour.release(1).status is Status.AWAITING_APPROVAL:
+        harbour.approve()
+    released = harbour.release(1).to_json()["verdicts"]
+    told = again(tmp_path, harbour, 1, document, "--artifact", artifact_file(tmp_path, harbour, 1))
+    assert told["verdicts"] == released
+    assert told["differences"] == []
+    assert {one["gate"].split(":")[0] for one in released if one["verdict"] == "failed"} == failed
+
+
+def test_what_productions_watch_saw_is_not_judged_again(harbour: Harbour, tmp_path: Path) -> None:
+    analysed(harbour, 1, FAIR)
+    harbour.promote(1)
+    released = harbour.release(1).to_json()["verdicts"]
+    told = again(tmp_path, harbour, 1, policy_with_bias())
+    assert any(one["gate"].startswith("bake:") for one in released)
+    assert told["verdicts"] == [one for one in released if not one["gate"].startswith("bake:")]
+    assert told["differences"] == []
+
+
+def test_a_champion_is_in_the_dossier_of_who_was_held_against_it(harbour: Harbour, tmp_path: Path) -> None:
+    for version in (1, 2):
+        analysed(harbour, version, FAIR)
+    harbour.promote(1, accuracy=0.85)
+    harbour.register(2, accuracy=0.8)
+    told = again(tmp_path, harbour, 2, policy_with_bias())
+    assert "champion 0.85" in told["why"]
+    assert told["differences"] == []
+
+
+def test_another_policy_says_what_it_would_have_said(harbour: Harbour, tmp_path: Path) -> None:
+    analysed(harbour, 1, FAIR)
+    document = policy_with_tests(latency=LATENCY)
+    harbour.apply(document)
+    harbour.world.objects.stored["s3://models/holdout.csv"] = HOLDOUT.encode()
+    harbour.register(1, accuracy=0.8)
+    harbour.approve()
+    stricter = policy_with_tests(latency={**LATENCY, "p50_ms": 0.000001})
+    stricter["staging"]["tests"]["replay"]["at_least"]["accuracy"] = 0.9
+    told = {one["gate"]: one["verdict"] for one in again(tmp_path, harbour, 1, stricter)["verdicts"]}
+    assert (told["latency: p50"], told["replay: accuracy"]) == ("failed", "inconclusive")
+    stricter["gates"]["quality"][0]["at_least"] = 0.9
+    judged = again(tmp_path, harbour, 1, stricter)
+    assert judged["goes_on"] is False
+    assert any(one.startswith("quality: binary") and "passed" in one for one in judged["differences"])
+    result = runner.invoke(
+        app,
+        ["simulate", "--policy", str(tmp_path / "policy.yaml"), "--dossier", dossier_file(tmp_path, harbour, 1)],
+    )
+    assert "Not as in the release: quality" in result.stdout
+
+
+@pytest.mark.parametrize("shown", [{}, {"dossiers": {}}, {"dossiers": {"judged": {"document": None}}}, {"dossiers": 3}])
+def test_what_is_no_dossier_is_refused_with_what_to_do(tmp_path: Path, shown: Any) -> None:
+    (tmp_path / "release.json").write_text(json.dumps(shown))
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy_document()))
+    arguments = ["--policy", str(tmp_path / "policy.yaml"), "--dossier", str(tmp_path / "release.json")]
+    result = runner.invoke(app, ["simulate", *arguments])
+    assert result.exit_code == 1
+    assert "no release with a dossier" in result.stderr
+    assert "lockkeeper show RELEASE --json" in result.stderr
+
+
+def test_an_event_or_a_dossier_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy_document()))
+    result = runner.invoke(app, ["simulate", "--policy", str(tmp_path / "policy.yaml")])
+    assert result.exit_code == 1
+    assert "give one of --event and --dossier" in result.stderr
+
+
+def test_a_refused_image_and_a_blocked_artifact_are_in_a_sealed_dossier(harbour: Harbour, tmp_path: Path) -> None:
+    harbour.register(1, artifact=HOSTILE)
+    document = policy_document()
+    document["gates"]["artifact"] = {"images": ["ours/*"]}
+    harbour.apply(document)
+    harbour.register(2)
+    for version, gate, required in ((1, "artifact", "0 findings"), (2, "artifact: image", "one of ours/*")):
+        (dossier,) = read_dossiers(harbour.release(version), harbour.world)
+        assert dossier.seal_holds
+        assert dossier.document is not None
+        (failed,) = [one for one in dossier.document["verdicts"] if one["verdict"] == "failed"]
+        assert (failed["gate"], failed["required"]) == (gate, required)
+        assert failed["measured"]
+        assert failed["reason"]
+    assert again(tmp_path, harbour, 2, document)["differences"] == []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockkeeper.domain.errors import ArtifactRefused, CandidateInvalid, ModelUnsupported
+from lockkeeper.domain.errors import CandidateInvalid, ModelUnsupported
 from lockkeeper.domain.unsupported import refuse_unsupported
 
 # SageMaker's own bounds: what it would refuse as malformed is nobody's package.
@@ -165,15 +164,6 @@ def _folder_of(arn: str, uri: str) -> str:
             cure="register it as s3://bucket/folder/, with a / at its end: without, SageMaker takes every key that begins so",
         )
     return uri
-
-
-def allow_image(image: str, patterns: tuple[str, ...]) -> None:
-    """Raise `ArtifactRefused` unless one of the policy's shell patterns fits the image."""
-    if not any(fnmatch.fnmatchcase(image, pattern) for pattern in patterns):
-        raise ArtifactRefused(
-            f"container image {image} is not allowed by the policy (gates.artifact.images: {', '.join(patterns)})",
-            cure="use an allowed image, or add its pattern to the policy",
-        )
 
 
 def author_of(description: dict[str, Any], author_from: str | None) -> str:

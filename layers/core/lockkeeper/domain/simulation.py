@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import enough_approvers
+from lockkeeper.domain.artifact.findings import Report
 from lockkeeper.domain.errors import ReleaseStopped
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence, collect, sources_of
 from lockkeeper.domain.gates import judge_offline, kinds_needed
+from lockkeeper.domain.gates.artifact import ARTIFACT, judge_images, judge_scan
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
-from lockkeeper.domain.model_package import PackageName, allow_image, author_of, candidate_from
+from lockkeeper.domain.model_package import PackageName, author_of, candidate_from
 from lockkeeper.domain.policy import Policy
+from lockkeeper.domain.recorded import Recorded, differences, judge_recorded
 from lockkeeper.domain.registration import Ignore, PackageHint, decide_on_package, name_of, package_hint
 from lockkeeper.domain.release import Outcome, Verdict
 
@@ -29,6 +32,10 @@ class Known:
     existing_release: str | None = None
     champion: ChampionEvidence | None = None
     held: str = ""
+    artifact: Report | None = None
+    """What a scan of the artifact says; None where nobody has scanned it."""
+    recorded: Recorded | None = None
+    """The release of this version, if it has been released already."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,8 @@ class Simulation:
     release_id: str = ""
     verdicts: tuple[Verdict, ...] = ()
     then: tuple[str, ...] = field(default=())
+    differences: tuple[str, ...] | None = None
+    """Where its verdicts are not those of the recorded release; None without one."""
 
     @property
     def goes_on(self) -> bool:
@@ -55,11 +64,12 @@ class Simulation:
             "goes_on": self.goes_on,
             "verdicts": verdicts,
             "then": list(self.then),
+            "differences": None if self.differences is None else list(self.differences),
         }
 
 
 def simulate(event: dict[str, Any], policy: Policy, known: Known, read: Read) -> Simulation:
-    """Decide as the functions do, from the event to the verdicts of the offline gates. The artifact itself is not scanned."""
+    """Decide as the functions do, from the event to the last gate of which there is evidence: reports, scan, measurements."""
     hint = package_hint(event)
     if isinstance(hint, Ignore):
         return Simulation("ignored", hint.reason)
@@ -85,25 +95,54 @@ def _simulate_release(hint: PackageHint, name: PackageName, policy: Policy, know
     try:
         candidate = candidate_from(description)
         enough_approvers(policy.approval, author)
-        for container in candidate.containers:
-            allow_image(container.image, policy.gates.artifact.images)
     except ReleaseStopped as stopped:
         return Simulation("stopped", str(stopped), start.release_id)
-    sources = sources_of(description, policy.gates.reports, name.group, name.version)
-    evidence = Evidence(*collect(sources, kinds_needed(policy.gates), read), description)
-    verdicts = (
-        *judge_offline(policy.gates, evidence, known.champion),
-        *judge_author(policy.approval.author_from, evidence),
-    )
-    then = tuple(_following(policy, author)) if worst(verdicts) is Outcome.PASSED else ("the release ends as failed",)
-    return Simulation("judged", explain(verdicts), start.release_id, verdicts, then)
+    verdicts = _judge(name, [one.image for one in candidate.containers], policy, known, read)
+    passed = worst(verdicts) is Outcome.PASSED
+    then = tuple(_following(policy, author, known)) if passed else ("the release ends as failed",)
+    differ = differences(known.recorded.verdicts, verdicts) if known.recorded else None
+    return Simulation("judged", explain(verdicts), start.release_id, verdicts, then, differ)
 
 
-def _following(policy: Policy, author: str) -> list[str]:
+def _judge(name: PackageName, images: Sequence[str], policy: Policy, known: Known, read: Read) -> tuple[Verdict, ...]:
+    """Verdicts in the order of a release, up to the state in which one of them ends it."""
+    verdicts: tuple[Verdict, ...] = (judge_images(images, policy.gates.artifact.images),)
+    if worst(verdicts) is Outcome.PASSED:
+        verdicts += _scanned(known)
+    if worst(verdicts) is not Outcome.PASSED:
+        return verdicts
+    evidence = _evidence(name, policy, known, read)
+    verdicts += judge_offline(policy.gates, evidence, known.champion)
+    verdicts += judge_author(policy.approval.author_from, evidence)
+    if known.recorded is None or not known.recorded.tested or worst(verdicts) is not Outcome.PASSED:
+        return verdicts
+    return (*verdicts, *judge_recorded(policy.staging.tests, known.recorded))
+
+
+def _scanned(known: Known) -> tuple[Verdict, ...]:
+    if known.artifact is not None:
+        return (judge_scan(known.artifact),)
+    recorded = known.recorded.verdict_of(ARTIFACT) if known.recorded else None
+    return (recorded,) if recorded else ()
+
+
+def _evidence(name: PackageName, policy: Policy, known: Known, read: Read) -> Evidence:
+    description = known.description or {}
+    if known.recorded is None:
+        sources = sources_of(description, policy.gates.reports, name.group, name.version)
+        return Evidence(*collect(sources, kinds_needed(policy.gates), read), description)
+    kinds = kinds_needed(policy.gates)
+    reports = {kind: report for kind, report in known.recorded.reports.items() if kind in kinds}
+    absent = {kind: f"the dossier has no {kind} report: nobody asked for it then" for kind in kinds}
+    return Evidence(reports, {**absent, **known.recorded.missing}, description)
+
+
+def _following(policy: Policy, author: str, known: Known) -> list[str]:
     """What would follow, in the order in which it would."""
     asked = f"{policy.approval.quorum} of {', '.join(one.name for one in policy.approval.approvers)}"
     question = f"{asked} would be asked; {author or 'nobody known'} made the version and may not decide"
     steps = [question] if "staging" in policy.approval.before else []
-    steps.append(f"staging would be deployed on {policy.staging_instance_type} and tested")
+    if known.recorded is None or not known.recorded.tested:
+        steps.append(f"staging would be deployed on {policy.staging_instance_type} and tested")
     steps += [question] if "production" in policy.approval.before else []
     return [*steps, f"endpoint {policy.production.endpoint_name} would be brought to the version and watched"]

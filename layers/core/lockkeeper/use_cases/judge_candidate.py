@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from lockkeeper.domain.dossier import canonical_json, dossier, seal
 from lockkeeper.domain.errors import GateFailed, GateInconclusive, Observed
+from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
-from lockkeeper.domain.release import Outcome, Release, Verdict, with_verdicts
+from lockkeeper.domain.recorded import CHAMPION, MISSING, REGISTRY
+from lockkeeper.domain.release import Outcome, Release, Verdict
 from lockkeeper.ports import World
 from lockkeeper.use_cases.gather_evidence import champion_evidence, gather_evidence
-from lockkeeper.use_cases.pinned import current_description, facts_of, pinned_policy
+from lockkeeper.use_cases.keep_dossier import keep_dossier, registry_facts
+from lockkeeper.use_cases.pinned import current_description, pinned_policy
 
 CURES = {
     "judged": "train a better version and register it",
@@ -34,7 +35,7 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
         *judge_author(policy.approval.author_from, evidence),
     )
     try:
-        seal_verdicts(release, verdicts, evidence.reports, "judged", world)
+        seal_verdicts(release, verdicts, _kept(evidence, champion), "judged", world)
     except (GateFailed, GateInconclusive) as stopped:
         if policy.mode == "observe":
             raise Observed(f"only observed; enforced, it would have been stopped: {stopped}") from stopped
@@ -44,23 +45,18 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
     return verdicts
 
 
+def _kept(evidence: Evidence, champion: ChampionEvidence | None) -> dict[str, Any]:
+    """Everything that the verdicts rest on, so that anybody can come to them again: reports, registry and champion."""
+    facts = {REGISTRY: registry_facts(evidence.description), MISSING: evidence.missing}
+    served = {CHAMPION: {"version": champion.version, "reports": champion.reports}} if champion else {}
+    return {**evidence.reports, **facts, **served}
+
+
 def seal_verdicts(
     release: Release, verdicts: tuple[Verdict, ...], evidence: dict[str, Any], kind: str, world: World
 ) -> tuple[Verdict, ...]:
     """Keep the verdicts with the evidence as a sealed dossier, publish them, and stop the release unless all passed."""
-    every = with_verdicts(release, *verdicts)
-    # A second try finds the seal of the first: a dossier does not contain itself, so both have the same seal.
-    before = {name: known for name, known in release.pins.seals.items() if name != kind}
-    document = dossier(replace(release, pins=replace(release.pins, seals=before)), every, evidence, kind)
-    digest = seal(document)
-    world.objects.write(f"dossiers/{release.release_id}/{kind}.json", canonical_json(document), "application/json")
-    pins = replace(release.pins, seals={**before, kind: digest})
-    world.ledger.record(release.release_id, f"sealed {kind}", explain(verdicts), verdicts=every, pins=pins)
-    for verdict in verdicts:
-        world.publisher.publish(
-            "Gate Judged",
-            {**facts_of(release), "gate": verdict.gate, "verdict": str(verdict.verdict), "reason": verdict.reason},
-        )
+    keep_dossier(release, verdicts, evidence, kind, world)
     outcome = worst(verdicts) if verdicts else Outcome.PASSED
     if outcome is Outcome.FAILED:
         raise GateFailed(explain(verdicts), cure=CURES[kind])

@@ -52,7 +52,7 @@ def measure_latency(endpoint: str, policy: Latency, requests: Sequence[Good], en
     """Requests one after another; those of the warm-up do not count."""
     asked = islice(cycle(requests), policy.warm_up + policy.requests)
     # Rounded before they are judged: who judges what the dossier keeps comes to the same verdict.
-    milliseconds = [round(_ask(endpoint, request, endpoints)[1], 3) for request in asked][policy.warm_up :]
+    milliseconds = [round(_ask(endpoint, request, endpoints)[1], 6) for request in asked][policy.warm_up :]
     ordered = sorted(milliseconds)
     shares = {f"p{share * 100:g}": percentile(ordered, share) for share in (0.5, 0.95, 0.99)}
     figures = {"requests": len(milliseconds), "milliseconds": shares, "each": ordered}
