@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -11,22 +12,33 @@ import pytest
 import yaml
 from lockkeeper.adapters.patterns import search_all
 from lockkeeper.domain import gates
+from lockkeeper.domain.artifact.allowed import Allowed
+from lockkeeper.domain.artifact.findings import Limits
+from lockkeeper.domain.artifact.scan import scan
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
+from lockkeeper.domain.gates.artifact import judge_images, judge_scan
+from lockkeeper.domain.online.latency import judge_latency
+from lockkeeper.domain.online.load import Shot, judge_load
 from lockkeeper.domain.online.replay import ServedAnswers, judge_against_champion
 from lockkeeper.domain.online.rows import Answered, Replayed
 from lockkeeper.domain.online.safety import hostile_cases, judge_safety
-from lockkeeper.domain.policy import Gates, Replay, Safety
+from lockkeeper.domain.policy import ArtifactRule, Gates, Latency, Load, Replay, Safety, StagingTests
+from lockkeeper.domain.recorded import ONLINE as ONLINE_GATES
+from lockkeeper.domain.staging_tests import contract_cases, judge_contract
+
+from tests.unit.artifact_corpus import packed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
-OFFLINE, ONLINE = PAGE.split("## artifact")
+OFFLINE, ONLINE = PAGE.split("## contract")
+ONLINE = f"## contract{ONLINE}"
 
 
 def examples(text: str) -> list[dict[str, Any]]:
     return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
 
 
-EXAMPLES = examples(OFFLINE)
+EXAMPLES = [one for one in examples(OFFLINE) if "artifact" not in one["policy"]]
 ANY_QUALITY = [{"metric": "nothing.value", "at_least": 0}]
 
 
@@ -68,13 +80,69 @@ def test_prompts_end_as_the_page_says(example: dict[str, Any]) -> None:
     assert {name: getattr(verdict, name) for name in told} == told
 
 
+@pytest.mark.parametrize("example", [one for one in examples(OFFLINE) if "artifact" in one["policy"]])
+def test_an_artifact_ends_as_the_page_says(example: dict[str, Any]) -> None:
+    rule = ArtifactRule.model_validate(example["policy"]["artifact"])
+    if "images" in example:
+        verdict = judge_images(example["images"], rule.images)
+    else:
+        body = packed({"model.pkl": example["pickle"].encode()})
+        limits = Limits.of(len(body), rule.max_ratio, rule.max_mb * 1_000_000, rule.max_members)
+        verdict = judge_scan(scan(io.BytesIO(body).read, limits, Allowed(())))
+    assert as_told(verdict, example["verdict"]) == example["verdict"]
+
+
+def as_told(verdict: Any, told: dict[str, Any]) -> dict[str, Any]:
+    """Of a verdict what the page says of it."""
+    return {name: getattr(verdict, name) for name in told}
+
+
+@pytest.mark.parametrize("example", [one for one in examples(ONLINE) if "contract" in one])
+def test_a_contract_ends_as_the_page_says(example: dict[str, Any]) -> None:
+    text = "\n".join(json.dumps(case) for case in example["contract"])
+    cases = contract_cases(text, source="docs/gates.md")
+    verdict = judge_contract(cases, [Answered(**one) for one in example["answers"]])
+    assert as_told(verdict, example["verdict"]) == example["verdict"]
+
+
+@pytest.mark.parametrize("example", [one for one in examples(ONLINE) if "milliseconds" in one])
+def test_a_latency_ends_as_the_page_says(example: dict[str, Any]) -> None:
+    asked = Latency.model_validate(example["policy"])
+    (verdict,) = judge_latency([float(one) for one in example["milliseconds"]], asked.bounds)
+    assert as_told(verdict, example["verdict"]) == example["verdict"]
+
+
+@pytest.mark.parametrize("example", [one for one in examples(ONLINE) if "statuses" in one])
+def test_a_load_ends_as_the_page_says(example: dict[str, Any]) -> None:
+    asked = Load.model_validate(example["policy"])
+    shots = [Shot(0.0, status, 5.0) for status in example["statuses"]]
+    verdict = judge_load(shots, asked.planned, asked.errors_below)
+    assert as_told(verdict, example["verdict"]) == example["verdict"]
+
+
+TRIED = {"champion", "cases", "contract", "milliseconds", "statuses"}
+"""A key of every kind of example that a test above judges."""
+
+
 def test_every_example_of_an_online_gate_is_tried() -> None:
-    assert all({"champion", "cases"} & set(one) for one in examples(ONLINE))
+    assert all(TRIED & set(one) for one in examples(ONLINE))
+
+
+def sections_of(text: str) -> dict[str, str]:
+    return {part.splitlines()[0]: part for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]}
 
 
 def test_every_gate_has_a_section_with_an_example_and_no_other_has() -> None:
     modules = {path.stem.replace("_", " ") for path in Path(gates.__file__).parent.glob("*.py")}
-    modules -= {"  init  ", "verdicts"}
-    sections = re.split(r"^## ", OFFLINE, flags=re.MULTILINE)[2:]
-    assert {section.splitlines()[0] for section in sections} == modules
-    assert all("```yaml" in section for section in sections)
+    offline = sections_of(OFFLINE)
+    del offline["Where evidence comes from"]
+    assert set(offline) == modules - {"  init  ", "verdicts"}
+    online = sections_of(ONLINE)
+    assert set(online) == set(StagingTests.model_fields) == set(ONLINE_GATES)
+    assert all("```yaml" in section for section in (offline | online).values())
+
+
+def test_every_gate_is_reachable_from_a_policy() -> None:
+    sections = {name.replace(" ", "_") for name in sections_of(OFFLINE)} - {"Where_evidence_comes_from"}
+    assert sections <= set(Gates.model_fields)
+    assert set(sections_of(ONLINE)) <= set(StagingTests.model_fields)

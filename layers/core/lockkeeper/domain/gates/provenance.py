@@ -45,7 +45,8 @@ def _verdicts(rule: ProvenanceRule, evidence: Evidence) -> Iterator[Verdict]:
 def _present(gate: str, value: Any, cure: str) -> Verdict:
     if value in (None, "", [], {}):
         return inconclusive(gate, f"it is missing; {cure}", REQUIRED)
-    return Verdict(gate, Outcome.PASSED, f"it is there: {str(value)[:80]}", None, REQUIRED)
+    shown = str(value)[:80]
+    return Verdict(gate, Outcome.PASSED, f"it is there: {shown}", shown, REQUIRED)
 
 
 def _get(mapping: Any, key: str) -> Any:
