@@ -128,6 +128,8 @@ class ModelPackages:
 
     def update(self, call: Call) -> JsonObject:
         place, package = self.find(call, call["ModelPackageArn"])
+        for container in (call.get("InferenceSpecification") or {}).get("Containers", []):
+            check_data_source(container)
         changed = {name: copy.deepcopy(call[name]) for name in REPLACED if call.get(name) is not None}
         updated = list(changed)
         if call.get("CustomerMetadataProperties") or call.get("CustomerMetadataPropertiesToRemove"):

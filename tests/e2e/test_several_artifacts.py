@@ -129,7 +129,7 @@ def test_a_folder_in_s3_is_served_as_it_was_scanned(cloud: Cloud, tmp_path: Path
     cloud.put("unpacked-models", "model/code/inference.py", "raise SystemExit('not scanned')\n")
     cloud.lockkeeper("approve", "unpacked-v1-a1", "--comment", "as scanned", person=cloud.person("Nina"))
 
-    release = cloud.wait_for("unpacked-v1-a1", "promoted")
+    release = cloud.wait_for("unpacked-v1-a1", "promoted", seconds=180)
 
     answer = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName="unpacked", ContentType="text/csv", Accept="text/csv", Body=csv_lines([row for _, row in sold[:9]])
@@ -196,7 +196,42 @@ def test_a_folder_is_served_in_other_accounts(joined_cloud: Cloud, tmp_path: Pat
     files = {"constant.json": "8.0", "code/inference.py": CONSTANT_INFERENCE}
     register_folder(cloud, "folder-abroad", put_folder(cloud, "folder-abroad-models", files))
 
-    release = cloud.wait_for("folder-abroad-v1-a1", "promoted")
+    release = cloud.wait_for("folder-abroad-v1-a1", "promoted", seconds=180)
 
     assert answer_of(cloud, "folder-abroad") == "8.0"
     assert release["pins"]["artifacts"][0]["pinned"].startswith(f"s3://{cloud.outputs['BucketName']}/artifacts/")
+
+
+REFUSED: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
+    ({"ProductId": "prod-0123456789abc"}, {}, "a product of AWS Marketplace", "without Lockkeeper"),
+    ({"Environment": {"HF_MODEL_ID": "team/model"}}, {}, "from Hugging Face's hub", "download the model"),
+    ({"Environment": {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://b/code.tar.gz"}}, {}, "its code from S3", "repack the model"),
+    ({"BaseModel": {"HubContentName": "base"}}, {}, "takes its model from a hub", "a bucket of yours"),
+    ({"IsCheckpoint": True}, {}, "a checkpoint of a training", "at its end"),
+    (
+        {"AdditionalS3DataSource": {"S3DataType": "S3Object", "S3Uri": "s3://b/k", "CompressionType": "None"}},
+        {},
+        "reads further data",
+        "beside the model",
+    ),
+    ({}, {"CertifyForMarketplace": True}, "certified for AWS Marketplace", "without CertifyForMarketplace"),
+    (
+        {},
+        {"SourceAlgorithmSpecification": {"SourceAlgorithms": [{"AlgorithmName": "an-algorithm"}]}},
+        "made of an algorithm",
+        "no SourceAlgorithmSpecification",
+    ),
+]
+
+
+@pytest.mark.full
+def test_kinds_that_are_not_supported_are_refused_by_name_before_anything_is_deployed(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    prepare(cloud, "unsupported", tmp_path)
+    for version, (container, package, what, cure) in enumerate(REFUSED, 1):
+        request = package_request("unsupported", SCIKIT_LEARN, "s3://unsupported-models/model.tar.gz", None, **package)
+        request["InferenceSpecification"]["Containers"][0].update(container)
+        cloud.client("sagemaker").create_model_package(**request)
+
+        failed(cloud, f"unsupported-v{version}-a1", what, cure)

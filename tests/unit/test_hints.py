@@ -118,7 +118,12 @@ def hinted() -> tuple[PackageHint, PackageName]:
 
 
 def decision(existing: str | None = None, champion: int | None = None, **described: Any) -> Start | Ignore:
-    description = {"ModelPackageStatus": "Completed", "ModelApprovalStatus": "PendingManualApproval", **described}
+    description = {
+        "ModelPackageStatus": "Completed",
+        "ModelApprovalStatus": "PendingManualApproval",
+        "InferenceSpecification": {"Containers": [{"Image": "repository:tag"}]},
+        **described,
+    }
     return decide_on_package(*hinted(), description, existing, champion)
 
 
@@ -136,6 +141,8 @@ def test_a_completed_version_starts_a_release_whatever_its_creator_says(status: 
         ({"ModelPackageStatus": "Failed"}, "is Failed"),
         ({"ModelApprovalStatus": "Rejected"}, "Rejected in the registry"),
         ({"champion": 4}, "older than version 4"),
+        ({"InferenceSpecification": None}, "has no container yet"),
+        ({"InferenceSpecification": {"Containers": []}}, "has no container yet"),
     ],
 )
 def test_a_version_is_ignored_with_the_reason(facts: dict[str, Any], said: str) -> None:

@@ -200,6 +200,27 @@ def card_with(*metrics: tuple[str, Any]) -> dict[str, Any]:
     return {"evaluation_details": [{"name": "held out", "metric_groups": [{"name": "all", "metric_data": data}]}]}
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("0.8125", 0.8125),
+        ("-3", -3.0),
+        ("1.5e-05", 1.5e-05),
+        ("nan", "nan"),
+        ("inf", "inf"),
+        ("1_000", "1_000"),
+        ("0x10", "0x10"),
+        ("", ""),
+        ("about 3", "about 3"),
+        (0.5, 0.5),
+        (None, None),
+    ],
+)
+def test_numbers_that_a_card_has_as_texts_are_numbers(written: Any, read: Any) -> None:
+    card = {"ModelCard": {"ModelCardContent": json.dumps(card_with(("mean_absolute_error", written)))}}
+    assert metrics_of_card(card)["regression_metrics"]["mean_absolute_error"]["value"] == read
+
+
 def test_a_metric_with_two_values_in_a_card_is_no_number() -> None:
     content = json.dumps(card_with(("accuracy", 0.8), ("accuracy", 0.7), ("auc", 0.9)))
     found = metrics_of_card({"ModelCard": {"ModelCardContent": content}})

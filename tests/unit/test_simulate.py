@@ -115,7 +115,17 @@ def test_the_champion_counts_in_a_simulation_too(harbour: Harbour, tmp_path: Pat
         ({"held": "rolled back"}, "stopped", "is held: rolled back"),
         ({"champion": {"version": 7}}, "ignored", "older than version 7"),
         ({"model_package": None}, "ignored", "is not in the registry"),
-        ({"model_package": {"ModelPackageStatus": "Completed"}}, "stopped", "has no container"),
+        ({"model_package": {"ModelPackageStatus": "Completed"}}, "ignored", "has no container yet"),
+        (
+            {
+                "model_package": {
+                    "ModelPackageStatus": "Completed",
+                    "SourceAlgorithmSpecification": {"SourceAlgorithms": []},
+                }
+            },
+            "stopped",
+            "made of an algorithm",
+        ),
     ],
 )
 def test_what_happens_before_any_gate_is_said_with_its_reason(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ KINDS = ("model_quality", "bias", "explainability", "data_quality")
 """The kinds of reports, as `gates.reports` names them."""
 
 BIAS_REPORTS = ("Report", "PreTrainingReport", "PostTrainingReport")
+NUMBER = re.compile(r"-?\d{1,400}(\.\d{1,400})?([eE][-+]?\d{1,3})?", re.ASCII)
 METRIC_BLOCKS = ("binary_classification_metrics", "multiclass_classification_metrics", "regression_metrics")
 
 
@@ -125,7 +127,14 @@ def _card_metrics(card: Any) -> Iterator[tuple[str, Any]]:
             for metric in _items(_at(group, "metric_data")):
                 name = _at(metric, "name")
                 if isinstance(name, str) and _at(metric, "type") == "number":
-                    yield name, _at(metric, "value")
+                    yield name, _as_number(_at(metric, "value"))
+
+
+def _as_number(value: Any) -> Any:
+    """The value of a card's metric. SageMaker's MLflow writes numbers as texts; a text that is none stays as it is."""
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        return float(value)
+    return value
 
 
 def _items(value: Any) -> list[Any]:

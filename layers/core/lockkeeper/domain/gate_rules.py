@@ -10,12 +10,18 @@ from lockkeeper.domain.section import Number, S3Uri, Section
 
 LOWER_IS_BETTER = frozenset(
     {"mae", "mse", "rmse", "false_positive_rate", "false_negative_rate", "log_loss", "weighted_false_positive_rate"}
+    | {f"mean_{name}" for name in ("absolute_error", "squared_error", "absolute_percentage_error")}
+    | {"root_mean_squared_error", "max_error"}
 )
 HIGHER_IS_BETTER = frozenset(
     {"accuracy", "precision", "recall", "auc", "f0_5", "f1", "f2", "r2", "true_positive_rate", "true_negative_rate"}
     | {f"weighted_{name}" for name in ("precision", "recall", "f0_5", "f1", "f2")}
+    | {f"{name}_score" for name in ("accuracy", "precision", "recall", "f1", "r2")}
+    | {"roc_auc", "precision_recall_auc"}
 )
-"""Metrics of SageMaker's model-quality reports by their direction. Of any other a policy has to say it."""
+"""Metrics of SageMaker's model-quality reports, and of MLflow's evaluation in model cards, by their direction.
+
+Of any other a policy has to say it."""
 
 PRE_TRAINING_BIAS = ("CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL")
 POST_TRAINING_BIAS = (

@@ -92,6 +92,12 @@ def is_folder(uri: str) -> bool:
     return uri.endswith("/")
 
 
+def not_deployable_yet(description: dict[str, Any]) -> bool:
+    """Whether a version is metadata alone, as MLflow's sync registers models whose inference specification comes later."""
+    containers = (description.get("InferenceSpecification") or {}).get("Containers")
+    return not containers and not description.get("SourceAlgorithmSpecification")
+
+
 def candidate_from(description: dict[str, Any]) -> Candidate:
     """Read DescribeModelPackage's answer; raises what cannot be released, by name and with a cure."""
     arn = description.get("ModelPackageArn", "the model package")

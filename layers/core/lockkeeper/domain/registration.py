@@ -7,7 +7,7 @@ from typing import Any
 
 from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.events import shown
-from lockkeeper.domain.model_package import PackageName
+from lockkeeper.domain.model_package import PackageName, not_deployable_yet
 from lockkeeper.domain.release import release_id_for
 
 STAMP = "lockkeeper:release"
@@ -86,6 +86,11 @@ def decide_on_package(
         return Ignore(f"version {name.version} is {status}; only a Completed package can be released")
     if description.get("ModelApprovalStatus") == "Rejected":
         return Ignore(f"version {name.version} is Rejected in the registry")
+    if not_deployable_yet(description):
+        return Ignore(
+            f"version {name.version} has no container yet; it is released as soon as UpdateModelPackage gives it an "
+            "InferenceSpecification"
+        )
     if champion_version is not None and name.version < champion_version:
         return Ignore(f"version {name.version} is older than version {champion_version}, which serves already")
     return Start(release_id_for(name.group, name.version, 1), name)
