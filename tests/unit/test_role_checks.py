@@ -123,6 +123,7 @@ def test_a_role_that_denies_is_more_than_the_checks_know() -> None:
         (call("sagemaker-runtime", "InvokeEndpoint"), {"sagemaker:InvokeEndpoint"}),
         (call("scheduler", "UpdateSchedule", RoleArn="r"), {"scheduler:UpdateSchedule", "iam:PassRole"}),
         (call("s3", "NoSuchOperation"), set()),
+        (call("s3", "ListObjects"), {"s3:ListBucket"}),
     ],
 )  # fmt: skip
 def test_what_aws_asks_for_a_call(made: dict[str, Any], needed: set[str]) -> None:
