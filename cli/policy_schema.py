@@ -61,8 +61,9 @@ def told() -> dict[str, dict[str, Any]]:
     return found
 
 
+@cache
 def schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a policy file.
+    """JSON Schema (2020-12) of a policy file; made once, so nobody changes it.
 
     A file that names its group and extends nothing has to be whole. Any other is a part: no key of a mapping is required
     there, because another file may have it. Rules between keys ("exactly one of") are `lockkeeper policy validate`'s.

@@ -73,6 +73,10 @@ FOUND = {
     "a case nested a hundred thousand deep": ("staging", b"[" * 100_000),
     "a case with infinitely many rows": ("staging", b'{"body": "", "expect": {"rows": 1e999}}'),
     "a pattern that repeats too often": ("staging", b'{"body": "", "expect": {"forbid": ["a{99999999999}"]}}'),
+    "a metric of a model card that is NaN": (
+        "registry",
+        b'{"evaluation_details": [{"metric_groups": [{"metric_data": [{"name": "a", "type": "number", "value": NaN}]}]}]}',
+    ),
     "a report that is null": ("gates", b"null"),
     "a policy of a control character": ("policy", b"\x1f"),
 }

@@ -101,7 +101,8 @@ def card_of(description: dict[str, Any]) -> Any:
     """The model card's content as it is in the model package, or None."""
     content = _at(description, "ModelCard", "ModelCardContent")
     try:
-        return json.loads(content) if isinstance(content, str) else None
+        # NaN is no number here either: a card that has it is kept in a dossier like any report.
+        return parse_report(content) if isinstance(content, str) else None
     except (ValueError, RecursionError):
         return None
 
@@ -177,7 +178,7 @@ def _document_of(source: Source, read: Callable[[str], bytes]) -> Any:
     return laid_over(documents)
 
 
-def parse_report(raw: bytes) -> Any:
+def parse_report(raw: bytes | str) -> Any:
     """A report's JSON. NaN, Infinity and 1e999 are no numbers of JSON: they become texts, which a gate finds inconclusive.
 
     Raises ValueError or RecursionError when it is none.
