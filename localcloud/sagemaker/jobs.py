@@ -1,7 +1,7 @@
 """What training and processing jobs have in common: how they are run, stopped and told about."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,8 +67,8 @@ class JobRunner:
 
     def fetch(self, place: Place, role_arn: str, uri: str, target: Path) -> None:
         """Download an input under a job's role. Raises WorkFailedError when it may not, or there is nothing."""
-        bucket, _ = split_uri(uri)
-        self._allow(place, role_arn, "s3:ListBucket", f"s3://{bucket}")
+        bucket, prefix = split_uri(uri)
+        self._allow(place, role_arn, "s3:ListBucket", f"s3://{bucket}", {"s3:prefix": prefix})
         for stored in self.cloud.list_objects(place, uri):
             self._allow(place, role_arn, "s3:GetObject", f"s3://{bucket}/{stored.key}")
         target.mkdir(parents=True, exist_ok=True)
@@ -82,8 +82,10 @@ class JobRunner:
         except FileNotFoundError:
             raise WorkFailedError(f"ClientError: the bucket of {uri} does not exist.") from None
 
-    def _allow(self, place: Place, role_arn: str, action: str, uri: str) -> None:
-        if not self.cloud.may(place, role_arn, action, uri):
+    def _allow(
+        self, place: Place, role_arn: str, action: str, uri: str, conditions: Mapping[str, str] | None = None
+    ) -> None:
+        if not self.cloud.may(place, role_arn, action, uri, conditions):
             raise WorkFailedError(
                 f"ClientError: Data access failed: AccessDenied: the role {role_arn} is not authorized to perform "
                 f"{action} on {uri}"

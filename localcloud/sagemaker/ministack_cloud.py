@@ -32,6 +32,10 @@ Late = tuple[float, int, Event]
 """When a copy of an event is due, a number that tells copies apart, and the event."""
 
 
+OF_THE_KEY = {"s3:GetObject": "kms:Decrypt", "s3:PutObject": "kms:GenerateDataKey"}
+"""What an object of an encrypted bucket takes of its key."""
+
+
 def _key_of(bucket: str, owner: str) -> str:
     """ARN of the KMS key that a bucket encrypts with, or nothing."""
     configuration = s3._bucket_encryption.get_scoped(owner, None, bucket) or ""
@@ -39,14 +43,14 @@ def _key_of(bucket: str, owner: str) -> str:
     return found[1] if found else ""
 
 
-def _may_decrypt(place: Place, role_arn: str, key_arn: str) -> bool:
-    """Whether the role may read through S3 what the key encrypts. Its key policy is asked also in the key's own account."""
+def _may_use_key(place: Place, role_arn: str, key_arn: str, action: str) -> bool:
+    """Whether the role may read or write through S3 what the key encrypts. Its key policy is asked also in the key's own account."""
     owner, region = key_arn.split(":")[4], key_arn.split(":")[3]
     with request_scope(owner, region):
         found = kms.key_policy_for_arn(key_arn)
     via = {"kms:viaservice": f"s3.{region}.amazonaws.com", "kms:calleraccount": role_arn.split(":")[4]}
     policy = found[0] if found else None
-    return _allows(place, role_arn, "kms:Decrypt", key_arn, policy, owner, required=True, service_context=via)
+    return _allows(place, role_arn, action, key_arn, policy, owner, required=True, service_context=via)
 
 
 def _allows(
@@ -142,8 +146,8 @@ class MinistackCloud:
         policy = s3._bucket_policies.get_scoped(owner, None, bucket) if owner else None
         if not _allows(place, role_arn, action, arn, policy, owner, service_context=dict(conditions or {})):
             return False
-        key_arn = _key_of(bucket, owner) if action == "s3:GetObject" and owner else ""
-        return not key_arn or _may_decrypt(place, role_arn, key_arn)
+        key_arn = _key_of(bucket, owner) if action in OF_THE_KEY and owner else ""
+        return not key_arn or _may_use_key(place, role_arn, key_arn, OF_THE_KEY[action])
 
     def role_allows(self, place: Place, role_arn: str, action: str, arn: str, conditions: dict[str, str]) -> bool:
         keys = {key.lower(): value for key, value in conditions.items()}

@@ -6,6 +6,7 @@ import json
 from localcloud.sagemaker.call import Call, Operation
 from localcloud.sagemaker.cloud import JsonObject, Place
 from localcloud.sagemaker.errors import WorkFailedError, in_use, invalid
+from localcloud.sagemaker.hosting_role import may_run_job
 from localcloud.sagemaker.job_folders import JobFolder
 from localcloud.sagemaker.job_runs import JobRun
 from localcloud.sagemaker.jobs import JobRunner
@@ -98,6 +99,7 @@ class ProcessingJobs:
             command = self._stage(place, job, folder)
             image = job["AppSpecification"]["ImageUri"]
             requirements = folder.root / "processing" / "input" / "code" / "requirements.txt"
+            may_run_job(self._runner.cloud, place, job["RoleArn"], image, job["ProcessingJobName"])
             python = self._runner.python_for(image, requirements, run.log_file)
             self._enter(place, job, job["ProcessingJobStatus"], ProcessingStartTime=self._runner.cloud.now())
             seconds = job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_SECONDS)

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.harness import Cloud, policy_text
-from tests.e2e.test_a_promotion import answer_of, prepare, register
+from tests.e2e.test_a_promotion import answer_of, ask_for_replay, prepare, register
 from tests.e2e.test_nothing_stranded import eventually
+from tests.e2e.test_replay_jobs import BY_JOB, job_of, replay_of
 
 pytestmark = pytest.mark.full
 
@@ -50,6 +51,17 @@ def test_a_version_travels_from_the_registrys_account_to_productions(joined_clou
     assert package["ModelApprovalStatus"] == "Approved"
     assert package["CustomerMetadataProperties"]["lockkeeper:release"] == release["release_id"]
     assert release["cost"]["transitions"] == 10
+
+
+def test_a_large_suite_is_sent_from_stagings_account(joined_cloud: Cloud, tmp_path: Path) -> None:
+    cloud = joined_cloud
+    prepare(cloud, "crowd", tmp_path)
+    ask_for_replay(cloud, "crowd", tmp_path, rows=120, more=BY_JOB)
+    register(cloud, "crowd", 1.0)
+    release = cloud.wait_for("crowd-v1-a1", "promoted")
+    assert (replay_of(release)["verdict"], replay_of(release)["measured"]) == ("passed", 0.5)
+    job = job_of(cloud, "crowd-v1-a1")
+    assert job["RoleArn"] == f"arn:aws:iam::{cloud.account('staging')}:role/lockkeeper-staging-replay"
 
 
 def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: Cloud, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_release_walks_through_every_function(harbour: Harbour, logged: Logged
     (staging,) = world.staging.endpoints
     world.staging.advance(staging)
     handler_of("resume_release")(endpoint_event(world.staging.arn_of(staging)), None)
-    call(harbour, "test_staging")
+    call(harbour, "test_staging", token="test")
     call(harbour, "request_approval", before="production", token="ask again")
     call(harbour, "promote_to_production", token="promote")
     world.production.advance("wages")
@@ -59,7 +59,7 @@ def test_a_release_walks_through_every_function(harbour: Harbour, logged: Logged
     handler_of("resume_release")(deadline, None)
     closed = call(harbour, "close_release", ending={})
     assert closed == {"release_id": RELEASE, "status": "promoted", "reason": harbour.release(1).reason}
-    assert set(world.tasks.results) == {"open", "deploy", "ask again", "promote", "watch"}
+    assert set(world.tasks.results) == {"open", "deploy", "test", "ask again", "promote", "watch"}
     meters = harbour.release(1).meters
     assert (meters["transitions"], meters["invocations"]) == (10, 10)
     assert {line["release_id"] for line in logged()} == {RELEASE}

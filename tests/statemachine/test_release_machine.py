@@ -19,6 +19,7 @@ WAITING = {
     "OpenRelease",
     "RequestStagingApproval",
     "DeployToStaging",
+    "TestStaging",
     "RequestProductionApproval",
     "PromoteToProduction",
     "WatchProduction",

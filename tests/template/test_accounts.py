@@ -17,8 +17,12 @@ ROLES = {
     "StagingDeployRole": "${HubStackName}-staging-deploy",
     "ProductionDeployRole": "${HubStackName}-production-deploy",
     "EndpointExecutionRole": "${HubStackName}-${Kind}-endpoint",
+    "ReplayJobRole": "${HubStackName}-staging-replay",
 }
 """Roles that the hub takes or names in a joined account, with the names by which it does."""
+
+FOR_SAGEMAKER = ("EndpointExecutionRole", "ReplayJobRole")
+"""Those that SageMaker takes, and not the hub's functions."""
 
 
 def joined(kind: str) -> dict[str, dict[str, Any]]:
@@ -34,9 +38,9 @@ def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
 def test_a_role_may_do_the_same_in_a_joined_account_as_in_the_hubs(name: str) -> None:
     """All but one thing: another account's role needs the hub's key by its own policy as well as by the key's."""
     here, there = resources("AWS::IAM::Role")[name], joined("AWS::IAM::Role")[name]
-    key = [one for one in statements(there) if one.get("Action") == "kms:Decrypt"]
+    key = [one for one in statements(there) if "kms:Decrypt" in one.get("Action", ())]
     assert [one for one in statements(there) if one not in key] == statements(here)
-    assert [one["Resource"] for one in key] == ([{"Ref": "KeyArn"}] if name == "EndpointExecutionRole" else [])
+    assert [one["Resource"] for one in key] == ([{"Ref": "KeyArn"}] if name in FOR_SAGEMAKER else [])
 
 
 @pytest.mark.parametrize("name", sorted(ROLES))
@@ -49,7 +53,7 @@ def test_a_role_of_a_joined_account_trusts_the_hubs_functions_as_the_hubs_own_do
             return {key: renamed(part) for key, part in document.items()}
         if isinstance(document, list):
             return [renamed(part) for part in document]
-        if not isinstance(document, str) or name == "EndpointExecutionRole":
+        if not isinstance(document, str) or name in FOR_SAGEMAKER:
             return document
         return document.replace("${AWS::AccountId}", "${HubAccount}").replace("${AWS::StackName}", "${HubStackName}")
 
@@ -73,7 +77,9 @@ def test_joined_accounts_forward_what_the_hub_forwards_from_its_own_bus() -> Non
     own = resources("AWS::Events::Rule")["ForwardRule"]["EventPattern"]
     pattern = joined("AWS::Events::Rule")["ForwardRule"]["EventPattern"]
     _, registry, endpoints = pattern["detail-type"]["Fn::If"]
-    assert sorted(registry + endpoints) == sorted(own["detail-type"])
+    # Replays run in staging alone.
+    heard = [one["Fn::If"][1] if isinstance(one, dict) else one for one in registry + endpoints]
+    assert sorted(heard) == sorted(own["detail-type"])
     _, registry, endpoints = pattern["source"]["Fn::If"]
     assert set(registry + endpoints) == set(own["source"])
 

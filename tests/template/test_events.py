@@ -15,6 +15,7 @@ from lockkeeper.domain.events import (
     DeadlineHint,
     EndpointHint,
     ExecutionHint,
+    JobHint,
     Unusable,
     execution_hint,
     wait_hint,
@@ -36,6 +37,7 @@ HINTS = {
         "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/lockkeeper-wages-v3-a1-staging"
     ),
     "endpoint-deployment": Unusable("arn:aws:sagemaker:eu-central-1:111122223333:endpoint/wages is still UPDATING"),
+    "replay-ended": JobHint("arn:aws:sagemaker:eu-central-1:111122223333:processing-job/lockkeeper-wages-v3-a1-replay"),
     "alarm": AlarmHint("arn:aws:cloudwatch:eu-central-1:111122223333:alarm:wages-errors"),
     "deadline": DeadlineHint("wages-v3-a1", "WatchProduction"),
 }

@@ -178,7 +178,7 @@ class Machine:
             case "DeployToStaging":
                 deploy_to_staging(release_id, token, world)
             case "TestStaging":
-                staging_tests.test_staging(release_id, world)
+                staging_tests.test_staging(release_id, token, world)
             case "RequestProductionApproval":
                 request_approval(release_id, "production", token, world)
             case "PromoteToProduction":

@@ -117,6 +117,12 @@ class AwsWorld:
 
         return dangerous_globals
 
+    @property
+    def replay_code(self) -> bytes:
+        from lockkeeper.adapters.replay_job import pack
+
+        return pack()
+
     @cached_property
     def search(self) -> Search:
         from lockkeeper.adapters.patterns import search_all
@@ -138,6 +144,7 @@ class AwsWorld:
             lambda: self._sessions(name),
             self.settings.environment(name),
             default_role=lambda: self.settings.execution_role_arn(name),
+            replay_role=lambda: self.settings.text("REPLAY_ROLE_ARN"),
         )
 
     @cached_property

@@ -17,7 +17,7 @@ from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
-from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.domain.rollout import AlarmLook, EndpointState, JobState
 
 
 @dataclass(frozen=True)
@@ -341,6 +341,28 @@ class Endpoints(Protocol):
 
     def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered: ...
 
+    def job_arn(self, name: str) -> str: ...
+
+    def start_replay(
+        self,
+        name: str,
+        *,
+        endpoint_name: str,
+        folder: str,
+        image: str,
+        instance_type: str,
+        seconds: int,
+        tags: dict[str, str],
+    ) -> bool:
+        """Start a Processing job that sends `folder`/job/suite.csv and leaves `folder`/answers/answers.json; False when it exists."""
+        ...
+
+    def look_at_job(self, name: str) -> JobState | None: ...
+
+    def stop_job(self, name: str) -> None:
+        """Stop a job; one that has ended, or was never started, is fine."""
+        ...
+
     def alarm_arn(self, name: str) -> str: ...
 
     def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]: ...
@@ -418,6 +440,11 @@ class World(Protocol):
     @property
     def pickle_opinion(self) -> Opinion:
         """A second scanner of pickles."""
+        ...
+
+    @property
+    def replay_code(self) -> bytes:
+        """The archive that a replay's Processing job runs."""
         ...
 
     @property

@@ -110,6 +110,7 @@ def test_what_is_wrong_in_one_leaf_is_not_matched(figure: Figure) -> None:
 LISTENING = {
     "ReactToRegistryPackageChanged": {REGISTRY},
     "ResumeReleaseEndpointChanged": {STAGING, PRODUCTION},
+    "ResumeReleaseReplayEnded": {STAGING},
     "ResumeReleaseAlarmChanged": {STAGING, PRODUCTION},
     "ReapReleaseEndpointChanged": {STAGING, PRODUCTION},
     "ReapReleaseExecutionDied": {HUB},
@@ -178,7 +179,8 @@ FORWARDED = {
         "CloudWatch Alarm State Change",
     },
 }
-FORWARDED["production"] = FORWARDED["staging"]
+FORWARDED["production"] = set(FORWARDED["staging"])
+FORWARDED["staging"].add("SageMaker Processing Job State Change")
 
 
 @pytest.mark.parametrize("kind", sorted(FORWARDED))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lockkeeper.adapters.invocations import invoke
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
-from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.domain.rollout import AlarmLook, EndpointState, JobState
 from lockkeeper.settings import Environment
 
 if TYPE_CHECKING:
@@ -23,10 +24,16 @@ if TYPE_CHECKING:
 BUSY = ("in-progress", "in progress", "cannot update endpoint", "cannot delete endpoint", "currently being")
 """What SageMaker says while an endpoint changes."""
 
+EXISTS = ("already existing", "already exists")
+"""What SageMaker says of a name that is taken."""
+
 NOT_YET = ("could not find endpoint configuration", "could not find model")
 """What SageMaker may say of a configuration or model that it created a moment ago: it is eventually consistent."""
 
 VARIANT = "AllTraffic"
+
+PROCESSING = "/opt/ml/processing"
+"""Where a Processing job's container finds what it is given."""
 
 PATIENCE = Config(max_pool_connections=64)
 """A load test has as many requests under way at once as this."""
@@ -36,11 +43,17 @@ class SageMakerEndpoints:
     """Implements `ports.Endpoints`. `session` gives a session under the environment's deploy role; it is made at first use."""
 
     def __init__(
-        self, session: Callable[[], Session], environment: Environment, *, default_role: Callable[[], str]
+        self,
+        session: Callable[[], Session],
+        environment: Environment,
+        *,
+        default_role: Callable[[], str],
+        replay_role: Callable[[], str],
     ) -> None:
         self._session = session
         self._environment = environment
         self._default_role = default_role
+        self._replay_role = replay_role
         self._clients: dict[str, Any] = {}
 
     @property
@@ -141,17 +154,68 @@ class SageMakerEndpoints:
         self._delete("delete_model", name, ModelName=name)
 
     def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered:
-        client = self._client("sagemaker-runtime")
         try:
-            answer = client.invoke_endpoint(
-                EndpointName=endpoint_name, Body=body.encode(), ContentType=content_type, Accept=accept
-            )
+            return invoke(self._client("sagemaker-runtime"), endpoint_name, body, content_type, accept)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ModelError":
-                raise _translated(error, f"endpoint {endpoint_name} cannot be invoked") from error
-            status = int(str(error.response.get("OriginalStatusCode", 500)))
-            return Answered(status, "text/plain", str(error.response.get("OriginalMessage", "")))
-        return Answered(200, answer.get("ContentType", ""), answer["Body"].read().decode(errors="replace"))
+            raise _translated(error, f"endpoint {endpoint_name} cannot be invoked") from error
+
+    def job_arn(self, name: str) -> str:
+        return self._arn("sagemaker", f"processing-job/{name.lower()}")
+
+    def start_replay(
+        self,
+        name: str,
+        *,
+        endpoint_name: str,
+        folder: str,
+        image: str,
+        instance_type: str,
+        seconds: int,
+        tags: dict[str, str],
+    ) -> bool:
+        given, left = f"{PROCESSING}/input/job", f"{PROCESSING}/output"
+        copied = {"S3Uri": f"{folder}/job/", "LocalPath": given, "S3DataType": "S3Prefix", "S3InputMode": "File"}
+        kept = {"S3Uri": f"{folder}/answers", "LocalPath": left, "S3UploadMode": "EndOfJob"}
+        files = {"suite": f"{given}/suite.csv", "answers": f"{left}/answers.json", "message": "/opt/ml/output/message"}
+        arguments = [word for option, path in files.items() for word in (f"--{option}", path)]
+        return self._create(
+            "create_processing_job",
+            ProcessingJobName=name,
+            RoleArn=self._replay_role(),
+            AppSpecification={
+                "ImageUri": image,
+                "ContainerEntrypoint": ["python3", f"{given}/replay.zip"],
+                "ContainerArguments": ["--endpoint", endpoint_name, *arguments],
+            },
+            Environment={"AWS_DEFAULT_REGION": self._environment.region},
+            ProcessingInputs=[{"InputName": "job", "S3Input": copied}],
+            ProcessingOutputConfig={"Outputs": [{"OutputName": "answers", "S3Output": kept}]},
+            ProcessingResources={
+                "ClusterConfig": {"InstanceCount": 1, "InstanceType": instance_type, "VolumeSizeInGB": 10}
+            },
+            StoppingCondition={"MaxRuntimeInSeconds": seconds},
+            Tags=_tags(tags),
+        )
+
+    def look_at_job(self, name: str) -> JobState | None:
+        try:
+            answer = self._client("sagemaker").describe_processing_job(ProcessingJobName=name)
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+        return JobState(answer["ProcessingJobStatus"], answer.get("FailureReason", ""), answer.get("ExitMessage", ""))
+
+    def stop_job(self, name: str) -> None:
+        job = self.look_at_job(name)
+        if job is None or job.ended or job.status == "Stopping":
+            return
+        try:
+            self._client("sagemaker").stop_processing_job(ProcessingJobName=name)
+        except ClientError as error:
+            ended = self.look_at_job(name)
+            if not (ended and ended.ended):
+                raise _translated(error, f"{name} cannot be stopped") from error
 
     def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]:
         if not names:
@@ -199,7 +263,7 @@ class SageMakerEndpoints:
         try:
             getattr(self._client("sagemaker"), operation)(**request)
         except ClientError as error:
-            if "already existing" in error.response["Error"]["Message"].lower():
+            if any(words in error.response["Error"]["Message"].lower() for words in EXISTS):
                 return False
             raise _translated(error, f"{operation} was refused") from error
         return True

@@ -16,11 +16,14 @@ UNDERWAY = frozenset({"CREATING", "UPDATING", "SYSTEMUPDATING", "ROLLINGBACK", "
 
 ENDPOINT_CHANGES = frozenset({"SageMaker Endpoint State Change", "SageMaker Endpoint Deployment State Change"})
 
+PROCESSING_CHANGE = "SageMaker Processing Job State Change"
+
 EXECUTION_CHANGE = "Step Functions Execution Status Change"
 
 # What is looked up is a key of the ledger or a part of a request: only what SageMaker, CloudWatch and Step Functions allow
 # as a name gets there.
 ENDPOINT_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:(?P<account>[0-9]{12}):endpoint/[a-zA-Z0-9-]{1,63}")
+JOB_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:(?P<account>[0-9]{12}):processing-job/[a-zA-Z0-9-]{1,63}")
 ALARM_ARN = re.compile(
     r"arn:aws[a-z-]*:cloudwatch:[a-z0-9-]+:(?P<account>[0-9]{12}):alarm:[^\x00-\x1f\ud800-\udfff]{1,255}"
 )
@@ -41,6 +44,17 @@ class EndpointHint:
     @property
     def what(self) -> str:
         return f"a change of {self.arn}"
+
+
+@dataclass(frozen=True)
+class JobHint:
+    """A Processing job ended; `arn` in lower case, as SageMaker writes names of jobs in ARNs."""
+
+    arn: str
+
+    @property
+    def what(self) -> str:
+        return f"the end of {self.arn}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,10 @@ class Unusable:
     reason: str
 
 
-def wait_hint(event: dict[str, Any], accounts: Accounts) -> EndpointHint | AlarmHint | DeadlineHint | Unusable:
+Hint = EndpointHint | JobHint | AlarmHint | DeadlineHint
+
+
+def wait_hint(event: dict[str, Any], accounts: Accounts) -> Hint | Unusable:
     """What an event hints at. Anything that is not understood, or comes from elsewhere, is `Unusable`."""
     deadline = event.get("deadline")
     if isinstance(deadline, dict) and "source" not in event:
@@ -105,6 +122,8 @@ def wait_hint(event: dict[str, Any], accounts: Accounts) -> EndpointHint | Alarm
         return Unusable(f"account {shown(event.get('account'))} is not one whose endpoints and alarms count")
     if event.get("source") == "aws.sagemaker" and kind in ENDPOINT_CHANGES:
         return _endpoint_hint(event, detail)
+    if event.get("source") == "aws.sagemaker" and kind == PROCESSING_CHANGE:
+        return _job_hint(event, detail)
     if event.get("source") == "aws.cloudwatch" and kind == "CloudWatch Alarm State Change":
         return _alarm_hint(event, detail)
     return Unusable(f"no wait ends with {shown(event.get('source'))} {shown(kind)}")
@@ -177,6 +196,19 @@ def _endpoint_hint(event: dict[str, Any], detail: dict[str, Any]) -> EndpointHin
     if status.upper().replace("_", "") in UNDERWAY:
         return Unusable(f"{found[0]} is still {status}")
     return EndpointHint(found[0].lower())
+
+
+def _job_hint(event: dict[str, Any], detail: dict[str, Any]) -> JobHint | Unusable:
+    arn = detail.get("ProcessingJobArn")
+    found = JOB_ARN.fullmatch(arn) if isinstance(arn, str) else None
+    if found is None:
+        return Unusable("the event names no ProcessingJobArn")
+    if found["account"] != event.get("account"):
+        return Unusable(f"the event of {shown(event.get('account'))} is about another account: {found[0]}")
+    status = str(detail.get("ProcessingJobStatus", ""))
+    if status.upper().replace("_", "") in {"INPROGRESS", "STOPPING"}:
+        return Unusable(f"{found[0]} is still {status}")
+    return JobHint(found[0].lower())
 
 
 def _alarm_hint(event: dict[str, Any], detail: dict[str, Any]) -> AlarmHint | Unusable:

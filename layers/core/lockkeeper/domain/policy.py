@@ -137,6 +137,15 @@ class Approval(Section):
         return self
 
 
+class ReplayJob(Section):
+    """The Processing job that sends suites which are too large to be sent from a Lambda."""
+
+    image: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]+$", max_length=255)]
+    instance_type: InstanceType = "ml.m5.large"
+    above_rows: Annotated[int, Field(ge=0, le=10_000)] = 10_000
+    max_runtime: StartupTimeout = 3600
+
+
 class ReplayedChampion(ChampionRule):
     """The same comparison, of answers to the same rows."""
 
@@ -149,6 +158,7 @@ class Replay(Section):
     at_most: dict[str, Number] = {}
     minimum_rows: Annotated[int, Field(ge=1)] = 100
     champion: ReplayedChampion = ReplayedChampion()
+    job: ReplayJob | None = None
 
     @property
     def metrics(self) -> tuple[str, ...]:

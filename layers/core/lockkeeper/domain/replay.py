@@ -15,6 +15,7 @@ RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
     ("aws.sagemaker", "SageMaker Model Package State Change"): ("ReactToRegistry",),
     ("aws.sagemaker", "SageMaker Endpoint State Change"): ("ResumeRelease", "ReapRelease"),
     ("aws.sagemaker", "SageMaker Endpoint Deployment State Change"): ("ResumeRelease", "ReapRelease"),
+    ("aws.sagemaker", "SageMaker Processing Job State Change"): ("ResumeRelease",),
     ("aws.cloudwatch", "CloudWatch Alarm State Change"): ("ResumeRelease",),
     ("aws.states", EXECUTION_CHANGE): ("ReapRelease",),
 }

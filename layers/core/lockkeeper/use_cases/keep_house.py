@@ -18,6 +18,7 @@ from lockkeeper.use_cases.open_release import STATE as OPEN
 from lockkeeper.use_cases.open_release import interrupt, take_or_wait
 from lockkeeper.use_cases.pinned import pinned_policy
 from lockkeeper.use_cases.reap_release import ALIVE, reap
+from lockkeeper.use_cases.replay_by_job import look_at_replay
 from lockkeeper.use_cases.resume_release import look_at_endpoint_of
 from lockkeeper.use_cases.settle_wait import deliver, fail_wait
 from lockkeeper.use_cases.unseen_registrations import start_unseen
@@ -98,8 +99,8 @@ def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Foun
         # An alarm's event may be lost as well, and a bake may last for days. A line for every look would fill the release.
         elif wait.resources and look_at_bake(wait, "housekeeping", world, over=False, routine=True):
             yield Found(Kind.OVERDUE, f"{who}: an alarm went off and nobody was told")
-    elif "environment" in wait.details:
-        seen = look_at_endpoint_of(wait, world)
+    elif "environment" in wait.details or "job_name" in wait.details:
+        seen = look_at_replay(wait, world) if "job_name" in wait.details else look_at_endpoint_of(wait, world)
         if _ended(wait, world):
             yield Found(Kind.OVERDUE, f"{who}: {seen}")
 

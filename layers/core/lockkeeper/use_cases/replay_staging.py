@@ -15,13 +15,14 @@ from lockkeeper.use_cases.probe_staging import Measured
 from lockkeeper.use_cases.send_rows import ROWS_PER_REQUEST
 
 
-def judge_answers(release: Release, replay: Replay, replayed: Replayed, world: World) -> Measured:
+def judge_answers(
+    release: Release, replay: Replay, replayed: Replayed, served: ServedAnswers | None, world: World
+) -> Measured:
     """Verdicts on the answers, which are kept: the dossier has their hash, and the next version is held against them."""
     raw = replayed.to_bytes()
     world.objects.write(_key(release.release_id), raw, "application/json")
     verdicts = judge_replay(replayed, Bounds(replay.at_least, replay.at_most, replay.minimum_rows))
     if replay.champion.compare:
-        served = _champions_answers(release.model_package_group, world)
         share = replay.champion.worse_by_at_most
         verdicts += judge_against_champion(replayed, served, replay.metrics, share, replay.minimum_rows)
     return verdicts, {
@@ -34,7 +35,7 @@ def judge_answers(release: Release, replay: Replay, replayed: Replayed, world: W
     }
 
 
-def _champions_answers(group: str, world: World) -> ServedAnswers | None:
+def champions_answers(group: str, world: World) -> ServedAnswers | None:
     """What serves now and what it answered, as its sealed dossier vouches for it; None where nothing serves yet."""
     champion = world.ledger.champion(group)
     if champion is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lockkeeper.domain.errors import DeploymentFailed
-from lockkeeper.domain.events import AlarmHint, DeadlineHint, EndpointHint, Unusable, wait_hint
+from lockkeeper.domain.events import DeadlineHint, EndpointHint, Hint, JobHint, Unusable, wait_hint
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.replay_by_job import look_at_replay
 from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, deliver, fail_wait
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 from lockkeeper.use_cases.watch_production import look_at_bake
@@ -24,14 +25,14 @@ def resume_release(event: dict[str, Any], world: World) -> list[str]:
     return [_resume(wait, hint, world) for wait in waits]
 
 
-def _waits_for(hint: EndpointHint | AlarmHint | DeadlineHint, world: World) -> list[Wait]:
+def _waits_for(hint: Hint, world: World) -> list[Wait]:
     if isinstance(hint, DeadlineHint):
         wait = world.ledger.wait_of(hint.release_id, hint.state)
         return [wait] if wait else []
     return world.ledger.waits_on(hint.arn)
 
 
-def _resume(wait: Wait, hint: EndpointHint | AlarmHint | DeadlineHint, world: World) -> str:
+def _resume(wait: Wait, hint: Hint, world: World) -> str:
     who = f"{wait.release_id}/{wait.state}"
     if wait.settled:
         if wait.delivered:
@@ -43,6 +44,8 @@ def _resume(wait: Wait, hint: EndpointHint | AlarmHint | DeadlineHint, world: Wo
         return f"{who}: looked because of {hint.what}"
     if wait.token == NOBODY:
         return f"{who}: reap_release goes on with it"
+    if isinstance(hint, JobHint):
+        return f"{who}: {look_at_replay(wait, world)}"
     if isinstance(hint, EndpointHint):
         return f"{who}: {look_at_endpoint_of(wait, world)}"
     return f"{who}: {hint.what} does not end this wait"

@@ -8,21 +8,26 @@ from typing import Any
 
 from lockkeeper.domain.errors import EvidenceMissing
 from lockkeeper.domain.online.rows import Replayed, Row, labelled_rows
-from lockkeeper.domain.policy import StagingTests
+from lockkeeper.domain.policy import ReplayJob, StagingTests
 from lockkeeper.domain.release import Status, Verdict
 from lockkeeper.domain.staging_tests import ContractCase, contract_cases, judge_contract
-from lockkeeper.ports import World
+from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.judge_candidate import seal_verdicts
 from lockkeeper.use_cases.pinned import pinned_policy, still_ours
 from lockkeeper.use_cases.probe_staging import Measured, good_requests, measure_latency, measure_load, measure_safety
-from lockkeeper.use_cases.replay_staging import judge_answers
+from lockkeeper.use_cases.replay_by_job import STATE, job_of, start_replay
+from lockkeeper.use_cases.replay_staging import champions_answers, judge_answers
 from lockkeeper.use_cases.send_rows import send_rows
+from lockkeeper.use_cases.settle_wait import NOBODY, complete_own_wait
 
 MAX_BYTES = 20_000_000
 
 
-def test_staging(release_id: str, world: World) -> tuple[Verdict, ...]:
-    """Run the policy's tests against the endpoint that staging serves; a policy without tests seals an empty list."""
+def test_staging(release_id: str, token: str, world: World) -> None:
+    """Run the policy's tests against the endpoint that staging serves; a policy without tests seals an empty list.
+
+    The wait is over at once, except for a suite that a job sends.
+    """
     release = world.ledger.get(release_id)
     still_ours(release, world)
     policy = pinned_policy(release, world)
@@ -36,14 +41,23 @@ def test_staging(release_id: str, world: World) -> tuple[Verdict, ...]:
     rows = labelled_rows(suite, source=tests.replay.dataset) if tests.replay else []
     if cases:
         verdicts.append(_contract(name, cases, world))
-    if tests.replay:
-        replayed = _replay(name, rows, suite, world)
-        judged, evidence["replay"] = judge_answers(release, tests.replay, replayed, world)
+    # Who gives no token goes on when this returns, so the suite has to have been sent by then.
+    job = job_of(tests.replay, len(rows)) if tests.replay and token != NOBODY else None
+    if tests.replay and not isinstance(job, ReplayJob):
+        replayed = Replayed(_digest(suite), unknown=job) if job else _replay(name, rows, suite, world)
+        served = champions_answers(release.model_package_group, world)
+        judged, evidence["replay"] = judge_answers(release, tests.replay, replayed, served, world)
         verdicts += judged
     for kind, (judged, figures) in _probes(name, tests, cases, rows, world):
         verdicts += judged
         evidence[kind] = figures
-    return seal_verdicts(release, tuple(verdicts), evidence, "tested", world)
+    if tests.replay and isinstance(job, ReplayJob):
+        start_replay(release, tests.replay, job, suite, (tuple(verdicts), evidence), token, world)
+        return
+    seal_verdicts(release, tuple(verdicts), evidence, "tested", world)
+    wait = Wait(release_id, STATE, token)
+    world.ledger.store_wait(wait)
+    complete_own_wait(wait, {}, world)
 
 
 def _probes(
@@ -68,8 +82,11 @@ def _contract(endpoint: str, cases: tuple[ContractCase, ...], world: World) -> V
 
 
 def _replay(endpoint: str, rows: list[Row], suite: str, world: World) -> Replayed:
-    digest = hashlib.sha256(suite.encode()).hexdigest()
-    return send_rows(rows, digest, lambda body: world.staging.invoke(endpoint, body, "text/csv", "text/csv"))
+    return send_rows(rows, _digest(suite), lambda body: world.staging.invoke(endpoint, body, "text/csv", "text/csv"))
+
+
+def _digest(suite: str) -> str:
+    return hashlib.sha256(suite.encode()).hexdigest()
 
 
 def _text(uri: str, world: World) -> str:

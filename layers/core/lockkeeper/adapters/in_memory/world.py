@@ -42,6 +42,7 @@ class InMemoryWorld:
     accounts: Accounts = ACCOUNTS
     pickle_opinion: Opinion = dangerous_globals
     search: Search = search_all
+    replay_code: bytes = b"the archive of a replay"
     web_url: str = "https://lockkeeper.example.com"
 
     def __post_init__(self) -> None:

@@ -103,6 +103,8 @@ def judge_replay(replayed: Replayed, bounds: Bounds) -> tuple[Verdict, ...]:
 def _judge(name: str, bound: float, up: bool, replayed: Replayed, minimum_rows: int) -> Verdict:
     gate, sign = f"replay: {name}", ">=" if up else "<="
     required = f"{sign} {bound:g} on at least {minimum_rows} rows"
+    if replayed.unknown:
+        return inconclusive(gate, replayed.unknown, required)
     if replayed.problem:
         return Verdict(gate, Outcome.FAILED, replayed.problem, None, required)
     rows = len(replayed.answers)
@@ -129,8 +131,8 @@ def judge_against_champion(
 
     A measured loss within the share passes; one beyond it whose confidence interval reaches back to the share is inconclusive.
     """
-    if replayed.problem:
-        return ()  # Without an answer to every row the bounds have failed already.
+    if replayed.problem or replayed.unknown:
+        return ()  # Without an answer to every row no bound has passed.
     return tuple(_against(name, replayed, champion, share, minimum_rows) for name in metrics)
 
 

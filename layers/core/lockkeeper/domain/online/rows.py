@@ -42,7 +42,7 @@ class Row:
 class Replayed:
     """What an endpoint answered to the rows of a suite: (key, label, prediction) each, in the suite's order.
 
-    `problem` says why there is no answer to every row; then there are none. Figures are milliseconds and requests.
+    `problem` says which row the endpoint did not answer, `unknown` why it is not known what it answered; then there are no answers.
     """
 
     suite_sha256: str
@@ -50,6 +50,7 @@ class Replayed:
     requests: int = 0
     milliseconds_median: float = 0.0
     problem: str = ""
+    unknown: str = ""
 
     def to_bytes(self) -> bytes:
         """The one byte form: JSON with sorted keys."""
