@@ -56,7 +56,12 @@ def session() -> StubbedSession:
 @pytest.fixture
 def endpoints(session: StubbedSession) -> SageMakerEndpoints:
     environment = Environment(ACCOUNT, REGION, "aws", f"arn:aws:iam::{ACCOUNT}:role/deploy", "")
-    return SageMakerEndpoints(lambda: session, environment, default_role=lambda: "")  # type: ignore[arg-type, return-value]
+    return SageMakerEndpoints(
+        lambda: session,  # type: ignore[arg-type, return-value]
+        environment,
+        default_role=lambda: "",
+        replay_role=lambda: "",
+    )
 
 
 def refuse(session: StubbedSession, operation: str, code: str, message: str, service: str = "sagemaker") -> None:
