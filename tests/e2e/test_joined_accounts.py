@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import Cloud, policy_text
+from tests.e2e.harness import Cloud, model_archive, policy_text
 from tests.e2e.test_a_promotion import answer_of, ask_for_replay, prepare, register
 from tests.e2e.test_nothing_stranded import eventually
-from tests.e2e.test_replay_jobs import BY_JOB, job_of, replay_of
+from tests.e2e.test_replay_jobs import BY_JOB, SLOW, job_of, replay_of
 
 pytestmark = pytest.mark.full
 
@@ -62,6 +62,13 @@ def test_a_large_suite_is_sent_from_stagings_account(joined_cloud: Cloud, tmp_pa
     assert (replay_of(release)["verdict"], replay_of(release)["measured"]) == ("passed", 0.5)
     job = job_of(cloud, "crowd-v1-a1")
     assert job["RoleArn"] == f"arn:aws:iam::{cloud.account('staging')}:role/lockkeeper-staging-replay"
+
+    ask_for_replay(cloud, "crowd", tmp_path, rows=500, more=BY_JOB)
+    register(cloud, "crowd", 2.0, model=model_archive({"constant.json": "2.0", "code/inference.py": SLOW}))
+    eventually(lambda: cloud.release_status("crowd-v2-a1") == "testing", seconds=60)
+    eventually(lambda: "replay started" in json.dumps(cloud.release("crowd-v2-a1")["timeline"]))
+    cloud.stop("crowd-v2-a1")
+    eventually(lambda: job_of(cloud, "crowd-v2-a1")["ProcessingJobStatus"] == "Stopped", seconds=60)
 
 
 def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: Cloud, tmp_path: Path) -> None:

@@ -54,12 +54,12 @@ Duration = Annotated[int, BeforeValidator(seconds_of), _WRITTEN]
 def _bearable(seconds: int) -> int:
     """Step Functions takes no timeout of zero, and a creation that hangs for a day will not end."""
     if not 60 <= seconds <= 86400:
-        raise ValueError("startup_timeout must be between 1m and 24h")
+        raise ValueError("it must be between 1m and 24h")
     return seconds
 
 
 StartupTimeout = Annotated[int, BeforeValidator(seconds_of), AfterValidator(_bearable), _WRITTEN]
-"""Seconds that creating or updating an endpoint may take."""
+"""Seconds that creating or updating an endpoint, or a job, may take."""
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
 InstanceType = Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
