@@ -139,7 +139,7 @@ def holder_of(document: Any, path: str) -> Any:
     return next(one for one in holders if name in one)
 
 
-NONSENSE = ["soon", -1, 10**12, 1e300, [[]], {"unknown": 1}, ["x"] * 20, True]
+NONSENSE = ["soon", -1, 10**12, [[]], {"unknown": 1}]
 
 
 @pytest.mark.parametrize("path", [path for path in VALUES if not path.startswith("resolved_from")])
