@@ -25,6 +25,8 @@ PARAMETERS := PythonRuntime=python$(RUNTIME) Architecture=$(ARCHITECTURE)
 BUILD := build/check/sam
 CODE := layers/core functions jobs cli localcloud examples checks tests benchmarks
 
+# Tests start hundreds of processes: each would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
@@ -45,8 +47,8 @@ test: $(READY)  ## Run the tests that every change has to pass
 test-full: $(READY)  ## Run the long tests: faults at every call, races, storms
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "full and not long"
 
-test-long: $(READY)  ## Run what takes longer than CI has: the rest of the crash points, throttling, races on DynamoDB
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m long
+test-long: $(READY)  ## Run what takes longer than CI has: crash points, all in one run, throttling, races on DynamoDB
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "long or crash"
 
 mutate-roles: $(READY)  ## Drop every grant of every role in turn: what the end-to-end tests did must notice (runs them if need be)
 	@$(VENV)/bin/python -m checks.roles fresh || $(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/e2e

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.harness import Cloud
 from tests.e2e.retiring import remove_bucket
 
@@ -33,6 +35,7 @@ def registered_documents(cloud: Cloud, group: str) -> dict[str, dict[str, Any]]:
     return documents
 
 
+@pytest.mark.full
 def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path: Path) -> None:
     cloud.remember("wages")
     script = commands_of("examples/wages/README.md", "## Use it").replace("build/wages", str(tmp_path / "wages"))

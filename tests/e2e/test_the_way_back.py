@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.harness import Cloud, policy_text
 from tests.e2e.test_a_promotion import answer_of, prepare, register
 
 
+@pytest.mark.full
 def test_an_alarm_during_the_bake_brings_the_champion_back_and_holds_the_version(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "alarmed", tmp_path)
     register(cloud, "alarmed", 1.0)

@@ -18,6 +18,9 @@ from tests.faults.cut_points import Coverage
 from tests.faults.yard import Yard
 
 
+pytestmark = pytest.mark.crash
+
+
 def promote_with_cuts(yard: Yard, when: When) -> list[str]:
     """One release after the other, each with every function cut at the next call, until no function makes that many."""
     group, problems = f"cut-{when}", []
