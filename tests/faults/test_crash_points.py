@@ -17,7 +17,6 @@ from tests.conftest import Figure
 from tests.faults.cut_points import Coverage
 from tests.faults.yard import Yard
 
-
 pytestmark = pytest.mark.crash
 
 
