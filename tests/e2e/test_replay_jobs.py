@@ -54,17 +54,17 @@ def test_a_large_suite_is_sent_by_a_job(cloud: Cloud, tmp_path: Path) -> None:
 
 
 def test_a_job_whose_end_nobody_heard_is_found(cloud: Cloud, tmp_path: Path) -> None:
-    prepare(cloud, "unheard", tmp_path)
-    ask_for_replay(cloud, "unheard", tmp_path, rows=120, more=BY_JOB)
+    prepare(cloud, "unheard-job", tmp_path)
+    ask_for_replay(cloud, "unheard-job", tmp_path, rows=120, more=BY_JOB)
     with cloud.deaf("ResumeReleaseReplayEnded"):
-        register(cloud, "unheard", 1.0)
-        cloud.wait_for("unheard-v1-a1", "testing")
-        eventually(lambda: "replay started" in json.dumps(cloud.release("unheard-v1-a1")["timeline"]))
-        eventually(lambda: job_of(cloud, "unheard-v1-a1")["ProcessingJobStatus"] == "Completed")
-        assert cloud.release_status("unheard-v1-a1") == "testing"
+        register(cloud, "unheard-job", 1.0)
+        cloud.wait_for("unheard-job-v1-a1", "testing")
+        eventually(lambda: "replay started" in json.dumps(cloud.release("unheard-job-v1-a1")["timeline"]))
+        eventually(lambda: job_of(cloud, "unheard-job-v1-a1")["ProcessingJobStatus"] == "Completed")
+        assert cloud.release_status("unheard-job-v1-a1") == "testing"
         found = [one["what"] for one in keep_house(cloud)]
-    assert any("unheard-v1-a1/TestStaging" in what for what in found), found
-    assert replay_of(cloud.wait_for("unheard-v1-a1", "promoted"))["verdict"] == "passed"
+    assert any("unheard-job-v1-a1/TestStaging" in what for what in found), found
+    assert replay_of(cloud.wait_for("unheard-job-v1-a1", "promoted"))["verdict"] == "passed"
 
 
 def test_a_release_that_dies_takes_its_job_along(cloud: Cloud, tmp_path: Path) -> None:

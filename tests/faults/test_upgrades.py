@@ -13,6 +13,7 @@ from localcloud.settings import PROJECT_FOLDER
 from tests.conftest import Figure
 from tests.e2e.harness import parameters_of
 from tests.faults.gated_models import Gate
+from tests.faults.lost_events import without_limits
 from tests.faults.yard import Yard
 
 SHIPPED = ("functions", "layers", "statemachines")
@@ -94,14 +95,16 @@ def test_an_execution_finishes_on_the_code_that_was_deployed_while_it_waited(
     yard: Yard, tmp_path: Path, figure: Figure
 ) -> None:
     project = newer_project(tmp_path / "newer")
-    parked = [
-        waiting_for_people(yard, "staging"),
-        waiting_for_people(yard, "production"),
-        *waiting_in_the_bake_and_for_the_lock(yard),
-        waiting_for_the_way_back(yard, tmp_path),
-        waiting_for_an_endpoint(yard, 1, tmp_path),
-        waiting_for_an_endpoint(yard, 2, tmp_path),
-    ]
+    # They wait for as long as it takes to bring all of them there, and the new version out.
+    with yard.executions(without_limits):
+        parked = [
+            waiting_for_people(yard, "staging"),
+            waiting_for_people(yard, "production"),
+            *waiting_in_the_bake_and_for_the_lock(yard),
+            waiting_for_the_way_back(yard, tmp_path),
+            waiting_for_an_endpoint(yard, 1, tmp_path),
+            waiting_for_an_endpoint(yard, 2, tmp_path),
+        ]
     running = yard.cloud.running
     deploy(running.endpoint_url, parameters=parameters_of(running), template=project / "template.yaml")
     for _, _, go_on in parked:
