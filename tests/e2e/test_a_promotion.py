@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.harness import SCIKIT_LEARN, Cloud, model_archive, package_request, policy_text
 
 CONSTANT_INFERENCE = """
@@ -92,6 +94,7 @@ def test_a_promotion_takes_ten_transitions_and_describes_nothing_while_it_waits(
     assert answer_of(cloud, "thrifty") == "7.0"
 
 
+@pytest.mark.full
 def test_the_second_version_replaces_the_first_and_leaves_nothing_of_staging(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "twice", tmp_path)
     ask_for_replay(cloud, "twice", tmp_path)
