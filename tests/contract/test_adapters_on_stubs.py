@@ -53,15 +53,20 @@ def session() -> StubbedSession:
     return StubbedSession()
 
 
-@pytest.fixture
-def endpoints(session: StubbedSession) -> SageMakerEndpoints:
+def endpoints_on(session: StubbedSession, replay_role: str = "") -> SageMakerEndpoints:
+    """An environment's endpoints whose clients answer what a test stubs."""
     environment = Environment(ACCOUNT, REGION, "aws", f"arn:aws:iam::{ACCOUNT}:role/deploy", "")
     return SageMakerEndpoints(
         lambda: session,  # type: ignore[arg-type, return-value]
         environment,
         default_role=lambda: "",
-        replay_role=lambda: "",
+        replay_role=lambda: replay_role,
     )
+
+
+@pytest.fixture
+def endpoints(session: StubbedSession) -> SageMakerEndpoints:
+    return endpoints_on(session)
 
 
 def refuse(session: StubbedSession, operation: str, code: str, message: str, service: str = "sagemaker") -> None:

@@ -10,9 +10,8 @@ from botocore.exceptions import ClientError
 from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.rollout import JobState
-from lockkeeper.settings import Environment
 
-from tests.contract.test_adapters_on_stubs import ACCOUNT, REGION, StubbedSession, refuse
+from tests.contract.test_adapters_on_stubs import ACCOUNT, REGION, StubbedSession, endpoints_on, refuse
 
 NAME = "lockkeeper-wages-v1-a1-replay"
 ROLE = "arn:aws:iam::222233334444:role/lockkeeper-staging-replay"
@@ -77,13 +76,7 @@ def session() -> StubbedSession:
 
 @pytest.fixture
 def endpoints(session: StubbedSession) -> SageMakerEndpoints:
-    environment = Environment(ACCOUNT, REGION, "aws", f"arn:aws:iam::{ACCOUNT}:role/deploy", "")
-    return SageMakerEndpoints(
-        lambda: session,  # type: ignore[arg-type, return-value]
-        environment,
-        default_role=lambda: "",
-        replay_role=lambda: ROLE,
-    )
+    return endpoints_on(session, ROLE)
 
 
 def described(session: StubbedSession, status: str, **more: Any) -> None:
