@@ -42,6 +42,7 @@ def test_one_holder_in_a_thousand_races_of_sixteen_in_memory(figure: Figure) -> 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_one_holder_in_a_thousand_races_of_sixteen_in_dynamodb(yard: Yard, figure: Figure) -> None:
     assert_fair(run_races(yard.ledger, "raced"), figure, "in DynamoDB")
     assert yard.nothing_left("raced-") == []
