@@ -78,9 +78,11 @@ def _approval_rules(approval: Approval) -> Iterator[tuple[str, str]]:
     names = ", ".join(approver.name for approver in approval.approvers)
     yield (
         "approval",
-        f"before {' and '.join(approval.before)}: {approval.quorum} of {len(approval.approvers)} ({names}), "
+        f"before {' and '.join(approval.before)}: {approval.people} of {len(approval.approvers)} ({names}), "
         f"within {in_words(approval.expires_after)}",
     )
+    if approval.one_of_each:
+        yield "one of each", ", ".join(approval.one_of_each)
     if approval.author_from:
         yield "author", f"{approval.author_from} says who made a version, and may not decide on it"
 

@@ -19,10 +19,11 @@ def handler(event: Event, world: AwsWorld) -> Any:
         return []
     found = keep_house(quiet, world)
     counted = Counter(one.kind for one in found)
-    metrics.add_metric(name="Stranded", unit=MetricUnit.Count, value=len(found) - counted[Kind.PROBLEM])
+    stranded = len(found) - counted[Kind.PROBLEM] - counted[Kind.REMINDED]
+    metrics.add_metric(name="Stranded", unit=MetricUnit.Count, value=stranded)
     metrics.add_metric(name="HouseKeepingProblem", unit=MetricUnit.Count, value=counted[Kind.PROBLEM])
     for one in found:
-        log = logger.error if one.kind is Kind.PROBLEM else logger.warning
+        log = {Kind.PROBLEM: logger.error, Kind.REMINDED: logger.info}.get(one.kind, logger.warning)
         log(f"{one.kind}: {one.what}")
     logger.info(f"{len(found)} found")
     return [{"kind": str(one.kind), "what": one.what} for one in found]

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.approval import Answer, must_approve
 from lockkeeper.domain.errors import (
     AlreadyDecided,
     DecisionRefused,
@@ -48,6 +48,7 @@ HEADERS = {
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, undefined=StrictUndefined
 )
+templates.globals["must_approve"] = must_approve
 
 
 class FormRefused(DecisionRefused):

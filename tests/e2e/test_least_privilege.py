@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cli.story.letter import open_page, press, wait_for_link
 from tests.e2e.harness import SCIKIT_LEARN, Cloud, models_own_role, package_request, policy_text
 from tests.e2e.test_a_promotion import answer_of, ask_for_replay, prepare, register
 from tests.e2e.test_nothing_stranded import (
@@ -229,6 +230,29 @@ def test_a_champion_without_a_report_is_told_from_one_that_may_not_be_read(cloud
     register(cloud, "bereft", 2.0)
     release = cloud.wait_for("bereft-v2-a1", "failed")
     assert "champion" in release["reason"]
+
+
+def test_who_has_not_decided_is_reminded_and_decides_by_the_newer_link(cloud: Cloud, tmp_path: Path) -> None:
+    approval = "{before: [staging], approvers: [{name: Ada, email: ada-forgets@example.com}], remind_every: 1h}"
+    prepare(cloud, "forgotten", tmp_path, approval=approval)
+    register(cloud, "forgotten", 1.0)
+    cloud.wait_for("forgotten-v1-a1", "awaiting-approval")
+    _, first = wait_for_link(cloud.running.mailbox, "ada-forgets@example.com", "forgotten version 1")
+
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="milliseconds")
+    cloud.client("dynamodb").update_item(
+        TableName=cloud.outputs["TableName"],
+        Key={"pk": {"S": "RELEASE#forgotten-v1-a1"}, "sk": {"S": "APPROVAL#staging"}},
+        UpdateExpression="SET requested_at = :then",
+        ExpressionAttributeValues={":then": {"S": an_hour_ago}},
+    )
+    assert [one["what"] for one in keep_house(cloud) if one["kind"] == "reminder"] == [
+        "forgotten-v1-a1/RequestStagingApproval: Ada"
+    ]
+    _, link = wait_for_link(cloud.running.mailbox, "ada-forgets@example.com", "Reminder: ")
+    assert link != first
+    press(open_page(link), "reject", {"comment": "late, and no"})
+    cloud.wait_for("forgotten-v1-a1", "rejected")
 
 
 def test_a_look_around_buries_a_dead_release_and_wakes_who_waits(cloud: Cloud, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,6 +130,18 @@ def test_a_body_that_is_no_text_is_400(asked: Harbour) -> None:
 def test_an_unknown_link_is_404(asked: Harbour) -> None:
     for method in ("GET", "POST"):
         assert serve(method, "/approvals/nobody-was-sent-this", "answer=approve")["statusCode"] == 404
+
+
+def test_a_link_about_earlier_evidence_is_404_and_decides_nothing(asked: Harbour) -> None:
+    ledger = asked.world.ledger
+    request = ledger.request_of(release_id(1), "staging")
+    assert request is not None
+    assert ledger.ask(replace(request, seal="of other evidence"), [])
+    for method in ("GET", "POST"):
+        answer = serve(method, f"/approvals/{asked.link()}", "answer=approve")
+        assert answer["statusCode"] == 404
+        assert "earlier evidence" in answer["body"]
+    assert asked.release(1).approvals == ()
 
 
 def test_a_second_decision_is_409(asked: Harbour) -> None:

@@ -248,11 +248,22 @@ def test_a_hold_keeps_its_reason(ledger: Ledger) -> None:
 
 
 def test_a_question_and_its_links_come_back(ledger: Ledger) -> None:
-    link = PersonalLink("ab12", "wages-v1-a1", "staging", "Ada", LATER)
-    ledger.ask(REQUEST, [link])
-    assert ledger.request_of("wages-v1-a1", "staging") == REQUEST
+    link = PersonalLink("ab12", "wages-v1-a1", "staging", "Ada", LATER, "seal")
+    request = replace(REQUEST, one_of_each=("risk", "operations"), remind_every=3600)
+    ledger.ask(request, [link])
+    assert ledger.request_of("wages-v1-a1", "staging") == request
     assert ledger.request_of("wages-v1-a1", "production") is None
     assert (ledger.link("ab12"), ledger.link("cd34")) == (link, None)
+
+
+def test_a_reminder_is_taken_once_and_its_links_are_kept(ledger: Ledger) -> None:
+    links = [PersonalLink(digest, "wages-v1-a1", "staging", "Ada", LATER, "seal") for digest in ("ab12", "cd34")]
+    assert ledger.reminded_at("wages-v1-a1", "staging") == ""
+    assert ledger.remind(REQUEST, "", NOW, links[:1])
+    assert not ledger.remind(REQUEST, "", LATER, links[1:])
+    assert ledger.reminded_at("wages-v1-a1", "staging") == NOW
+    assert ledger.remind(REQUEST, NOW, LATER, [])
+    assert (ledger.link("ab12"), ledger.link("cd34")) == (links[0], None)
 
 
 def test_a_decision_settles_the_wait_in_one_write(ledger: Ledger) -> None:

@@ -12,14 +12,18 @@ from lockkeeper.domain.approval import (
     RequestStatus,
     approver_of_principal,
     clean_comment,
+    enough_approvers,
     grant,
     is_author,
+    is_known,
     link_digest,
+    must_approve,
     new_link_name,
+    people_needed,
     permit,
 )
-from lockkeeper.domain.errors import AlreadyDecided, NotPermitted, RequestClosed
-from lockkeeper.domain.policy import Approver
+from lockkeeper.domain.errors import AlreadyDecided, CandidateInvalid, NotPermitted, RequestClosed
+from lockkeeper.domain.policy import Approval, Approver
 
 NOW = "2026-11-24T09:00:00.000Z"
 ADA = Approver(name="Ada", email="ada@example.com", aws_principal="arn:aws:iam::111111111111:role/Ada*")
@@ -117,3 +121,85 @@ def test_links_are_long_random_and_kept_by_their_hash() -> None:
 def test_comments_lose_control_characters_and_length() -> None:
     assert clean_comment(" a\x00b\x1b[31m\nc\t ") == "ab[31m\nc"
     assert len(clean_comment("x" * 5000)) == 1024
+
+
+RISK = Approver(name="Rita", email="rita@example.com", roles=("risk",))
+BOTH = Approver(name="Bo", email="bo@example.com", roles=("risk", "operations"))
+OPERATIONS = Approver(name="Olga", email="olga@example.com", roles=("operations",))
+PIPELINE = "arn:aws:sts::111111111111:assumed-role/pipeline/SageMaker"
+
+
+def after(approvers: tuple[Approver, ...], quorum: int, roles: tuple[str, ...], *names: str) -> RequestStatus:
+    """What becomes of a question when these approve, one after the other."""
+    request = replace(REQUEST, approvers=approvers, quorum=quorum, one_of_each=roles)
+    for name in names:
+        request = grant(request, said(name), NOW)
+    return request.status
+
+
+@pytest.mark.parametrize(
+    ("names", "status"),
+    [
+        (["Rita"], RequestStatus.PENDING),
+        (["Rita", "Olga"], RequestStatus.APPROVED),
+        (["Bo"], RequestStatus.PENDING),
+        (["Bo", "Rita"], RequestStatus.APPROVED),
+        (["Bo", "Olga"], RequestStatus.APPROVED),
+        (["Rita", "Grace"], RequestStatus.PENDING),
+        (["Rita", "Grace", "Bo"], RequestStatus.APPROVED),
+    ],
+)
+def test_one_of_each_role_must_approve_and_nobody_stands_for_two(names: list[str], status: RequestStatus) -> None:
+    people = (RISK, BOTH, OPERATIONS, GRACE)
+    assert after(people, 2, ("risk", "operations"), *names) is status
+
+
+def test_two_of_three_approve_and_the_author_among_them_counts_for_nothing() -> None:
+    request = replace(REQUEST, approvers=(ADA, GRACE, RISK), quorum=2, author="Ada")
+    with pytest.raises(NotPermitted):
+        permit(request, ADA)
+    assert after((ADA, GRACE, RISK), 2, (), "Grace") is RequestStatus.PENDING
+    assert after((ADA, GRACE, RISK), 2, (), "Grace", "Rita") is RequestStatus.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("author", "known"),
+    [
+        ("", False),
+        (PIPELINE, False),
+        ("arn:aws:iam::111111111111:role/service-role/pipeline", False),
+        (f"{PIPELINE}; arn:aws:iam::111111111111:role/other", False),
+        (f"lin@example.com; {PIPELINE}", True),
+        ("studio-profile", True),
+        ("arn:aws:iam::111111111111:user/lin", True),
+        ("arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Data_0123456789abcdef/lin", True),
+        ("arn:aws:sts::111111111111:assumed-role/Data/lin@example.com", True),
+        ("arn:aws:sts::111111111111:assumed-role/Ada-Admin/session", True),
+    ],
+)
+def test_a_role_that_pipelines_run_under_tells_nobody_who_made_a_version(author: str, known: bool) -> None:
+    assert is_known(author, (ADA, GRACE)) is known
+    approval = Approval(approvers=(ADA, GRACE))
+    assert people_needed(approval, author) == (1 if known else 2)
+    words = must_approve(replace(REQUEST, author=author, quorum=people_needed(approval, author)))
+    assert ("nobody knows who made it" in words) is not known
+
+
+def test_an_unknown_author_needs_one_more_approver_than_there_are() -> None:
+    with pytest.raises(CandidateInvalid, match=r"1 approver.* somebody unknown .*, 2 must") as refused:
+        enough_approvers(Approval(approvers=(ADA,)), PIPELINE)
+    assert "author_from" in str(refused.value)
+
+
+def test_roles_that_only_the_author_covers_are_refused_before_anybody_is_asked() -> None:
+    approval = Approval(approvers=(RISK, OPERATIONS, GRACE), one_of_each=("risk",))
+    enough_approvers(approval, "lin")
+    with pytest.raises(CandidateInvalid, match="without Rita the approvers do not cover one of each: risk"):
+        enough_approvers(approval, "Rita")
+
+
+def test_a_policy_cannot_ask_for_roles_that_nobody_has() -> None:
+    with pytest.raises(ValueError, match="no approvers for one_of_each: risk, operations"):
+        Approval(approvers=(RISK, GRACE), one_of_each=("risk", "operations"))
+    with pytest.raises(ValueError, match="give each role to another person"):
+        Approval(approvers=(BOTH, GRACE), one_of_each=("risk", "operations"))

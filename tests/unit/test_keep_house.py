@@ -264,3 +264,35 @@ def test_one_release_that_cannot_be_helped_stops_no_other() -> None:
     found = look_around(harbour)
     assert sorted(kinds(found)) == [Kind.OVERDUE, Kind.PROBLEM]
     assert harbour.release(1).status is Status.BAKING
+
+
+def reminders(harbour: Harbour) -> list[str]:
+    """Who was reminded, in order."""
+    return [mail.approver for mail in harbour.world.mail.letters if mail.subject.startswith("Reminder: ")]
+
+
+def test_whoever_has_not_decided_is_reminded_when_it_is_time_and_once_each_time() -> None:
+    harbour = Harbour()
+    harbour.register(1)
+    assert look_around(harbour) == []
+    for day in (1, 2):
+        harbour.world.clock.advance(timedelta(days=1))
+        assert kinds(look_around(harbour)) == [Kind.REMINDED]
+        assert look_around(harbour) == []
+        assert reminders(harbour) == ["Ada", "Grace"] * day
+    assert len({mail.text for mail in harbour.world.mail.letters}) == 6, "each mail has a link of its own"
+    harbour.world.clock.advance(timedelta(days=1))
+    assert look_around(harbour) == [], "nobody is reminded of what has expired"
+
+
+def test_a_link_of_a_reminder_decides_like_the_first() -> None:
+    harbour = Harbour()
+    harbour.register(1)
+    first = harbour.link()
+    harbour.world.clock.advance(timedelta(days=1))
+    look_around(harbour)
+    assert harbour.link() != first
+    decide(harbour)
+    assert harbour.release(1).status is Status.DEPLOYING
+    harbour.world.clock.advance(timedelta(days=1))
+    assert Kind.REMINDED not in kinds(look_around(harbour))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from lockkeeper.domain.errors import AlreadyDecided, CandidateInvalid, NotPermitted, RequestClosed
-from lockkeeper.domain.policy import Approval, Approver
+from lockkeeper.domain.policy import Approval, Approver, roles_covered
 
 MAX_COMMENT = 1024
+_ROLE = re.compile(r"arn:[^:]+:(?:iam|sts)::\d+:(?:role|assumed-role)/.+")
 
 
 class Answer(StrEnum):
@@ -61,17 +63,24 @@ class ApprovalRequest:
     expires_at: str
     status: RequestStatus = RequestStatus.PENDING
     decisions: tuple[Decision, ...] = ()
+    one_of_each: tuple[str, ...] = ()
+    remind_every: int = 0
+    """Seconds between two reminders; 0 for none."""
 
 
 @dataclass(frozen=True)
 class PersonalLink:
-    """A link's secret name is random and leaves with the mail; only its SHA-256 is kept."""
+    """A link's secret name is random and leaves with the mail; only its SHA-256 is kept.
+
+    It is about the evidence that `seal` stands for, and about no other.
+    """
 
     sha256: str
     release_id: str
     before: str
     approver: str
     expires_at: str
+    seal: str
 
 
 def new_link_name() -> str:
@@ -129,13 +138,43 @@ def is_author(approver: Approver, author: str) -> bool:
     return any(maker.casefold() in known or _stands_for(maker, approver) for maker in makers)
 
 
+def is_known(author: str, approvers: tuple[Approver, ...]) -> bool:
+    """Whether any of the authors (joined by `; `) is a person, or one of the approvers.
+
+    A role that jobs and pipelines run under says nothing about who made the version. Sessions of people are told by
+    AWS's sign-in portal, or by an e-mail address in the session's name.
+    """
+    makers = [maker.strip() for maker in author.split(";") if maker.strip()]
+    return any(_is_person(maker) or any(is_author(one, maker) for one in approvers) for maker in makers)
+
+
+def _is_person(maker: str) -> bool:
+    return not _ROLE.fullmatch(maker) or "AWSReservedSSO_" in maker or "@" in maker
+
+
+def people_needed(approval: Approval, author: str) -> int:
+    """How many must approve: one more where nobody knows who made the version, since it may be one of those who are asked."""
+    return approval.people + (not is_known(author, approval.approvers))
+
+
 def enough_approvers(approval: Approval, author: str) -> None:
     """Raise `CandidateInvalid` where the quorum cannot be reached without those who made the version."""
+    if not approval.before:
+        return
     able = [approver for approver in approval.approvers if not is_author(approver, author)]
-    if approval.before and len(able) < approval.quorum:
+    needed = people_needed(approval, author)
+    if len(able) < needed:
+        known = is_known(author, approval.approvers)
+        who = author if known else "somebody unknown (one more is needed for that)"
+        cure = "name more approvers in the policy; who made a version may not approve it"
         raise CandidateInvalid(
-            f"{len(able)} approver(s) may decide on a version made by {author}, {approval.quorum} must",
-            cure="name more approvers in the policy; who made a version may not approve it",
+            f"{len(able)} approver(s) may decide on a version made by {who}, {needed} must",
+            cure=cure if known else f"{cure}; or say with author_from which metadata names its author",
+        )
+    if not roles_covered(approval.one_of_each, able):
+        raise CandidateInvalid(
+            f"without {author} the approvers do not cover one of each: {', '.join(approval.one_of_each)}",
+            cure="name more approvers of these roles; who made a version may not approve it",
         )
 
 
@@ -151,9 +190,26 @@ def grant(request: ApprovalRequest, decision: Decision, now: str) -> ApprovalReq
     decisions = (*request.decisions, decision)
     if decision.answer is Answer.REJECT:
         return replace(request, status=RequestStatus.REJECTED, decisions=decisions)
-    approved = sum(one.answer is Answer.APPROVE for one in decisions)
-    status = RequestStatus.APPROVED if approved >= request.quorum else RequestStatus.PENDING
+    approved = {one.approver for one in decisions if one.answer is Answer.APPROVE}
+    people = [approver for approver in request.approvers if approver.name in approved]
+    enough = len(people) >= request.quorum and roles_covered(request.one_of_each, people)
+    status = RequestStatus.APPROVED if enough else RequestStatus.PENDING
     return replace(request, status=status, decisions=decisions)
+
+
+def asked_by(request: ApprovalRequest) -> list[Approver]:
+    """Whom the question is put to. Who made the version stays an approver, but is not asked, and is told why when they try."""
+    return [approver for approver in request.approvers if not is_author(approver, request.author)]
+
+
+def must_approve(request: ApprovalRequest) -> str:
+    """How many must approve, in words: `2 must approve, one of each: risk, operations`."""
+    words = f"{request.quorum} must approve"
+    if request.one_of_each:
+        words += f", one of each: {', '.join(request.one_of_each)}"
+    return (
+        words if is_known(request.author, request.approvers) else f"{words} (one more, since nobody knows who made it)"
+    )
 
 
 def needs_people(approval: Approval, before: str) -> bool:

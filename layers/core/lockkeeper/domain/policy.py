@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -96,12 +97,16 @@ class Gates(Section):
     artifact: ArtifactRule = ArtifactRule()
 
 
+Role = Annotated[str, StringConstraints(pattern=r"^[\w -]{1,50}$")]
+
+
 class Approver(Section):
     """A person who may decide. `email` gets the personal link, `aws_principal` is an ARN (or `*`-pattern) for the command line."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     aws_principal: Annotated[str, StringConstraints(pattern=r"^arn:")] | None = None
+    roles: tuple[Role, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _reachable(self) -> Approver:
@@ -117,7 +122,9 @@ class Approval(Section):
     approvers: tuple[Approver, ...] = Field(default=(), strict=False)
     author_from: Annotated[str, StringConstraints(pattern=r"^metadata\.[\w.:/=+@ -]+$")] | None = None
     quorum: Annotated[int, Field(ge=1, le=10)] = 1
+    one_of_each: tuple[Role, ...] = Field(default=(), strict=False, max_length=10)
     expires_after: Duration = 72 * 3600
+    remind_every: Duration = 24 * 3600
 
     @model_validator(mode="after")
     def _enough_people(self) -> Approval:
@@ -132,9 +139,29 @@ class Approval(Section):
             raise ValueError(
                 f"quorum is {self.quorum} but {len(names)} approver(s) are named; name more or set before: []"
             )
+        if self.before and not roles_covered(self.one_of_each, self.approvers):
+            asked = ", ".join(self.one_of_each)
+            raise ValueError(f"no approvers for one_of_each: {asked}; give each role to another person, in their roles")
         if not 60 <= self.expires_after <= 90 * 86400:
             raise ValueError("expires_after must be between 1m and 90d")
+        if not 3600 <= self.remind_every <= 90 * 86400:
+            raise ValueError(
+                "remind_every must be between 1h and 90d; where it is longer than expires_after, nobody is reminded"
+            )
         return self
+
+    @property
+    def people(self) -> int:
+        """How many people must approve: one for each role at least."""
+        return max(self.quorum, len(self.one_of_each))
+
+
+def roles_covered(roles: Sequence[str], people: Sequence[Approver]) -> bool:
+    """Whether each role can be filled by a person of its own: nobody stands for two."""
+    if not roles:
+        return True
+    able = [person for person in people if roles[0] in person.roles]
+    return any(roles_covered(roles[1:], [one for one in people if one is not person]) for person in able)
 
 
 class ReplayJob(Section):

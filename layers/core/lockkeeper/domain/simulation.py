@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lockkeeper.domain.accounts import Accounts
-from lockkeeper.domain.approval import enough_approvers
+from lockkeeper.domain.approval import enough_approvers, people_needed
 from lockkeeper.domain.artifact.findings import Report
 from lockkeeper.domain.errors import ReleaseStopped
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence, collect, sources_of
@@ -139,7 +139,7 @@ def _evidence(name: PackageName, policy: Policy, known: Known, read: Read) -> Ev
 
 def _following(policy: Policy, author: str, known: Known) -> list[str]:
     """What would follow, in the order in which it would."""
-    asked = f"{policy.approval.quorum} of {', '.join(one.name for one in policy.approval.approvers)}"
+    asked = f"{people_needed(policy.approval, author)} of {', '.join(one.name for one in policy.approval.approvers)}"
     question = f"{asked} would be asked; {author or 'nobody known'} made the version and may not decide"
     steps = [question] if "staging" in policy.approval.before else []
     if known.recorded is None or not known.recorded.tested:

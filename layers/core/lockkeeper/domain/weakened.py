@@ -113,7 +113,8 @@ def _provenance(before: Gates, after: Gates) -> Iterator[str]:
 
 def _approval(before: Policy, after: Policy) -> Iterator[str]:
     yield from _gone("an approval before", before.approval.before, after.approval.before)
-    yield from _lower("quorum", before.approval.quorum, after.approval.quorum)
+    yield from _lower("quorum", before.approval.people, after.approval.people)
+    yield from _gone("an approval by one of the role", before.approval.one_of_each, after.approval.one_of_each)
     if before.approval.author_from and after.approval.author_from != before.approval.author_from:
         yield f"the author is not taken from {before.approval.author_from} any more"
 

@@ -44,6 +44,10 @@ def open_link(name: str, world: World) -> Question:
     request = world.ledger.request_of(link.release_id, link.before)
     if request is None:
         raise LinkUnknown("this link's release is not known any more")
+    if link.seal and link.seal != request.seal:
+        raise LinkUnknown(
+            "this link is about earlier evidence; people were asked anew since", cure="open the newest mail about it"
+        )
     approver = approver_named(request.approvers, link.approver)
     if approver is None:
         raise LinkUnknown("this link's approver is not part of the request any more")

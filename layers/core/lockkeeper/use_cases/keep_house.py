@@ -14,6 +14,7 @@ from lockkeeper.domain.errors import ReleaseStopped, TryAgain, UnknownRelease
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.close_release import hand_on_lock, remove_staging
+from lockkeeper.use_cases.letters import QUESTIONS, remind
 from lockkeeper.use_cases.open_release import STATE as OPEN
 from lockkeeper.use_cases.open_release import interrupt, take_or_wait
 from lockkeeper.use_cases.pinned import pinned_policy
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     LOCK = "idle lock"
     STAGING = "forgotten staging endpoint"
     UNSEEN = "unseen registration"
+    REMINDED = "reminder"
     PROBLEM = "problem"
 
 
@@ -99,6 +101,9 @@ def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Foun
         # An alarm's event may be lost as well, and a bake may last for days. A line for every look would fill the release.
         elif wait.resources and look_at_bake(wait, "housekeeping", world, over=False, routine=True):
             yield Found(Kind.OVERDUE, f"{who}: an alarm went off and nobody was told")
+    elif wait.state in QUESTIONS:
+        if reminded := remind(wait, world):
+            yield Found(Kind.REMINDED, f"{who}: {', '.join(reminded)}")
     elif "environment" in wait.details or "job_name" in wait.details:
         seen = look_at_replay(wait, world) if "job_name" in wait.details else look_at_endpoint_of(wait, world)
         if _ended(wait, world):

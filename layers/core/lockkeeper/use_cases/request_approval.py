@@ -8,22 +8,21 @@ from datetime import timedelta
 from lockkeeper.domain.approval import (
     ApprovalRequest,
     Decision,
-    PersonalLink,
     RequestStatus,
-    approver_named,
-    is_author,
-    link_digest,
+    asked_by,
+    must_approve,
     needs_people,
-    new_link_name,
+    people_needed,
 )
 from lockkeeper.domain.errors import ReleaseRejected, RequestClosed, TryAgain
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.letters import QUESTIONS, letters_about, post
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, still_ours
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 
-STATES = {"staging": "RequestStagingApproval", "production": "RequestProductionApproval"}
+STATES = {before: state for state, before in QUESTIONS.items()}
 
 
 def request_approval(release_id: str, before: str, token: str, world: World) -> None:
@@ -39,34 +38,24 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         complete_own_wait(wait, {}, world)
         return
     request = _with_earlier_answers(_request(release, policy, before, world), world)
-    # Who made the version stays an approver of the policy, but is not asked, and is told why when they try.
-    asked = [approver for approver in request.approvers if not is_author(approver, request.author)]
-    secrets = {approver.name: new_link_name() for approver in asked if approver.email}
-    links = [
-        PersonalLink(link_digest(secret), release_id, before, approver, request.expires_at)
-        for approver, secret in secrets.items()
-    ]
+    letters = letters_about(release_id, request)
     world.ledger.store_wait(wait)
     if request.status is not RequestStatus.PENDING:
         _answered_before(request, wait, world)
         return
-    if not world.ledger.ask(request, links):
+    if not world.ledger.ask(request, [letter.link for letter in letters]):
         raise TryAgain("somebody answered while the question was put again")
     still_ours(release, world)
-    names = ", ".join(approver.name for approver in asked)
+    asked = [approver.name for approver in asked_by(request)]
     world.ledger.record(
         release_id,
         f"approval requested before {before}",
-        f"asked {names}; {request.quorum} must approve by {request.expires_at}",
+        f"asked {', '.join(asked)}; {must_approve(request)} by {request.expires_at}",
         stage=STATES[before],
         status=Status.AWAITING_APPROVAL,
     )
-    for approver, secret in secrets.items():
-        world.mail.personal(approver, _subject(release, before), _letter(release, approver, secret, request, world))
-    world.publisher.publish(
-        "Approval Requested",
-        {**facts_of(release), "before": before, "approvers": [one.name for one in asked]},
-    )
+    post(letters, release, request, world)
+    world.publisher.publish("Approval Requested", {**facts_of(release), "before": before, "approvers": asked})
 
 
 def _request(release: Release, policy: Policy, before: str, world: World) -> ApprovalRequest:
@@ -76,11 +65,13 @@ def _request(release: Release, policy: Policy, before: str, world: World) -> App
         release_id=release.release_id,
         before=before,
         seal=release.pins.seals.get("tested") or release.pins.seals["judged"],
-        quorum=approval.quorum,
+        quorum=people_needed(approval, release.author),
         approvers=approval.approvers,
         author=release.author,
         requested_at=iso(now),
         expires_at=iso(now + timedelta(seconds=approval.expires_after)),
+        one_of_each=approval.one_of_each,
+        remind_every=approval.remind_every,
     )
 
 
@@ -104,26 +95,3 @@ def rejected_by(decision: Decision) -> ReleaseRejected:
     """How a rejection ends a release."""
     comment = f": {decision.comment}" if decision.comment else ""
     return ReleaseRejected(f"rejected by {decision.approver}{comment}")
-
-
-def _subject(release: Release, before: str) -> str:
-    return f"Approve {release.model_package_group} version {release.version} for {before}?"[:100]
-
-
-def _letter(release: Release, approver: str, secret: str, request: ApprovalRequest, world: World) -> str:
-    person = approver_named(request.approvers, approver)
-    lines = [
-        f"{release.model_package_group} version {release.version} passed its gates and waits for a decision",
-        f"before it goes to {request.before}. Made by: {release.author or 'unknown'}.",
-        "",
-        *(f"  {verdict.verdict}: {verdict.gate}: {verdict.reason}" for verdict in release.verdicts),
-        *(f"  the policy asks for less than the champion's: {rule}" for rule in release.weakened),
-        "",
-    ]
-    if world.web_url:
-        lines += ["Read and decide here (the link is yours alone, please do not forward it):", ""]
-        lines += [f"{world.web_url}/approvals/{secret}", ""]
-    if person and person.aws_principal:
-        lines += [f"or run: lockkeeper approve {release.release_id} --comment '...'"]
-    lines += [f"The question expires at {request.expires_at[:16].replace('T', ' ')} UTC."]
-    return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from lockkeeper.adapters.dynamodb.table import Item
 from lockkeeper.adapters.dynamodb.waits import Waits
@@ -21,11 +21,25 @@ class Approvals(Waits):
             seen=len(request.decisions),
             seal=request.seal,
         )
-        if not kept:
-            return False
+        if kept:
+            self._keep(links)
+        return kept
+
+    def remind(self, request: ApprovalRequest, seen: str, at: str, links: list[PersonalLink]) -> bool:
+        # An item of its own: a decision writes the whole request at the same moment.
+        keys = {"pk": f"RELEASE#{request.release_id}", "sk": f"REMINDER#{request.before}"}
+        first = self.table.put({**keys, "at": at}, "attribute_not_exists(pk) OR #at = :seen", seen=seen)
+        if first:
+            self._keep(links)
+        return first
+
+    def reminded_at(self, release_id: str, before: str) -> str:
+        item = self.table.get(f"RELEASE#{release_id}", f"REMINDER#{before}")
+        return str(item["at"]) if item else ""
+
+    def _keep(self, links: list[PersonalLink]) -> None:
         for link in links:
             self.table.put({"pk": f"LINK#{link.sha256}", "sk": "LINK", **asdict(link)})
-        return True
 
     def request_of(self, release_id: str, before: str) -> ApprovalRequest | None:
         item = self.table.get(f"RELEASE#{release_id}", f"APPROVAL#{before}")
@@ -35,7 +49,8 @@ class Approvals(Waits):
         item = self.table.get(f"LINK#{sha256}", "LINK")
         if item is None:
             return None
-        return PersonalLink(item["sha256"], item["release_id"], item["before"], item["approver"], item["expires_at"])
+        # Links of the previous minor version had no seal of their own.
+        return PersonalLink(**{field.name: item.get(field.name, "") for field in fields(PersonalLink)})
 
     def decide(self, before: ApprovalRequest, after: ApprovalRequest, wait: Wait | None) -> bool:
         record = {**_plain(after), "revision": len(after.decisions)}
@@ -96,6 +111,8 @@ def _plain(request: ApprovalRequest) -> Item:
         "expires_at": request.expires_at,
         "status": str(request.status),
         "decisions": {"items": [decision.to_json() for decision in request.decisions]},
+        "one_of_each": {"items": list(request.one_of_each)},
+        "remind_every": request.remind_every,
         "revision": len(request.decisions),
     }
 
@@ -115,4 +132,6 @@ def _request(item: Item) -> ApprovalRequest:
             Decision(one["approver"], Answer(one["answer"]), one["comment"], one["channel"], one["at"])
             for one in item["decisions"]["items"]
         ),
+        one_of_each=tuple(item.get("one_of_each", {"items": []})["items"]),
+        remind_every=item.get("remind_every", 0),
     )

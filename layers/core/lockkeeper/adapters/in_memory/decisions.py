@@ -23,6 +23,7 @@ class Decisions:
         self._pointers: dict[str, set[tuple[str, str]]] = {}
         self._requests: dict[tuple[str, str], ApprovalRequest] = {}
         self._links: dict[str, PersonalLink] = {}
+        self._reminders: dict[tuple[str, str], str] = {}
 
     def store_wait(self, wait: Wait) -> None:
         place = (wait.release_id, wait.state)
@@ -79,6 +80,19 @@ class Decisions:
             self._requests[request.release_id, request.before] = request
             self._links.update({link.sha256: link for link in links})
         return True
+
+    def remind(self, request: ApprovalRequest, seen: str, at: str, links: list[PersonalLink]) -> bool:
+        place = (request.release_id, request.before)
+        with self.writing:
+            if self._reminders.get(place, seen) != seen:
+                return False
+            self._reminders[place] = at
+            self._links.update({link.sha256: link for link in links})
+        return True
+
+    def reminded_at(self, release_id: str, before: str) -> str:
+        with self.writing:
+            return self._reminders.get((release_id, before), "")
 
     def request_of(self, release_id: str, before: str) -> ApprovalRequest | None:
         with self.writing:
