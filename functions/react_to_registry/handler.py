@@ -1,4 +1,4 @@
-"""Model Package State Change: starts a release, once, or says why not."""
+"""Model Package State Change: starts a release, once, takes a decision that was made in the registry, or says why not."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from lockkeeper.bootstrap import AwsWorld
 from lockkeeper.domain.events import shown
 from lockkeeper.domain.registration import Ignore
 from lockkeeper.entry import Event, logger, reaction
+from lockkeeper.use_cases.decide_in_registry import Decided
 from lockkeeper.use_cases.react_to_registry import react_to_registry
 
 
@@ -16,5 +17,8 @@ def handler(event: Event, world: AwsWorld) -> Any:
         logger.info(f"ignored: {decision.reason}", resources=shown(event.get("resources")))
         return {"ignored": decision.reason}
     logger.append_keys(release_id=decision.release_id)
+    if isinstance(decision, Decided):
+        logger.info(f"decided in the registry: {decision.what}")
+        return {"decided": decision.what}
     logger.info("release started")
     return {"started": decision.release_id}

@@ -35,10 +35,12 @@ class Call:
         kind, _, name = self.caller_arn.rpartition(":")[2].partition("/")
         session = name.rpartition("/")[2]
         if kind == "assumed-role" and session.startswith("studio-"):
-            context["UserProfileName"] = session.removeprefix("studio-")
+            context |= {"DomainId": DOMAIN, "UserProfileName": session.removeprefix("studio-")}
         return context
 
 
+DOMAIN = "d-local"
+"""The only Studio domain of the laptop's AWS."""
 Operation = Callable[[Call], JsonObject]
 
 

@@ -201,7 +201,7 @@ def test_a_crash_at_any_call_is_made_up_for(
     problems = in_both_ways(lane, yard)
     what = lane.__name__.removesuffix("_with_cuts").replace("_", " ")
     figure(f"crash before or after any AWS call: {what}", f"{len(problems)} wrong or left", "1 deployment, 0 orphans")
-    assert problems == []
+    assert not problems, "\n".join(problems)
 
 
 @pytest.mark.long
@@ -214,4 +214,4 @@ def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> Non
         f"{coverage.cuts(*yard.functions)} tried, {len(missing)} not tried, in {len(yard.functions)} functions",
         "0 not tried",
     )
-    assert missing == []
+    assert not missing, "\n".join(missing)

@@ -51,6 +51,10 @@ class AwsWorld:
 
         return SageMakerRegistry(self._sessions("registry").client("sagemaker"))
 
+    @property
+    def own_registry_role(self) -> str:
+        return self.settings.environment("registry").role_arn
+
     @cached_property
     def objects(self) -> S3Objects:
         from lockkeeper.adapters.s3 import S3Objects

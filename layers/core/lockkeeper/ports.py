@@ -461,6 +461,11 @@ class World(Protocol):
         ...
 
     @property
+    def own_registry_role(self) -> str:
+        """ARN of the role that Lockkeeper writes to the registry under."""
+        ...
+
+    @property
     def accounts(self) -> Accounts:
         """Whose events count."""
         ...

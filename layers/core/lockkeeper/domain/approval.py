@@ -104,11 +104,11 @@ def approver_of_principal(approvers: tuple[Approver, ...], principal_arn: str) -
 
 def _stands_for(principal_arn: str, approver: Approver) -> bool:
     pattern = approver.aws_principal
-    identities = (principal_arn, _role_arn_of_session(principal_arn))
+    identities = (principal_arn, role_arn_of_session(principal_arn))
     return bool(pattern) and any(fnmatch.fnmatchcase(identity, str(pattern)) for identity in identities)
 
 
-def _role_arn_of_session(arn: str) -> str:
+def role_arn_of_session(arn: str) -> str:
     """`arn:aws:sts::1:assumed-role/Name/session` is role `arn:aws:iam::1:role/Name`; other ARNs are themselves."""
     parts = arn.split(":")
     if len(parts) == 6 and parts[2] == "sts" and parts[5].startswith("assumed-role/"):
@@ -133,7 +133,9 @@ def permit(request: ApprovalRequest, approver: Approver | None) -> Approver:
 
 def is_author(approver: Approver, author: str) -> bool:
     """Whether one of the authors (joined by `; `) is this approver, by name, e-mail or AWS identity."""
-    known = {value.strip().casefold() for value in (approver.name, approver.email) if value}
+    profile = approver.studio_profile or ""
+    names = (approver.name, approver.email, profile, profile.rpartition("/")[2])
+    known = {value.strip().casefold() for value in names if value}
     makers = [maker.strip() for maker in author.split(";") if maker.strip()]
     return any(maker.casefold() in known or _stands_for(maker, approver) for maker in makers)
 

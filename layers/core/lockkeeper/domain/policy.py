@@ -106,12 +106,15 @@ class Approver(Section):
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     aws_principal: Annotated[str, StringConstraints(pattern=r"^arn:")] | None = None
+    studio_profile: Annotated[str, StringConstraints(pattern=r"^d-[\w-]{1,61}/[\w-]{1,63}$")] | None = None
     roles: tuple[Role, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _reachable(self) -> Approver:
-        if self.email is None and self.aws_principal is None:
-            raise ValueError("give an email (for a personal link) or an aws_principal (for the command line), or both")
+        if self.email is None and self.aws_principal is None and self.studio_profile is None:
+            raise ValueError(
+                "give an email (for a personal link), an aws_principal (for the command line) or a studio_profile"
+            )
         return self
 
 
@@ -131,7 +134,7 @@ class Approval(Section):
         names = [approver.name for approver in self.approvers]
         if len(set(names)) != len(names):
             raise ValueError("two approvers have the same name")
-        for what in ("email", "aws_principal"):
+        for what in ("email", "aws_principal", "studio_profile"):
             given = [str(value).casefold() for one in self.approvers if (value := getattr(one, what))]
             if len(set(given)) != len(given):
                 raise ValueError(f"two approvers have the same {what}; one person would count twice")

@@ -22,6 +22,8 @@ class PackageHint:
     account: str
     region: str
     updated_fields: tuple[str, ...]
+    modified_at: str = ""
+    """When it says that the package was written last, ISO 8601."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ def package_hint(event: dict[str, Any]) -> PackageHint | Ignore:
         return Ignore("the event names no ModelPackageArn")
     fields = detail.get("UpdatedModelPackageFields")
     updated = tuple(shown(name).strip("'") for name in fields[:50]) if isinstance(fields, list) else ()
-    return PackageHint(arn, str(event.get("account", "")), str(event.get("region", "")), updated)
+    modified = detail.get("LastModifiedTime")
+    account, region = str(event.get("account", "")), str(event.get("region", ""))
+    return PackageHint(arn, account, region, updated, modified if isinstance(modified, str) else "")
 
 
 def name_of(hint: PackageHint, accounts: Accounts) -> PackageName | Ignore:

@@ -58,24 +58,30 @@ def open_link(name: str, world: World) -> Question:
 def decide_by_link(name: str, answer: Answer, comment: str, world: World) -> ApprovalRequest:
     """Decide as the person the link was sent to."""
     question = open_link(name, world)
-    return _decide(question.request, question.approver, answer, comment, "link", world)
+    return decide(question.request, question.approver, answer, comment, "link", world)
 
 
 def decide_by_principal(release_id: str, principal: str, answer: Answer, comment: str, world: World) -> ApprovalRequest:
     """Decide as the AWS identity that called; the newest open question of the release is meant."""
     world.ledger.get(release_id)
+    request = newest_question(release_id, world)
+    approver = approver_of_principal(request.approvers, principal)
+    return decide(request, approver, answer, comment, "cli", world)
+
+
+def newest_question(release_id: str, world: World) -> ApprovalRequest:
+    """The open question of a release, else its last one; `RequestClosed` where nobody was asked."""
     asked = [request for before in STATES if (request := world.ledger.request_of(release_id, before))]
     if not asked:
         raise RequestClosed(f"{release_id} waits for no decision", cure="see `lockkeeper show` for where it stands")
     pending = [request for request in asked if request.status is RequestStatus.PENDING]
-    request = (pending or asked)[-1]
-    approver = approver_of_principal(request.approvers, principal)
-    return _decide(request, approver, answer, comment, "cli", world)
+    return (pending or asked)[-1]
 
 
-def _decide(
+def decide(
     request: ApprovalRequest, approver: Approver | None, answer: Answer, comment: str, channel: str, world: World
 ) -> ApprovalRequest:
+    """Write what somebody decided, once, and tell the release. `DecisionRefused` where they may not, or not any more."""
     now = iso(world.clock.now())
     wait = world.ledger.wait_of(request.release_id, STATES[request.before])
     if wait and wait.settled and not wait.delivered:

@@ -1,4 +1,4 @@
-"""A model package changed: start its release, once, or say why not."""
+"""A model package changed: start its release, once, take a decision that was made in the registry, or say why not."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from lockkeeper.domain.registration import (
     name_of,
     package_hint,
 )
+from lockkeeper.domain.registry_status import FIELD
 from lockkeeper.ports import World
+from lockkeeper.use_cases.decide_in_registry import Decided, decide_in_registry
 
 
-def react_to_registry(event: dict[str, Any], world: World) -> Start | Ignore:
+def react_to_registry(event: dict[str, Any], world: World) -> Start | Decided | Ignore:
     """Read the event as a hint, the registry as the truth. Repeating it changes nothing."""
     hint = package_hint(event)
     if isinstance(hint, Ignore):
         return hint
     name = name_of(hint, world.accounts)
-    return name if isinstance(name, Ignore) else start_release(hint, name, world)
+    if isinstance(name, Ignore):
+        return name
+    existing = world.ledger.release_of(name.group, name.version) if FIELD in hint.updated_fields else None
+    return decide_in_registry(hint, existing, world) if existing else start_release(hint, name, world)
 
 
 def start_release(hint: PackageHint, name: PackageName, world: World) -> Start | Ignore:

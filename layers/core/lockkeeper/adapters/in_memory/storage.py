@@ -120,6 +120,10 @@ class InMemoryPolicies:
         return stored
 
 
+OWN_ROLE = "arn:aws:iam::111111111111:role/lockkeeper-registry"
+"""Who writes the stamps."""
+
+
 class InMemoryRegistry:
     """Implements `ports.Registry`: DescribeModelPackage's answers by ARN; `stamps` is every stamp in order."""
 
@@ -142,6 +146,7 @@ class InMemoryRegistry:
             return
         self.stamps.append((arn, status))
         package["ApprovalDescription"] = description
+        package["LastModifiedBy"] = {"IamIdentity": {"Arn": OWN_ROLE}}
         package.setdefault("CustomerMetadataProperties", {}).update(metadata)
         if status:
             package["ModelApprovalStatus"] = status

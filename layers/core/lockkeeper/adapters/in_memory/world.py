@@ -13,7 +13,7 @@ from lockkeeper.adapters.in_memory.messages import (
     InMemoryTasks,
     SettableClock,
 )
-from lockkeeper.adapters.in_memory.storage import InMemoryObjects, InMemoryPolicies, InMemoryRegistry
+from lockkeeper.adapters.in_memory.storage import OWN_ROLE, InMemoryObjects, InMemoryPolicies, InMemoryRegistry
 from lockkeeper.adapters.patterns import search_all
 from lockkeeper.adapters.picklescan import dangerous_globals
 from lockkeeper.domain.accounts import Accounts
@@ -40,6 +40,7 @@ class InMemoryWorld:
     mail: InMemoryMail = field(default_factory=InMemoryMail)
     settings: Settings = field(default_factory=lambda: Settings({}))
     accounts: Accounts = ACCOUNTS
+    own_registry_role: str = OWN_ROLE
     pickle_opinion: Opinion = dangerous_globals
     search: Search = search_all
     replay_code: bytes = b"the archive of a replay"

@@ -1,0 +1,74 @@
+"""A changed `ModelApprovalStatus`: whose it is, and what it says about a release that is under way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lockkeeper.domain.approval import Answer, role_arn_of_session
+from lockkeeper.domain.policy import Approver
+from lockkeeper.domain.registration import Ignore, PackageHint
+
+FIELD = "ModelApprovalStatus"
+PENDING = "PendingManualApproval"
+ANSWERS = {"Approved": Answer.APPROVE, "Rejected": Answer.REJECT}
+
+
+@dataclass(frozen=True)
+class StatusSet:
+    """Somebody set the status of a version to Approved or Rejected.
+
+    `profile` is `DOMAIN-ID/NAME` of a Studio user, `principal` an ARN; both are empty where the registry does not name who it was,
+    and `unnamed` says why.
+    """
+
+    answer: Answer
+    profile: str
+    principal: str
+    comment: str
+    unnamed: str = ""
+
+    @property
+    def who(self) -> str:
+        return self.profile or self.principal or "somebody"
+
+
+def status_set(hint: PackageHint, description: dict[str, Any], own_role_arn: str) -> StatusSet | Ignore:
+    """Read a change from the version as the registry describes it now; the event only says that there was one.
+
+    The registry names its last writer, whatever they wrote. So it names who set the status only if nothing was written since
+    the event, which is known to the second.
+    """
+    answer = ANSWERS.get(str(description.get(FIELD)))
+    if answer is None:
+        return Ignore(f"its {FIELD} is {description.get(FIELD)}, which decides nothing")
+    by = description.get("LastModifiedBy") or {}
+    principal = str((by.get("IamIdentity") or {}).get("Arn") or "")
+    if role_arn_of_session(principal) == own_role_arn:
+        return Ignore(f"Lockkeeper itself was the last to write: {FIELD} is {description[FIELD]}")
+    comment = str(description.get("ApprovalDescription") or "")
+    comment = "" if comment.startswith("Lockkeeper ") else comment
+    if not _same_second(hint.modified_at, description.get("LastModifiedTime")):
+        why = "the version was changed again since, and the registry names its last writer only"
+        return StatusSet(answer, "", "", comment, why)
+    domain, name = by.get("DomainId"), by.get("UserProfileName")
+    profile = f"{domain}/{name}" if domain and name else ""
+    # A Studio user's calls are made under the profile's execution role, which others may share.
+    principal = "" if profile else principal
+    unnamed = "" if profile or principal else "the registry names nobody"
+    return StatusSet(answer, profile, principal, comment, unnamed)
+
+
+def approver_of_profile(approvers: tuple[Approver, ...], profile: str) -> Approver | None:
+    """Whom a Studio user (`DOMAIN-ID/NAME`) stands for."""
+    return next((one for one in approvers if profile and one.studio_profile == profile), None)
+
+
+def _same_second(told: str, described: Any) -> bool:
+    """`told` is the event's ISO 8601 time, `described` what boto3 made of the registry's."""
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        return False
+    return isinstance(described, datetime) and int(moment.timestamp()) == int(described.timestamp())

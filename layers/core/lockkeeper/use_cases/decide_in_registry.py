@@ -1,0 +1,83 @@
+"""Somebody set `ModelApprovalStatus`, in SageMaker Studio or by API, of a version whose release is under way.
+
+Who may decide decides so. Until a version was promoted, the registry does not say Approved: others deploy what it says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockkeeper.domain.approval import Answer, RequestStatus, approver_of_principal
+from lockkeeper.domain.errors import DecisionRefused, ReleaseRejected
+from lockkeeper.domain.policy import Approver
+from lockkeeper.domain.registration import Ignore, PackageHint
+from lockkeeper.domain.registry_status import PENDING, StatusSet, approver_of_profile, status_set
+from lockkeeper.domain.release import Release
+from lockkeeper.ports import World
+from lockkeeper.use_cases.decide_approval import decide, newest_question
+from lockkeeper.use_cases.pinned import pinned_policy
+from lockkeeper.use_cases.settle_wait import fail_wait
+from lockkeeper.use_cases.watch_production import STATE as WATCH
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A change that was taken as a decision, or set back; `what` says which and why."""
+
+    release_id: str
+    what: str
+
+
+def decide_in_registry(hint: PackageHint, release_id: str, world: World) -> Decided | Ignore:
+    """Take the change as its maker's decision, or set it back with the reason. Repeated, it finds nothing to do."""
+    release = world.ledger.get(release_id)
+    if release.ended:
+        return Ignore(f"{release_id} has ended as {release.status}; its status in the registry moves nothing any more")
+    description = world.registry.describe(hint.arn)
+    if description is None:
+        return Ignore(f"{hint.arn} is not in the registry")
+    change = status_set(hint, description, world.own_registry_role)
+    if isinstance(change, Ignore):
+        return change
+    try:
+        what = _take(release, change, world)
+    except DecisionRefused as refused:
+        return _set_back(release, f"{change.who} set it to {description['ModelApprovalStatus']}: {refused}", world)
+    if change.answer is Answer.REJECT:
+        return Decided(release_id, what)
+    return _set_back(release, f"{what}; Approved is set once it was promoted", world)
+
+
+def _take(release: Release, change: StatusSet, world: World) -> str:
+    if change.unnamed:
+        raise DecisionRefused(change.unnamed, cure="set it again")
+    wait = world.ledger.wait_of(release.release_id, WATCH)
+    if wait and not wait.settled and change.answer is Answer.REJECT:
+        approver = _known(pinned_policy(release, world).approval.approvers, change)
+        if approver is None:
+            raise DecisionRefused(f"{change.who} is no approver of this group")
+        fail_wait(wait, ReleaseRejected(f"rejected by {approver.name} in the registry while it was watched"), world)
+        return f"{approver.name} rejected it in its bake"
+    request = newest_question(release.release_id, world)
+    decided = decide(request, _known(request.approvers, change), change.answer, change.comment, "registry", world)
+    last = decided.decisions[-1]
+    missing = ", and more people must approve" if decided.status is RequestStatus.PENDING else ""
+    return f"{last.approver} decided before {decided.before}: {last.answer}{missing}"
+
+
+def _known(approvers: tuple[Approver, ...], change: StatusSet) -> Approver | None:
+    if change.profile:
+        return approver_of_profile(approvers, change.profile)
+    return approver_of_principal(approvers, change.principal)
+
+
+def _set_back(release: Release, why: str, world: World) -> Decided:
+    world.registry.stamp(
+        release.model_package_arn,
+        status=PENDING,
+        description=f"Lockkeeper {release.release_id}: {why}",
+        metadata={},
+        life_cycle="",
+    )
+    world.ledger.record(release.release_id, "registry status set back", why)
+    return Decided(release.release_id, why)
