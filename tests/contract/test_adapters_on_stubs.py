@@ -425,7 +425,7 @@ def test_a_stamp_is_what_the_registry_accepts(session: StubbedSession) -> None:
         metadata={"lockkeeper:release": "a;b"},
         life_cycle="Production",
     )
-    bare = {"ModelPackageArn": PACKAGE, "ApprovalDescription": "failed", "CustomerMetadataProperties": {}}
+    bare = {"ModelPackageArn": PACKAGE, "ApprovalDescription": "failed"}
     stub.add_response("update_model_package", {"ModelPackageArn": PACKAGE}, bare)
     registry.stamp(PACKAGE, status=None, description="failed", metadata={}, life_cycle="")
     refuse(session, "update_model_package", "ValidationException", f"ModelPackage {PACKAGE} does not exist.")

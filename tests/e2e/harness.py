@@ -26,6 +26,9 @@ XGBOOST = f"{IMAGES}/sagemaker-xgboost:1.7-1"
 ENDED = {"promoted", "rejected", "failed", "superseded", "expired", "rolled-back"}
 
 
+DECIDES = ("execute-api:Invoke", "cloudformation:DescribeStacks")
+
+
 @dataclass
 class Cloud:
     """A running laptop's AWS with Lockkeeper deployed."""
@@ -63,10 +66,11 @@ class Cloud:
             )
         return self._clients[place]
 
-    def aws(self, *arguments: str) -> Any:
-        """The plain AWS CLI; its JSON answer (None where it prints nothing)."""
+    def aws(self, *arguments: str, person: dict[str, str] | None = None) -> Any:
+        """The plain AWS CLI, as root or as a `person`; its JSON answer (None where it prints nothing)."""
         command = [str(Path(sys.executable).parent / "aws"), *arguments, "--output", "json"]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        environment = {**self.environment, **(person or {})}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"aws {' '.join(arguments)}: {done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip().startswith(("{", "[")) else None
 
@@ -78,16 +82,16 @@ class Cloud:
         assert done.returncode == expect, f"lockkeeper {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout if expect == 0 else done.stderr
 
-    def person(self, role: str) -> dict[str, str]:
-        """Credentials of somebody who may call the decision route and nothing else: a session of a new role."""
+    def person(self, role: str, session: str = "person", actions: tuple[str, ...] = DECIDES) -> dict[str, str]:
+        """Credentials of somebody who may do this and nothing else, such as call the decision route: a session of a new role."""
         iam, root = self.client("iam"), "arn:aws:iam::111122223333:root"
         trust = {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "sts:AssumeRole"}
         document = {"Version": "2012-10-17", "Statement": [trust]}
         arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(document))["Role"]["Arn"]
-        may = {"Effect": "Allow", "Action": ["execute-api:Invoke", "cloudformation:DescribeStacks"], "Resource": "*"}
+        may = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
         iam.put_role_policy(RoleName=role, PolicyName="Decide", PolicyDocument=policy)
-        granted = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="person")["Credentials"]
+        granted = self.client("sts").assume_role(RoleArn=arn, RoleSessionName=session)["Credentials"]
         return {
             "AWS_ACCESS_KEY_ID": granted["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": granted["SecretAccessKey"],

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lockkeeper.adapters.in_memory.storage import OWN_ROLE
 from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.errors import StampRefused
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.registration import Ignore
 from lockkeeper.domain.registry_status import PENDING, approver_of_profile
@@ -196,3 +197,13 @@ def set_status_once(harbour: Harbour, status: str, by: dict[str, Any]) -> Any:
 
 def test_an_approver_without_a_profile_is_nobodys() -> None:
     assert approver_of_profile((Approver(name="Ada", email="ada@example.com"),), "") is None
+
+
+def test_a_stamp_that_the_registry_refuses_changes_no_decision(asked: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_what: Any, **_more: Any) -> None:
+        raise StampRefused("the registry refused the stamp: AccessDenied")
+
+    monkeypatch.setattr(asked.world.registry, "stamp", refuse)
+    set_status_once(asked, "Approved", {"IamIdentity": {"Arn": SESSION.format("Mallory")}})
+    assert asked.release(1).status is Status.AWAITING_APPROVAL
+    assert asked.release(1).timeline[-1].what == "registry status could not be set back"

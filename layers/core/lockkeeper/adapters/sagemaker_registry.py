@@ -47,8 +47,11 @@ class SageMakerRegistry:
             "ModelPackageArn": arn,
             # One line: the registry refuses line breaks here.
             "ApprovalDescription": " ".join(description.split())[:1024],
-            "CustomerMetadataProperties": {name: NOT_ALLOWED.sub("_", value)[:256] for name, value in metadata.items()},
         }
+        if metadata:
+            request["CustomerMetadataProperties"] = {
+                name: NOT_ALLOWED.sub("_", value)[:256] for name, value in metadata.items()
+            }
         if status:
             request["ModelApprovalStatus"] = status
         if life_cycle:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lockkeeper.domain.approval import Answer, RequestStatus, approver_of_principal
-from lockkeeper.domain.errors import DecisionRefused, ReleaseRejected
+from lockkeeper.domain.errors import DecisionRefused, ReleaseRejected, StampRefused
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.registration import Ignore, PackageHint
 from lockkeeper.domain.registry_status import PENDING, StatusSet, approver_of_profile, status_set
@@ -72,12 +72,12 @@ def _known(approvers: tuple[Approver, ...], change: StatusSet) -> Approver | Non
 
 
 def _set_back(release: Release, why: str, world: World) -> Decided:
-    world.registry.stamp(
-        release.model_package_arn,
-        status=PENDING,
-        description=f"Lockkeeper {release.release_id}: {why}",
-        metadata={},
-        life_cycle="",
-    )
-    world.ledger.record(release.release_id, "registry status set back", why)
+    said = f"Lockkeeper {release.release_id}: {why}"
+    try:
+        world.registry.stamp(release.model_package_arn, status=PENDING, description=said, metadata={}, life_cycle="")
+    except StampRefused as refused:
+        # What was decided stands, and what was not decided stays so, whatever the registry says.
+        world.ledger.record(release.release_id, "registry status could not be set back", f"{why}; {refused}")
+    else:
+        world.ledger.record(release.release_id, "registry status set back", why)
     return Decided(release.release_id, why)

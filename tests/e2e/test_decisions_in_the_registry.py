@@ -1,0 +1,63 @@
+"""A decision by `ModelApprovalStatus`, as SageMaker Studio sets it, with the plain AWS CLI under a Studio user's session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness import Cloud, policy_text
+from tests.e2e.test_a_promotion import prepare, register
+from tests.e2e.test_nothing_stranded import eventually
+
+pytestmark = pytest.mark.full
+
+ADA = "approvers: [{name: Ada, studio_profile: d-local/ada}]"
+
+
+def set_status(cloud: Cloud, arn: str, profile: str, status: str) -> None:
+    """A Studio user sets it."""
+    role = f"StudioOf-{profile}-{arn.split('/')[1]}"
+    user = cloud.person(role, f"studio-{profile}", ("sagemaker:UpdateModelPackage",))
+    how = ("--model-package-arn", arn, "--model-approval-status", status)
+    cloud.aws("sagemaker", "update-model-package", *how, person=user)
+
+
+def described(cloud: Cloud, arn: str) -> dict[str, Any]:
+    return dict(cloud.client("sagemaker", "registry").describe_model_package(ModelPackageName=arn))
+
+
+def test_a_studio_user_who_is_an_approver_decides_and_another_finds_it_set_back(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "studied", tmp_path, approval=f"{{before: [staging], {ADA}}}")
+    arn = register(cloud, "studied", 1.0)
+    cloud.wait_for("studied-v1-a1", "awaiting-approval")
+    set_status(cloud, arn, "mallory", "Approved")
+    eventually(lambda: "d-local/mallory" in described(cloud, arn).get("ApprovalDescription", ""))
+    assert described(cloud, arn)["ModelApprovalStatus"] == "PendingManualApproval"
+    assert cloud.release("studied-v1-a1")["approvals"] == []
+    set_status(cloud, arn, "ada", "Approved")
+    release = cloud.wait_for("studied-v1-a1", "promoted")
+    assert [(one["approver"], one["channel"]) for one in release["approvals"]] == [("Ada", "registry")]
+    assert described(cloud, arn)["ModelApprovalStatus"] == "Approved"
+
+
+def test_a_studio_user_rejects(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "unwanted", tmp_path, approval=f"{{before: [staging], {ADA}}}")
+    arn = register(cloud, "unwanted", 1.0)
+    cloud.wait_for("unwanted-v1-a1", "awaiting-approval")
+    set_status(cloud, arn, "ada", "Rejected")
+    assert cloud.wait_for("unwanted-v1-a1", "rejected")["reason"] == "rejected by Ada"
+    assert described(cloud, arn)["ModelApprovalStatus"] == "Rejected"
+
+
+def test_who_rejects_a_version_in_its_bake_takes_it_back(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "regretted", tmp_path)
+    text = policy_text(
+        "regretted", metric="regression_metrics.mae.value", bound="at_most: 5", approval=f"{{before: [], {ADA}}}"
+    )
+    cloud.apply(text.replace("bake: 1m", "bake: 7d"), tmp_path)
+    arn = register(cloud, "regretted", 1.0)
+    cloud.wait_for("regretted-v1-a1", "baking")
+    set_status(cloud, arn, "ada", "Rejected")
+    assert "rejected by Ada in the registry" in cloud.wait_for("regretted-v1-a1", "rolled-back")["reason"]
