@@ -84,7 +84,8 @@ def scanned(path: Path, rule: ArtifactRule) -> Report:
 
     try:
         size = path.stat().st_size
-        limits = limits_of(size, rule)
+        in_a_job = rule.job is not None and size > rule.job.above_mb * MEGABYTE
+        limits = limits_of(size, rule, in_a_job=in_a_job)
         if size > rule.max_mb * MEGABYTE:
             report = Report(limits)
             too_large(report, "model.tar.gz", size, rule)

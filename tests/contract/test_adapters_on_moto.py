@@ -89,6 +89,23 @@ def test_a_stream_is_kept_and_sealed_again(objects: Objects) -> None:
     assert objects.read_own("artifacts/ab/model.tar.gz") == b"first"
 
 
+def test_a_version_is_sealed_whatever_was_written_over_it(objects: Objects) -> None:
+    with objects.keep("scans/release/0") as write:
+        write(b"copied")
+    held = objects.write_version("scans/release/1", b"held")
+    assert write.version
+    for number in range(2):
+        objects.write_version(f"scans/release/{number}", b"something else")
+    objects.discard("scans/release/0")
+    for _ in range(2):
+        sealed = objects.seal_version("scans/release/0", write.version, "artifacts/cd/model.tar.gz")
+        assert sealed == f"s3://{BUCKET}/artifacts/cd/model.tar.gz"
+        objects.seal_version("scans/release/1", held, "artifacts/ef/model.tar.gz")
+    assert objects.read_own("artifacts/cd/model.tar.gz") == b"copied"
+    assert objects.read_own("artifacts/ef/model.tar.gz") == b"held"
+    assert objects.read_own("scans/release/1") == b"something else"
+
+
 def test_an_empty_stream_is_kept(objects: Objects) -> None:
     with objects.keep("incoming/empty"):
         pass

@@ -53,14 +53,13 @@ def session() -> StubbedSession:
     return StubbedSession()
 
 
-def endpoints_on(session: StubbedSession, replay_role: str = "") -> SageMakerEndpoints:
+def endpoints_on(session: StubbedSession) -> SageMakerEndpoints:
     """An environment's endpoints whose clients answer what a test stubs."""
     environment = Environment(ACCOUNT, REGION, "aws", f"arn:aws:iam::{ACCOUNT}:role/deploy", "")
     return SageMakerEndpoints(
         lambda: session,  # type: ignore[arg-type, return-value]
         environment,
         default_role=lambda: "",
-        replay_role=lambda: replay_role,
     )
 
 

@@ -237,11 +237,13 @@ def policy_text(group: str, *, metric: str, bound: str, **more: str) -> str:
     approval = more.get("approval", "{before: []}")
     staging = more.get("staging", "{}")
     production = more.get("production", "")
+    artifact = more.get("artifact", "{}")
     return f"""\
 model_package_group: {group}
 gates:
   quality:
     - {{metric: {metric}, {bound}}}
+  artifact: {artifact}
 approval: {approval}
 staging: {staging}
 production:

@@ -56,7 +56,7 @@ def test_a_large_suite_is_sent_by_a_job(cloud: Cloud, tmp_path: Path) -> None:
 def test_a_job_whose_end_nobody_heard_is_found(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "unheard-job", tmp_path)
     ask_for_replay(cloud, "unheard-job", tmp_path, rows=120, more=BY_JOB)
-    with cloud.deaf("ResumeReleaseReplayEnded"):
+    with cloud.deaf("ResumeReleaseJobEnded"):
         register(cloud, "unheard-job", 1.0)
         cloud.wait_for("unheard-job-v1-a1", "testing")
         eventually(lambda: "replay started" in json.dumps(cloud.release("unheard-job-v1-a1")["timeline"]))

@@ -36,7 +36,7 @@ def open_it(harbour: Harbour, **facts: Any) -> None:
 
 def until_staging_is_approved(harbour: Harbour) -> None:
     open_it(harbour)
-    call(harbour, "scan_artifact")
+    call(harbour, "scan_artifact", token="scan")
     call(harbour, "judge_candidate")
     call(harbour, "request_approval", before="staging", token="ask")
 
@@ -59,7 +59,7 @@ def test_a_release_walks_through_every_function(harbour: Harbour, logged: Logged
     handler_of("resume_release")(deadline, None)
     closed = call(harbour, "close_release", ending={})
     assert closed == {"release_id": RELEASE, "status": "promoted", "reason": harbour.release(1).reason}
-    assert set(world.tasks.results) == {"open", "deploy", "test", "ask again", "promote", "watch"}
+    assert set(world.tasks.results) == {"open", "scan", "deploy", "test", "ask again", "promote", "watch"}
     meters = harbour.release(1).meters
     assert (meters["transitions"], meters["invocations"]) == (10, 10)
     assert {line["release_id"] for line in logged()} == {RELEASE}
@@ -73,7 +73,7 @@ def test_open_release_hands_over_the_timeouts(harbour: Harbour) -> None:
 
 def test_a_failed_gate_is_raised_under_its_name_and_metered(harbour: Harbour, logged: Logged) -> None:
     open_it(harbour, accuracy=0.6)
-    call(harbour, "scan_artifact")
+    call(harbour, "scan_artifact", token="scan")
     with pytest.raises(GateFailed, match=r"0\.6 does not meet >= 0\.7"):
         call(harbour, "judge_candidate")
     assert harbour.release(1).meters["transitions"] == 3
@@ -89,7 +89,7 @@ def test_unforeseen_trouble_is_tried_again(harbour: Harbour, monkeypatch: pytest
 
     monkeypatch.setattr(harbour.world.objects, "stream", refuse)
     with pytest.raises(TryAgain, match="ConnectionError: S3 is away"):
-        call(harbour, "scan_artifact")
+        call(harbour, "scan_artifact", token="scan")
 
 
 def test_metering_that_fails_is_tried_again(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_metering_that_fails_is_tried_again(harbour: Harbour, monkeypatch: pytes
 
     monkeypatch.setattr(harbour.world.ledger, "meter", refuse)
     with pytest.raises(TryAgain, match="the table is busy"):
-        call(harbour, "scan_artifact")
+        call(harbour, "scan_artifact", token="scan")
 
 
 def test_roll_back_hands_over_what_close_release_reads(harbour: Harbour) -> None:

@@ -53,11 +53,18 @@ def test_every_failure_is_caught_with_its_state(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in states() if name != LAST])
 def test_lambdas_own_troubles_and_passing_ones_are_tried_again(name: str) -> None:
-    (retrier,) = states()[name]["Retry"]
+    retrier = states()[name]["Retry"][0]
     assert set(retrier["ErrorEquals"]) == {*LAMBDAS_OWN, "TryAgain"}
     assert issubclass(errors.TryAgain, errors.LockkeeperError)
     assert retrier["BackoffRate"] > 1
     assert retrier["MaxDelaySeconds"] >= retrier["IntervalSeconds"]
+
+
+def test_the_end_of_a_job_is_a_reason_to_enter_the_state_that_judges_it_and_no_other() -> None:
+    further = {name: state["Retry"][1:] for name, state in states().items() if len(state["Retry"]) > 1}
+    assert list(further) == ["ScanArtifact"]
+    (retrier,) = further["ScanArtifact"]
+    assert (retrier["ErrorEquals"], retrier["MaxAttempts"] >= 1) == ([errors.JobEnded.__name__], True)
 
 
 def test_the_last_state_is_tried_again_whatever_happens() -> None:

@@ -46,6 +46,7 @@ class Execution:
     token: str = ""
     entered_at: datetime = BEGINNING
     tries: int = 0
+    woken: int = 0
     timeouts: dict[str, int] = field(default_factory=dict)
     ending: dict[str, Any] = field(default_factory=dict)
     visited: list[str] = field(default_factory=list)
@@ -85,7 +86,7 @@ class Machine:
     def _step(self, execution: Execution) -> bool:
         if execution.token:
             return self._look_at_token(execution)
-        if execution.tries == 0:
+        if execution.tries == execution.woken == 0:
             execution.visited.append(execution.state)
         self._tokens += 1
         token = f"token-{self._tokens}-{execution.state}"
@@ -124,11 +125,19 @@ class Machine:
             self.world.tasks.withdraw(execution.token)
             result = {"error": "States.Timeout", "cause": ""}
         execution.token = ""
+        if "error" in result and self._enters_again(execution, result["error"]):
+            return True
         if "error" in result:
             self._catch(execution, result["error"], result["cause"])
         else:
             self._leave(execution, result["output"])
         return True
+
+    def _enters_again(self, execution: Execution, error: str) -> bool:
+        """Whether a retrier that is for nothing else takes this error of a token."""
+        own = [one for one in STATES[execution.state].get("Retry", []) if one["ErrorEquals"] == [error]]
+        execution.woken += len(own)
+        return bool(own) and execution.woken <= own[0]["MaxAttempts"]
 
     def _try_again(self, execution: Execution, token: str, error: TryAgain) -> bool:
         """A retry comes when the world had time to move: False makes the caller let it."""
@@ -144,7 +153,7 @@ class Machine:
             execution.timeouts = result["timeouts"]
         if execution.state == "RollBack":
             execution.ending = {**execution.ending, **result}
-        execution.tries = 0
+        execution.tries = execution.woken = 0
         if STATES[execution.state].get("End"):
             execution.ended = True
             self.world.tasks.states[execution.release_id] = "SUCCEEDED"
@@ -155,7 +164,7 @@ class Machine:
         if "Catch" not in STATES[execution.state]:
             raise AssertionError(f"{execution.release_id} died in {execution.state}: {error}: {cause}")
         execution.ending = {"error": error, "cause": cause, "state": execution.state}
-        execution.tries = 0
+        execution.tries = execution.woken = 0
         execution.state = STATES[execution.state]["Catch"][0]["Next"]
 
     def _limit(self, execution: Execution) -> int:
@@ -170,7 +179,7 @@ class Machine:
                 arn, attempt = execution.payload["model_package_arn"], execution.payload["attempt"]
                 open_release(release_id, arn, attempt, f"execution/{release_id}", token, world)
             case "ScanArtifact":
-                scan_artifact(release_id, world)
+                scan_artifact(release_id, token, world)
             case "JudgeCandidate":
                 judge_candidate(release_id, world)
             case "RequestStagingApproval":

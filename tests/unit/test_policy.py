@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lockkeeper.domain.errors import PolicyInvalid
-from lockkeeper.domain.policy import fingerprint, parse_policy, seconds_of
+from lockkeeper.domain.policy import ArtifactRule, fingerprint, parse_policy, seconds_of
+from pydantic import ValidationError
 
 GOOD = """\
 model_package_group: wages
@@ -117,6 +118,19 @@ def test_a_replay_bounds_what_can_be_computed() -> None:
     tests = "staging:\n  tests:\n    replay: {dataset: s3://bucket/key.csv, at_least: {auc: 0.7}}\n"
     assert "unknown metric(s) auc; known: accuracy, mae, rmse" in refusal(GOOD + tests)
     assert "at least one bound" in refusal(GOOD + tests.replace(", at_least: {auc: 0.7}", ""))
+
+
+def test_what_a_lambda_cannot_look_into_needs_a_job() -> None:
+    for rule in ({"max_mb": 500}, {"max_mb": 501, "job": {"image": "a:1"}}, {"max_mb": 5000, "job": {"image": "a:1"}}):
+        assert ArtifactRule.model_validate(rule).max_mb == rule["max_mb"]
+    for refused, said in (
+        ({"max_mb": 501}, "max_mb is 501, and a Lambda looks into 500 MB; name an image under job"),
+        ({"job": {"image": "a:1", "above_mb": 501}}, "less than or equal to 500"),
+        ({"max_mb": 5001, "job": {"image": "a:1"}}, "less than or equal to 5000"),
+        ({"job": {"image": "two words"}}, "should match pattern"),
+    ):
+        with pytest.raises(ValidationError, match=said):
+            ArtifactRule.model_validate(refused)
 
 
 def test_a_policy_without_people_asks_nobody() -> None:

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from lockkeeper.adapters import replay_job
 from lockkeeper.domain.errors import TryAgain
+from lockkeeper.domain.job import JobState
 from lockkeeper.domain.online.rows import Answered, Replayed, labelled_rows
 from lockkeeper.domain.release import Outcome, Status, Verdict
-from lockkeeper.domain.rollout import JobState
 from lockkeeper.use_cases.keep_house import Kind, keep_house
 from lockkeeper.use_cases.send_rows import send_rows
 from lockkeeper.use_cases.settle_wait import NOBODY
@@ -47,12 +47,12 @@ def harbour(job: Any = JOB, **tests: Any) -> Harbour:
 
 def work(port: Harbour, name: str = NAME) -> str:
     """Do what the job does: read its folder, ask the endpoint, leave the answers; returns their hash."""
-    job, stored = port.world.staging.jobs[name], port.world.objects.stored
+    job, stored = port.world.replay_jobs.jobs[name].wanted, port.world.objects.stored
     suite = stored[f"{job.folder}/job/suite.csv"]
     replayed = send_rows(
         labelled_rows(suite.decode(), source="suite.csv"),
         hashlib.sha256(suite).hexdigest(),
-        lambda body: port.world.staging.invoke(job.endpoint_name, body, "text/csv", "text/csv"),
+        lambda body: port.world.staging.invoke(job.options["endpoint"], body, "text/csv", "text/csv"),
     )
     raw = replayed.to_bytes()
     stored[f"{job.folder}/answers/answers.json"] = raw
@@ -60,14 +60,14 @@ def work(port: Harbour, name: str = NAME) -> str:
 
 
 def end(port: Harbour, state: JobState, name: str = NAME, *, told: bool = True) -> None:
-    port.world.staging.end_job(name, state)
+    port.world.replay_jobs.end(name, state)
     if told:
         port.tell(job_event(port, name))
         port.settle()
 
 
 def job_event(port: Harbour, name: str = NAME, status: str = "Completed") -> dict[str, Any]:
-    arn = port.world.staging.job_arn(name)
+    arn = port.world.replay_jobs.arn_of(name)
     return {
         "source": "aws.sagemaker",
         "detail-type": "SageMaker Processing Job State Change",
@@ -93,12 +93,12 @@ def test_a_large_suite_is_sent_by_a_job_and_judged_at_its_end() -> None:
     port = harbour()
     port.register(1)
     assert port.release(1).status is Status.TESTING
-    job = port.world.staging.jobs[NAME]
-    assert (job.endpoint_name, job.folder) == (
+    job = port.world.replay_jobs.jobs[NAME].wanted
+    assert (job.options["endpoint"], job.folder) == (
         "lockkeeper-wages-v1-a1-staging",
         "s3://lockkeeper-bucket/tests/wages-v1-a1",
     )
-    assert (job.wanted["image"], job.wanted["seconds"]) == (IMAGE, 3600)
+    assert (job.image, job.seconds) == (IMAGE, 3600)
     assert not port.world.staging.requests
 
     end(port, JobState("Completed", exit_message=work(port)))
@@ -117,7 +117,7 @@ def test_a_smaller_suite_is_sent_at_once(job: Any, asked: int) -> None:
     port = harbour(job)
     port.register(1)
     assert port.release(1).status is Status.BAKING
-    assert (port.world.staging.jobs, len(port.world.staging.requests)) == ({}, asked)
+    assert (port.world.replay_jobs.jobs, len(port.world.staging.requests)) == ({}, asked)
 
 
 def test_a_large_suite_without_an_image_for_its_job_is_inconclusive() -> None:
@@ -232,7 +232,7 @@ def test_a_newer_version_ends_the_test_of_the_older_and_its_job() -> None:
     port.register(1)
     port.register(2)
     assert port.release(1).status is Status.SUPERSEDED
-    assert port.world.staging.jobs[NAME].state.status == "Stopped"
+    assert port.world.replay_jobs.jobs[NAME].state.status == "Stopped"
     assert port.world.staging.look("lockkeeper-wages-v1-a1-staging") is None
 
 
@@ -243,7 +243,7 @@ def test_a_dead_execution_leaves_no_job() -> None:
     port.reap(1)
     port.settle()
     assert port.release(1).status is Status.FAILED
-    assert port.world.staging.jobs[NAME].state.status == "Stopped"
+    assert port.world.replay_jobs.jobs[NAME].state.status == "Stopped"
     assert port.tell(job_event(port, status="Stopped"))[0].startswith("ignored")
 
 
@@ -262,7 +262,7 @@ def test_a_state_that_is_tried_again_starts_no_second_job_and_hears_of_the_first
     port = harbour()
     port.world.ledger = Breaking(port.world.clock)
     port.register(1)
-    assert len(port.world.staging.jobs) == 1
+    assert len(port.world.replay_jobs.jobs) == 1
     assert any(entry.why == f"{NAME} was started before" for entry in port.release(1).timeline)
     end(port, JobState("Completed", exit_message=work(port)))
     assert port.release(1).status is Status.BAKING
@@ -273,7 +273,7 @@ def test_a_job_that_takes_for_ever_ends_with_its_state() -> None:
     port.register(1)
     port.pass_time(hours=27)
     assert port.release(1).status is Status.FAILED
-    assert port.world.staging.jobs[NAME].state.status == "Stopped"
+    assert port.world.replay_jobs.jobs[NAME].state.status == "Stopped"
 
 
 def test_an_execution_that_gives_no_token_is_not_let_go_on_before_the_suite_was_sent() -> None:
@@ -294,6 +294,8 @@ def test_an_event_about_a_job_of_another_account_is_ignored() -> None:
     port = harbour()
     event = job_event(port)
     event["account"] = port.world.accounts.production
+    assert "is not one whose jobs count" in port.tell(event)[0]
+    event["account"] = port.world.accounts.hub
     assert "about another account" in port.tell(event)[0]
 
 

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 import pytest
 from lockkeeper.domain.artifact.allowed import Allowed
 from lockkeeper.domain.artifact.findings import LEAST_UNPACKED, Limits, Report
+from lockkeeper.domain.artifact.passing import Passing
 from lockkeeper.domain.artifact.scan import scan
 from lockkeeper.domain.release import Outcome, Status
-from lockkeeper.ports import Stream
-from lockkeeper.use_cases.copy_archive import Copy
 
 from tests.unit.artifact_corpus import SYSTEM, calls, packed
 from tests.unit.harbour import Harbour, archive, policy_document
@@ -28,10 +27,10 @@ def in_chunks(body: bytes, size: int = 65_536) -> Iterator[bytes]:
     return (body[start : start + size] for start in range(0, len(body), size))
 
 
-def copied(body: bytes, size: int = 65_536) -> tuple[Copy, bytes, Report]:
+def copied(body: bytes, size: int = 65_536) -> tuple[Passing, bytes, Report]:
     """The copy, what was written, and what the scan says of it."""
     written = bytearray()
-    copy = Copy(Stream(in_chunks(body, size), len(body)), written.extend)
+    copy = Passing(in_chunks(body, size), written.extend)
     report = scan(copy.pull, Limits.of(len(body), 100, 500 * MEGABYTE, 1000), Allowed())
     copy.finish()
     return copy, bytes(written), report
@@ -49,7 +48,7 @@ def test_every_byte_passes_in_order_and_is_hashed(size: int) -> None:
 
 def test_an_empty_chunk_is_not_the_end() -> None:
     written = bytearray()
-    copy = Copy(Stream(iter([b"a", b"", b"b"]), 2), written.extend)
+    copy = Passing(iter([b"a", b"", b"b"]), written.extend)
     copy.finish()
     assert written == b"ab"
 
@@ -61,7 +60,7 @@ def test_an_empty_chunk_is_not_the_end() -> None:
 )
 def test_a_large_member_is_not_held_in_memory(member: bytes) -> None:
     body = gzip.compress(gzip.decompress(archive(member)), compresslevel=0)
-    copy = Copy(Stream(in_chunks(body), len(body)), lambda _: None)
+    copy = Passing(in_chunks(body), lambda _: None)
     tracemalloc.start()
     report = scan(copy.pull, Limits.of(len(body), 100, 500 * MEGABYTE, 1000), Allowed())
     _, most = tracemalloc.get_traced_memory()

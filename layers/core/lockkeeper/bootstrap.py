@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lockkeeper.adapters.dynamodb import DynamoDBLedger
     from lockkeeper.adapters.s3 import S3Objects, S3Policies
     from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
+    from lockkeeper.adapters.sagemaker_jobs import SageMakerJobs
     from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
     from lockkeeper.domain.artifact.findings import Opinion
     from lockkeeper.domain.online.safety import Search
@@ -121,9 +122,23 @@ class AwsWorld:
 
         return dangerous_globals
 
+    @cached_property
+    def replay_jobs(self) -> SageMakerJobs:
+        return self._jobs(lambda: self._sessions("staging"), lambda: self.settings.text("REPLAY_ROLE_ARN"))
+
+    @cached_property
+    def scan_jobs(self) -> SageMakerJobs:
+        return self._jobs(lambda: self.session, lambda: self.settings.text("SCAN_ROLE_ARN"))
+
     @property
     def replay_code(self) -> bytes:
         from lockkeeper.adapters.replay_job import pack
+
+        return pack()
+
+    @property
+    def scan_code(self) -> bytes:
+        from lockkeeper.adapters.scan_job import pack
 
         return pack()
 
@@ -148,8 +163,13 @@ class AwsWorld:
             lambda: self._sessions(name),
             self.settings.environment(name),
             default_role=lambda: self.settings.execution_role_arn(name),
-            replay_role=lambda: self.settings.text("REPLAY_ROLE_ARN"),
         )
+
+    def _jobs(self, session: Callable[[], boto3.Session], role: Callable[[], str]) -> SageMakerJobs:
+        from lockkeeper.adapters.sagemaker_jobs import SageMakerJobs
+
+        region = self.settings.text("AWS_REGION")
+        return SageMakerJobs(lambda: session().client("sagemaker"), region, role)
 
     @cached_property
     def _sessions(self) -> Callable[[str], boto3.Session]:

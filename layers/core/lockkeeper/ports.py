@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,12 +12,13 @@ from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.domain.folder import Listed
+from lockkeeper.domain.job import JobState, WantedJob
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
-from lockkeeper.domain.rollout import AlarmLook, EndpointState, JobState
+from lockkeeper.domain.rollout import AlarmLook, EndpointState
 
 
 @dataclass(frozen=True)
@@ -238,8 +239,16 @@ class Objects(Protocol):
         """The same for a prefix of Lockkeeper's bucket."""
         ...
 
-    def keep(self, temporary_key: str) -> AbstractContextManager[Callable[[bytes], None]]:
+    def keep(self, temporary_key: str) -> AbstractContextManager[Writing]:
         """An object of Lockkeeper's bucket that is written in pieces; left with an error, it is not there."""
+        ...
+
+    def write_version(self, key: str, body: bytes) -> str:
+        """Write an object of Lockkeeper's bucket; returns its version."""
+        ...
+
+    def seal_version(self, key: str, version: str, final_key: str) -> str:
+        """Give this version of an object its write-once key (done already is fine); returns its `s3://` address."""
         ...
 
     def seal_as(self, temporary_key: str, final_key: str) -> str:
@@ -265,6 +274,14 @@ class Objects(Protocol):
     def read_own(self, key: str) -> bytes | None:
         """An object of Lockkeeper's bucket, or None."""
         ...
+
+
+class Writing(Protocol):
+    """Takes the next piece of an object; `version` is known once it is complete."""
+
+    version: str
+
+    def __call__(self, piece: bytes) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -349,33 +366,27 @@ class Endpoints(Protocol):
 
     def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered: ...
 
-    def job_arn(self, name: str) -> str: ...
-
-    def start_replay(
-        self,
-        name: str,
-        *,
-        endpoint_name: str,
-        folder: str,
-        image: str,
-        instance_type: str,
-        seconds: int,
-        tags: dict[str, str],
-    ) -> bool:
-        """Start a Processing job that sends `folder`/job/suite.csv and leaves `folder`/answers/answers.json; False when it exists."""
-        ...
-
-    def look_at_job(self, name: str) -> JobState | None: ...
-
-    def stop_job(self, name: str) -> None:
-        """Stop a job; one that has ended, or was never started, is fine."""
-        ...
-
     def alarm_arn(self, name: str) -> str: ...
 
     def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]: ...
 
     def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int: ...
+
+
+class Jobs(Protocol):
+    """SageMaker's Processing jobs of one account, under the role that such jobs have there."""
+
+    def arn_of(self, name: str) -> str: ...
+
+    def start(self, job: WantedJob) -> bool:
+        """Start a job; False when one of that name exists."""
+        ...
+
+    def look(self, name: str) -> JobState | None: ...
+
+    def stop(self, name: str) -> None:
+        """Stop a job; one that has ended, or was never started, is fine."""
+        ...
 
 
 class Tasks(Protocol):
@@ -451,8 +462,23 @@ class World(Protocol):
         ...
 
     @property
+    def replay_jobs(self) -> Jobs:
+        """The staging account's."""
+        ...
+
+    @property
+    def scan_jobs(self) -> Jobs:
+        """The hub's."""
+        ...
+
+    @property
     def replay_code(self) -> bytes:
         """The archive that a replay's Processing job runs."""
+        ...
+
+    @property
+    def scan_code(self) -> bytes:
+        """The archive that a scan's Processing job runs."""
         ...
 
     @property

@@ -110,7 +110,7 @@ def test_what_is_wrong_in_one_leaf_is_not_matched(figure: Figure) -> None:
 LISTENING = {
     "ReactToRegistryPackageChanged": {REGISTRY},
     "ResumeReleaseEndpointChanged": {STAGING, PRODUCTION},
-    "ResumeReleaseReplayEnded": {STAGING},
+    "ResumeReleaseJobEnded": {HUB, STAGING},
     "ResumeReleaseAlarmChanged": {STAGING, PRODUCTION},
     "ReapReleaseEndpointChanged": {STAGING, PRODUCTION},
     "ReapReleaseExecutionDied": {HUB},

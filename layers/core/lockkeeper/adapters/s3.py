@@ -16,10 +16,37 @@ from lockkeeper.ports import StoredPolicy, Stream
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 CHUNK = 1 << 20
 PART = 8 << 20
 """Bytes of one part of a multipart upload; S3 wants at least 5 MiB for all but the last."""
+
+
+class Pieces:
+    """Implements `ports.Writing`: gathers bytes, and sends them (number, body) in parts of the size that S3 wants."""
+
+    def __init__(self, send: Callable[[int, bytes], str]) -> None:
+        self.version = ""
+        self._send = send
+        self._held = bytearray()
+        self._parts: list[dict[str, Any]] = []
+
+    def __call__(self, piece: bytes) -> None:
+        self._held.extend(piece)
+        while len(self._held) >= PART:
+            self._send_part()
+
+    def all_sent(self) -> Any:
+        """The parts, once the rest was sent; an empty object is one empty part."""
+        if self._held or not self._parts:
+            self._send_part()
+        return self._parts
+
+    def _send_part(self) -> None:
+        number, body = len(self._parts) + 1, bytes(self._held[:PART])
+        del self._held[:PART]
+        self._parts.append({"PartNumber": number, "ETag": self._send(number, body)})
 
 
 class S3Objects:
@@ -62,32 +89,18 @@ class S3Objects:
         return _listed(self._client, self._bucket, prefix, most)
 
     @contextmanager
-    def keep(self, temporary_key: str) -> Iterator[Callable[[bytes], None]]:
+    def keep(self, temporary_key: str) -> Iterator[Pieces]:
         self._give_up_uploads(temporary_key)
         upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=temporary_key)
         place: dict[str, Any] = {"Bucket": self._bucket, "Key": temporary_key, "UploadId": upload["UploadId"]}
-        parts: Any = []
-        held = bytearray()
-
-        def send(size: int) -> None:
-            number, body = len(parts) + 1, bytes(held[:size])
-            del held[:size]
-            tag = self._client.upload_part(**place, PartNumber=number, Body=body)["ETag"]
-            parts.append({"PartNumber": number, "ETag": tag})
-
-        def write(chunk: bytes) -> None:
-            held.extend(chunk)
-            while len(held) >= PART:
-                send(PART)
-
+        pieces = Pieces(lambda number, body: self._client.upload_part(**place, PartNumber=number, Body=body)["ETag"])
         try:
-            yield write
-            if held or not parts:
-                send(PART)
-            self._client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
+            yield pieces
+            done = self._client.complete_multipart_upload(**place, MultipartUpload={"Parts": pieces.all_sent()})
         except BaseException:
             self._client.abort_multipart_upload(**place)
             raise
+        pieces.version = done.get("VersionId", "")
 
     def _give_up_uploads(self, key: str) -> None:
         """A function that was killed in the middle could not; its parts would stay, unseen and paid for."""
@@ -98,18 +111,20 @@ class S3Objects:
                     self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload["UploadId"])
 
     def seal_as(self, temporary_key: str, final_key: str) -> str:
+        address = self._seal({"Bucket": self._bucket, "Key": temporary_key}, final_key)
+        self._client.delete_object(Bucket=self._bucket, Key=temporary_key)
+        return address
+
+    def seal_version(self, key: str, version: str, final_key: str) -> str:
+        return self._seal({"Bucket": self._bucket, "Key": key, "VersionId": version}, final_key)
+
+    def _seal(self, source: CopySourceTypeDef, final_key: str) -> str:
         try:
-            self._client.copy_object(
-                Bucket=self._bucket,
-                Key=final_key,
-                CopySource={"Bucket": self._bucket, "Key": temporary_key},
-                IfNoneMatch="*",
-            )
+            self._client.copy_object(Bucket=self._bucket, Key=final_key, CopySource=source, IfNoneMatch="*")
         except ClientError as error:
             # The key is the content's hash: what is there already is the same.
             if error.response["Error"]["Code"] not in {"PreconditionFailed", "412"}:
                 raise
-        self._client.delete_object(Bucket=self._bucket, Key=temporary_key)
         return f"s3://{self._bucket}/{final_key}"
 
     def discard(self, temporary_key: str) -> None:
@@ -124,6 +139,9 @@ class S3Objects:
     def write(self, key: str, body: bytes, content_type: str) -> str:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
         return f"s3://{self._bucket}/{key}"
+
+    def write_version(self, key: str, body: bytes) -> str:
+        return self._client.put_object(Bucket=self._bucket, Key=key, Body=body)["VersionId"]
 
     def read_own(self, key: str) -> bytes | None:
         try:

@@ -9,11 +9,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lockkeeper.adapters.invocations import invoke
-from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.adapters.refusals import is_missing, says_exists, translated
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
-from lockkeeper.domain.rollout import AlarmLook, EndpointState, JobState
+from lockkeeper.domain.rollout import AlarmLook, EndpointState
 from lockkeeper.settings import Environment
 
 if TYPE_CHECKING:
@@ -21,19 +21,7 @@ if TYPE_CHECKING:
 
     from boto3 import Session
 
-BUSY = ("in-progress", "in progress", "cannot update endpoint", "cannot delete endpoint", "currently being")
-"""What SageMaker says while an endpoint changes."""
-
-EXISTS = ("already existing", "already exists")
-"""What SageMaker says of a name that is taken."""
-
-NOT_YET = ("could not find endpoint configuration", "could not find model")
-"""What SageMaker may say of a configuration or model that it created a moment ago: it is eventually consistent."""
-
 VARIANT = "AllTraffic"
-
-PROCESSING = "/opt/ml/processing"
-"""Where a Processing job's container finds what it is given."""
 
 PATIENCE = Config(max_pool_connections=64)
 """A load test has as many requests under way at once as this."""
@@ -48,12 +36,10 @@ class SageMakerEndpoints:
         environment: Environment,
         *,
         default_role: Callable[[], str],
-        replay_role: Callable[[], str],
     ) -> None:
         self._session = session
         self._environment = environment
         self._default_role = default_role
-        self._replay_role = replay_role
         self._clients: dict[str, Any] = {}
 
     @property
@@ -78,7 +64,7 @@ class SageMakerEndpoints:
         try:
             answer = self._client("sagemaker").describe_endpoint(EndpointName=endpoint_name)
         except ClientError as error:
-            if _is_missing(error):
+            if is_missing(error):
                 return None
             raise
         return EndpointState(
@@ -104,7 +90,7 @@ class SageMakerEndpoints:
             pages = self._client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
             tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
         except ClientError as error:
-            if _is_missing(error):
+            if is_missing(error):
                 return ""  # Deleted since it was listed.
             raise
         return str(tags.get(name, ""))
@@ -142,7 +128,7 @@ class SageMakerEndpoints:
         try:
             self._client("sagemaker").update_endpoint(EndpointName=endpoint_name, EndpointConfigName=config_name)
         except ClientError as error:
-            raise _translated(error, f"endpoint {endpoint_name} cannot be updated") from error
+            raise translated(error, f"endpoint {endpoint_name} cannot be updated") from error
 
     def delete(self, endpoint_name: str) -> None:
         self._delete("delete_endpoint", endpoint_name, EndpointName=endpoint_name)
@@ -157,65 +143,7 @@ class SageMakerEndpoints:
         try:
             return invoke(self._client("sagemaker-runtime"), endpoint_name, body, content_type, accept)
         except ClientError as error:
-            raise _translated(error, f"endpoint {endpoint_name} cannot be invoked") from error
-
-    def job_arn(self, name: str) -> str:
-        return self._arn("sagemaker", f"processing-job/{name.lower()}")
-
-    def start_replay(
-        self,
-        name: str,
-        *,
-        endpoint_name: str,
-        folder: str,
-        image: str,
-        instance_type: str,
-        seconds: int,
-        tags: dict[str, str],
-    ) -> bool:
-        given, left = f"{PROCESSING}/input/job", f"{PROCESSING}/output"
-        copied = {"S3Uri": f"{folder}/job/", "LocalPath": given, "S3DataType": "S3Prefix", "S3InputMode": "File"}
-        kept = {"S3Uri": f"{folder}/answers", "LocalPath": left, "S3UploadMode": "EndOfJob"}
-        files = {"suite": f"{given}/suite.csv", "answers": f"{left}/answers.json", "message": "/opt/ml/output/message"}
-        arguments = [word for option, path in files.items() for word in (f"--{option}", path)]
-        return self._create(
-            "create_processing_job",
-            ProcessingJobName=name,
-            RoleArn=self._replay_role(),
-            AppSpecification={
-                "ImageUri": image,
-                "ContainerEntrypoint": ["python3", f"{given}/replay.zip"],
-                "ContainerArguments": ["--endpoint", endpoint_name, *arguments],
-            },
-            Environment={"AWS_DEFAULT_REGION": self._environment.region},
-            ProcessingInputs=[{"InputName": "job", "S3Input": copied}],
-            ProcessingOutputConfig={"Outputs": [{"OutputName": "answers", "S3Output": kept}]},
-            ProcessingResources={
-                "ClusterConfig": {"InstanceCount": 1, "InstanceType": instance_type, "VolumeSizeInGB": 10}
-            },
-            StoppingCondition={"MaxRuntimeInSeconds": seconds},
-            Tags=_tags(tags),
-        )
-
-    def look_at_job(self, name: str) -> JobState | None:
-        try:
-            answer = self._client("sagemaker").describe_processing_job(ProcessingJobName=name)
-        except ClientError as error:
-            if _is_missing(error):
-                return None
-            raise
-        return JobState(answer["ProcessingJobStatus"], answer.get("FailureReason", ""), answer.get("ExitMessage", ""))
-
-    def stop_job(self, name: str) -> None:
-        job = self.look_at_job(name)
-        if job is None or job.ended or job.status == "Stopping":
-            return
-        try:
-            self._client("sagemaker").stop_processing_job(ProcessingJobName=name)
-        except ClientError as error:
-            ended = self.look_at_job(name)
-            if not (ended and ended.ended):
-                raise _translated(error, f"{name} cannot be stopped") from error
+            raise translated(error, f"endpoint {endpoint_name} cannot be invoked") from error
 
     def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]:
         if not names:
@@ -263,44 +191,21 @@ class SageMakerEndpoints:
         try:
             getattr(self._client("sagemaker"), operation)(**request)
         except ClientError as error:
-            if any(words in error.response["Error"]["Message"].lower() for words in EXISTS):
+            if says_exists(error):
                 return False
-            raise _translated(error, f"{operation} was refused") from error
+            raise translated(error, f"{operation} was refused") from error
         return True
 
     def _delete(self, operation: str, name: str, **request: Any) -> None:
         try:
             getattr(self._client("sagemaker"), operation)(**request)
         except ClientError as error:
-            if not _is_missing(error):
-                raise _translated(error, f"{operation} of {name} was refused") from error
+            if not is_missing(error):
+                raise translated(error, f"{operation} of {name} was refused") from error
 
 
 def _tags(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": name, "Value": value} for name, value in tags.items()]
-
-
-def _is_missing(error: ClientError) -> bool:
-    message = error.response["Error"]["Message"].lower()
-    return "could not find" in message or "does not exist" in message
-
-
-def _translated(error: ClientError, what: str) -> Exception:
-    """What a refused call means: busy is tried again, throttling stays itself (retried), the rest fails the deployment."""
-    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-    if code == "ResourceLimitExceeded":
-        # Somebody else's endpoint may go in a few minutes; when it does not, these are the release's last words.
-        return TryAgain(
-            f"{what}: {code}: {message}",
-            cure="free instances or raise the quota in Service Quotas, then `lockkeeper replay` the release",
-        )
-    if any(word in message.lower() for word in (*BUSY, *NOT_YET)):
-        return TryAgain(f"{what}: {code}: {message}")
-    if code in {"ValidationException", "AccessDeniedException", "ResourceInUse", "ValidationError"}:
-        return DeploymentFailed(
-            f"{what}: {code}: {message}", cure="mend what the message names, then register a new version"
-        )
-    return error
 
 
 def _period(since: datetime, until: datetime) -> int:

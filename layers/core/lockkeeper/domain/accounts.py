@@ -18,3 +18,8 @@ class Accounts:
     def endpoints(self) -> frozenset[str]:
         """Where endpoints and their alarms are."""
         return frozenset({self.staging, self.production})
+
+    @property
+    def jobs(self) -> frozenset[str]:
+        """Where Processing jobs are that releases wait for: scans in the hub, replays in staging."""
+        return frozenset({self.hub, self.staging})

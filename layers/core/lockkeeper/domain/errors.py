@@ -19,6 +19,10 @@ class TryAgain(LockkeeperError):
     """The world is not ready (an endpoint is still changing); the state machine retries with backoff."""
 
 
+class JobEnded(LockkeeperError):
+    """The job that a state waits for has ended; the state machine enters the state again, and it judges what the job left."""
+
+
 class ReleaseStopped(LockkeeperError):
     """Base of everything that ends a release without promoting it."""
 

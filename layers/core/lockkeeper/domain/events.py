@@ -118,12 +118,12 @@ def wait_hint(event: dict[str, Any], accounts: Accounts) -> Hint | Unusable:
     kind = str(event.get("detail-type"))
     if not isinstance(detail, dict):
         return Unusable("the event has no detail")
+    if event.get("source") == "aws.sagemaker" and kind == PROCESSING_CHANGE:
+        return _job_hint(event, detail, accounts)
     if str(event.get("account")) not in accounts.endpoints:
         return Unusable(f"account {shown(event.get('account'))} is not one whose endpoints and alarms count")
     if event.get("source") == "aws.sagemaker" and kind in ENDPOINT_CHANGES:
         return _endpoint_hint(event, detail)
-    if event.get("source") == "aws.sagemaker" and kind == PROCESSING_CHANGE:
-        return _job_hint(event, detail)
     if event.get("source") == "aws.cloudwatch" and kind == "CloudWatch Alarm State Change":
         return _alarm_hint(event, detail)
     return Unusable(f"no wait ends with {shown(event.get('source'))} {shown(kind)}")
@@ -198,7 +198,9 @@ def _endpoint_hint(event: dict[str, Any], detail: dict[str, Any]) -> EndpointHin
     return EndpointHint(found[0].lower())
 
 
-def _job_hint(event: dict[str, Any], detail: dict[str, Any]) -> JobHint | Unusable:
+def _job_hint(event: dict[str, Any], detail: dict[str, Any], accounts: Accounts) -> JobHint | Unusable:
+    if str(event.get("account")) not in accounts.jobs:
+        return Unusable(f"account {shown(event.get('account'))} is not one whose jobs count")
     arn = detail.get("ProcessingJobArn")
     found = JOB_ARN.fullmatch(arn) if isinstance(arn, str) else None
     if found is None:

@@ -66,6 +66,20 @@ EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z
 InstanceType = Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 
 
+IN_PLACE_MB = 500
+"""The largest artifact, in megabytes, that a Lambda looks into: `make bench` shows that it can."""
+ImageName = Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]+$", max_length=255)]
+
+
+class ScanJob(Section):
+    """The Processing job that looks into artifacts which are too large to be looked into by a Lambda."""
+
+    image: ImageName
+    instance_type: InstanceType = "ml.m5.xlarge"
+    above_mb: Annotated[int, Field(ge=0, le=IN_PLACE_MB)] = IN_PLACE_MB
+    max_runtime: StartupTimeout = 3600
+
+
 class ArtifactRule(Section):
     """Caps on the artifact, what its pickles may name beside the default list, and the container images that may be used."""
 
@@ -74,6 +88,16 @@ class ArtifactRule(Section):
     max_ratio: Annotated[int, Field(ge=1, le=1000)] = 100
     allow_globals: tuple[str, ...] = Field(default=(), strict=False)
     images: tuple[str, ...] = Field(default=("*",), strict=False)
+    job: ScanJob | None = None
+
+    @model_validator(mode="after")
+    def _looked_into(self) -> ArtifactRule:
+        if self.max_mb > IN_PLACE_MB and self.job is None:
+            raise ValueError(
+                f"max_mb is {self.max_mb}, and a Lambda looks into {IN_PLACE_MB} MB; "
+                "name an image under job, so that a Processing job looks into larger ones, or set max_mb lower"
+            )
+        return self
 
     @field_validator("allow_globals")
     @classmethod
@@ -170,7 +194,7 @@ def roles_covered(roles: Sequence[str], people: Sequence[Approver]) -> bool:
 class ReplayJob(Section):
     """The Processing job that sends suites which are too large to be sent from a Lambda."""
 
-    image: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]+$", max_length=255)]
+    image: ImageName
     instance_type: InstanceType = "ml.m5.large"
     above_rows: Annotated[int, Field(ge=0, le=10_000)] = 10_000
     max_runtime: StartupTimeout = 3600

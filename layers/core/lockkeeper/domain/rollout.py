@@ -10,19 +10,6 @@ from lockkeeper.domain.release import Outcome, Verdict
 
 
 @dataclass(frozen=True)
-class JobState:
-    """A Processing job as SageMaker describes it: its status in SageMaker's spelling."""
-
-    status: str
-    failure_reason: str = ""
-    exit_message: str = ""
-
-    @property
-    def ended(self) -> bool:
-        return self.status in {"Completed", "Failed", "Stopped"}
-
-
-@dataclass(frozen=True)
 class EndpointState:
     """DescribeEndpoint's answer, as far as it matters. `status` is the API's spelling (`InService`)."""
 

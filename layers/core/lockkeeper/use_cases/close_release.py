@@ -11,7 +11,7 @@ from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.open_release import interrupt, lock_output
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
-from lockkeeper.use_cases.replay_by_job import stop_replay
+from lockkeeper.use_cases.run_job import stop_job
 from lockkeeper.use_cases.settle_wait import complete_wait, give_up_waits
 
 STATE = "CloseRelease"
@@ -98,9 +98,11 @@ def _crown(release: Release, world: World) -> None:
 
 
 def _tear_down(release: Release, ending: Ending, world: World) -> None:
+    if not release.pins.artifacts:
+        stop_job(release.release_id, "ScanArtifact", world.scan_jobs, world)
     staging = release.endpoints.get("staging")
     if staging:
-        stop_replay(release.release_id, world)
+        stop_job(release.release_id, "TestStaging", world.replay_jobs, world)
         remove_staging(staging["endpoint_name"], world)
     if ending.restored and release.endpoints.get("production"):
         name = resource_name(release.release_id, "production")

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-
 from lockkeeper.domain.artifact.allowed import Allowed
 from lockkeeper.domain.artifact.findings import MEGABYTE, Limits, Report, Weight
+from lockkeeper.domain.artifact.passing import Passing
 from lockkeeper.domain.artifact.scan import scan
 from lockkeeper.domain.policy import ArtifactRule
 from lockkeeper.domain.release import Pin
-from lockkeeper.ports import Stream, World
-
-BLOCK = 1 << 20
+from lockkeeper.ports import World
 
 
 class Stopped(Exception):
@@ -33,7 +29,7 @@ def copy_archive(name: str, uri: str, rule: ArtifactRule, world: World) -> tuple
     temporary = f"incoming/{name}"
     try:
         with world.objects.keep(temporary) as write:
-            copy = Copy(stream, write)
+            copy = Passing(stream.chunks, write)
             report = scan(copy.pull, limits, Allowed(rule.allow_globals), world.pickle_opinion)
             if report.findings:
                 raise Stopped
@@ -44,45 +40,13 @@ def copy_archive(name: str, uri: str, rule: ArtifactRule, world: World) -> tuple
     return Pin(source=uri, pinned=pinned, sha256=copy.sha256, bytes=copy.size), report
 
 
-def limits_of(size: int, rule: ArtifactRule) -> Limits:
+def limits_of(size: int, rule: ArtifactRule, *, in_a_job: bool = False) -> Limits:
     """The policy's caps for an artifact of so many bytes."""
-    return Limits.of(size, rule.max_ratio, rule.max_mb * MEGABYTE, rule.max_members)
+    limits = Limits.of(size, rule.max_ratio, rule.max_mb * MEGABYTE, rule.max_members)
+    return limits.in_a_job(rule.max_mb * MEGABYTE) if in_a_job else limits
 
 
 def too_large(report: Report, member: str, size: int, rule: ArtifactRule) -> None:
     """Find that an artifact is larger than the policy allows."""
     why = f"{size / MEGABYTE:.0f} MB, more than the {rule.max_mb} MB of the policy"
     report.find(member, "too much", why, Weight.ESCAPES, "make it smaller, or raise gates.artifact.max_mb")
-
-
-class Copy:
-    """The source's bytes on their way through: each is hashed and written once, in order, whoever pulls them."""
-
-    def __init__(self, stream: Stream, write: Callable[[bytes], None]) -> None:
-        self.size = 0
-        self._chunks = stream.chunks
-        self._write = write
-        self._sha256 = hashlib.sha256()
-        self._rest = memoryview(b"")
-
-    def pull(self, size: int) -> bytes:
-        """The next bytes, at most so many; none at the end only."""
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return b""
-            self.size += len(chunk)
-            self._sha256.update(chunk)
-            self._write(chunk)
-            self._rest = memoryview(chunk)
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(taken)
-
-    def finish(self) -> None:
-        """Whatever nobody pulled."""
-        while self.pull(BLOCK):
-            pass
-
-    @property
-    def sha256(self) -> str:
-        return self._sha256.hexdigest()

@@ -19,8 +19,7 @@ from lockkeeper.use_cases.open_release import STATE as OPEN
 from lockkeeper.use_cases.open_release import interrupt, take_or_wait
 from lockkeeper.use_cases.pinned import pinned_policy
 from lockkeeper.use_cases.reap_release import ALIVE, reap
-from lockkeeper.use_cases.replay_by_job import look_at_replay
-from lockkeeper.use_cases.resume_release import look_at_endpoint_of
+from lockkeeper.use_cases.resume_release import look_at_endpoint_of, look_at_job_of
 from lockkeeper.use_cases.settle_wait import deliver, fail_wait
 from lockkeeper.use_cases.unseen_registrations import start_unseen
 from lockkeeper.use_cases.watch_production import STATE as WATCH
@@ -105,7 +104,7 @@ def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Foun
         if reminded := remind(wait, world):
             yield Found(Kind.REMINDED, f"{who}: {', '.join(reminded)}")
     elif "environment" in wait.details or "job_name" in wait.details:
-        seen = look_at_replay(wait, world) if "job_name" in wait.details else look_at_endpoint_of(wait, world)
+        seen = look_at_job_of(wait, world) if "job_name" in wait.details else look_at_endpoint_of(wait, world)
         if _ended(wait, world):
             yield Found(Kind.OVERDUE, f"{who}: {seen}")
 

@@ -6,22 +6,21 @@ is what the look at its end needs: the verdicts so far, and what the champion ha
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from typing import Any
 
 from lockkeeper.domain.errors import ReleaseStopped
+from lockkeeper.domain.job import JobState, WantedJob
 from lockkeeper.domain.online.replay import ServedAnswers
 from lockkeeper.domain.online.rows import Replayed
 from lockkeeper.domain.policy import Replay, ReplayJob
 from lockkeeper.domain.release import Outcome, Release, Verdict, resource_name
-from lockkeeper.domain.rollout import JobState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.deploy_to_staging import tags_of
 from lockkeeper.use_cases.judge_candidate import seal_verdicts
-from lockkeeper.use_cases.pinned import still_in
 from lockkeeper.use_cases.replay_staging import champions_answers, judge_answers
+from lockkeeper.use_cases.run_job import digest, failed, look_at_job, start_job, vouched_for
 from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
 
 STATE = "TestStaging"
@@ -38,65 +37,49 @@ def start_replay(
     token: str,
     world: World,
 ) -> None:
-    """Store the wait, then start the job. Repeated, it starts nothing twice: a job's name is its release's for ever.
-
-    A job that exists already may have ended before this wait was stored: then the next look around finds it.
-    """
+    """Leave in S3 what the job and the look at its end need, then start it and wait."""
     release_id, raw = release.release_id, suite.encode()
     world.objects.write(f"tests/{release_id}/job/suite.csv", raw, "text/csv")
     archive = world.objects.write(f"tests/{release_id}/job/replay.zip", world.replay_code, "application/zip")
     known = _known(replay, before, champions_answers(release.model_package_group, world))
     world.objects.write(_before_key(release_id), known, "application/json")
-    name = resource_name(release_id, "replay")
-    hashes = {"suite_sha256": _digest(raw), "before_sha256": _digest(known)}
-    details = {"job_name": name, **hashes}
-    resources = (world.staging.job_arn(name),)
-    wait = Wait(release_id, STATE, token, resources=resources, details=details, interruptible=True)
-    world.ledger.store_wait(wait)
-    still_in(release_id, STATE, world)
-    started = world.staging.start_replay(
-        name,
-        endpoint_name=release.endpoints["staging"]["endpoint_name"],
+    wanted = WantedJob(
+        resource_name(release_id, "replay"),
         folder=archive.rpartition("/job/")[0],
+        archive="replay.zip",
+        results="answers",
         image=job.image,
         instance_type=job.instance_type,
         seconds=job.max_runtime,
         tags=tags_of(release),
+        options={"endpoint": release.endpoints["staging"]["endpoint_name"]},
     )
-    why = f"{name}, a Processing job" if started else f"{name} was started before"
-    world.ledger.record(release_id, "replay started", why)
+    details = {"job_name": wanted.name, "suite_sha256": digest(raw), "before_sha256": digest(known)}
+    resources = (world.replay_jobs.arn_of(wanted.name),)
+    wait = Wait(release_id, STATE, token, resources=resources, details=details, interruptible=True)
+    start_job(wait, wanted, world.replay_jobs, world)
 
 
 def look_at_replay(wait: Wait, world: World) -> str:
     """Look at the job that a wait is about; once it has ended, judge what it brought and end the wait. Returns what was seen."""
-    name = wait.details["job_name"]
-    job = world.staging.look_at_job(name)
+    job, seen = look_at_job(wait, world.replay_jobs)
     if job is None:
-        return f"{name} was not started yet"
-    if not job.ended:
-        return f"{name} is {job.status}"
+        return seen
     release = world.ledger.get(wait.release_id)
     if release.stage != STATE:
-        return f"{name} is {job.status}, but its release is in {release.stage}"
+        return f"{seen}, but its release is in {release.stage}"
     try:
         _judge(release, wait, job, world)
     except ReleaseStopped as stopped:
         fail_wait(wait, stopped, world)
     else:
         complete_wait(wait, {}, world)
-    return f"{name} is {job.status}"
-
-
-def stop_replay(release_id: str, world: World) -> None:
-    """A release that is closed wants no answers any more."""
-    wait = world.ledger.wait_of(release_id, STATE)
-    if wait and "job_name" in wait.details:
-        world.staging.stop_job(wait.details["job_name"])
+    return seen
 
 
 def _judge(release: Release, wait: Wait, job: JobState, world: World) -> None:
     raw = world.objects.read_own(_before_key(wait.release_id)) or b""
-    if _digest(raw) != wait.details["before_sha256"]:
+    if digest(raw) != wait.details["before_sha256"]:
         why = "what was found before the replay is not in Lockkeeper's bucket as it was left there"
         seal_verdicts(release, (Verdict("replay", Outcome.INCONCLUSIVE, why),), {}, "tested", world)
         return
@@ -111,11 +94,10 @@ def _judge(release: Release, wait: Wait, job: JobState, world: World) -> None:
 def _answers(wait: Wait, job: JobState, world: World) -> Replayed:
     """What the job wrote, if it ended well and vouches for it: its exit message is the hash."""
     suite, name = wait.details["suite_sha256"], wait.details["job_name"]
-    if job.status != "Completed":
-        why = f"{name} is {job.status}: {job.failure_reason or 'no reason given'}; see its log, then replay the release"
+    if why := failed(name, job):
         return Replayed(suite, unknown=why)
     raw = world.objects.read_own(f"tests/{wait.release_id}/answers/answers.json") or b""
-    if _digest(raw) != job.exit_message.strip():
+    if not vouched_for(raw, job):
         return Replayed(suite, unknown=f"the answers that {name} left are not those that it vouches for")
     try:
         replayed = Replayed.from_bytes(raw)
@@ -154,10 +136,6 @@ def _served(plain: dict[str, Any] | None) -> ServedAnswers | None:
 
 def _before_key(release_id: str) -> str:
     return f"tests/{release_id}/before.json"
-
-
-def _digest(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()
 
 
 def job_of(replay: Replay, rows: int) -> ReplayJob | str | None:

@@ -8,7 +8,9 @@ from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.events import DeadlineHint, EndpointHint, Hint, JobHint, Unusable, wait_hint
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.replay_by_job import STATE as TEST
 from lockkeeper.use_cases.replay_by_job import look_at_replay
+from lockkeeper.use_cases.run_job import wake_at_end
 from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, deliver, fail_wait
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 from lockkeeper.use_cases.watch_production import look_at_bake
@@ -45,10 +47,15 @@ def _resume(wait: Wait, hint: Hint, world: World) -> str:
     if wait.token == NOBODY:
         return f"{who}: reap_release goes on with it"
     if isinstance(hint, JobHint):
-        return f"{who}: {look_at_replay(wait, world)}"
+        return f"{who}: {look_at_job_of(wait, world)}"
     if isinstance(hint, EndpointHint):
         return f"{who}: {look_at_endpoint_of(wait, world)}"
     return f"{who}: {hint.what} does not end this wait"
+
+
+def look_at_job_of(wait: Wait, world: World) -> str:
+    """Look at the job that a wait is about, and end the wait if it has ended. Returns what was seen."""
+    return look_at_replay(wait, world) if wait.state == TEST else wake_at_end(wait, world.scan_jobs, world)
 
 
 def look_at_endpoint_of(wait: Wait, world: World) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockkeeper.domain.errors import ReleaseStopped
+from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.ports import Wait, World
 
 NOBODY = "nobody-waits-with-this-token"
@@ -28,12 +28,12 @@ def complete_own_wait(wait: Wait, output: dict[str, Any], world: World) -> None:
         deliver(wait, result, world)
 
 
-def fail_wait(wait: Wait, error: ReleaseStopped, world: World) -> bool:
-    """End a wait with an error that the state machine catches by its class name."""
+def fail_wait(wait: Wait, error: LockkeeperError, world: World) -> bool:
+    """End a wait with an error that the state machine knows by its class name."""
     return _settle(wait, failure(error), world)
 
 
-def failure(error: ReleaseStopped) -> dict[str, Any]:
+def failure(error: LockkeeperError) -> dict[str, Any]:
     """The result of a wait that ends with an error."""
     return {"error": type(error).__name__, "cause": str(error)}
 

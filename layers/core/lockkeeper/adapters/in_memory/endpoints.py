@@ -11,7 +11,7 @@ from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
-from lockkeeper.domain.rollout import AlarmLook, EndpointState, JobState
+from lockkeeper.domain.rollout import AlarmLook, EndpointState
 from lockkeeper.ports import Clock
 
 Serving = Callable[[str, str], Answered]
@@ -25,16 +25,6 @@ class Endpoint:
 
     state: EndpointState
     pending_config: str = ""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A Processing job: what it sends where, and what it was asked for beside."""
-
-    state: JobState
-    endpoint_name: str
-    folder: str
-    wanted: dict[str, Any]
 
 
 class InMemoryEndpoints:
@@ -51,7 +41,6 @@ class InMemoryEndpoints:
         self.alarm_changes: dict[str, list[tuple[datetime, str]]] = {}
         self.requests: list[tuple[datetime, str]] = []
         self.tags: dict[str, dict[str, str]] = {}
-        self.jobs: dict[str, Job] = {}
         self.serving: Serving = lambda body, _: Answered(200, "text/csv", "\n".join("0" for _ in body.splitlines()))
 
     def advance(self, endpoint_name: str) -> bool:
@@ -80,39 +69,6 @@ class InMemoryEndpoints:
 
     def arn_of(self, endpoint_name: str) -> str:
         return f"arn:aws:sagemaker:{self._place}:endpoint/{endpoint_name.lower()}"
-
-    def job_arn(self, name: str) -> str:
-        return f"arn:aws:sagemaker:{self._place}:processing-job/{name.lower()}"
-
-    def start_replay(
-        self,
-        name: str,
-        *,
-        endpoint_name: str,
-        folder: str,
-        image: str,
-        instance_type: str,
-        seconds: int,
-        tags: dict[str, str],
-    ) -> bool:
-        if name in self.jobs:
-            return False
-        wanted = {"image": image, "instance_type": instance_type, "seconds": seconds, "tags": tags}
-        self.jobs[name] = Job(JobState("InProgress"), endpoint_name, folder, wanted)
-        return True
-
-    def look_at_job(self, name: str) -> JobState | None:
-        job = self.jobs.get(name)
-        return job.state if job else None
-
-    def stop_job(self, name: str) -> None:
-        job = self.jobs.get(name)
-        if job and not job.state.ended:
-            self.end_job(name, JobState("Stopped"))
-
-    def end_job(self, name: str, state: JobState) -> None:
-        """A job ends, well or badly."""
-        self.jobs[name] = replace(self.jobs[name], state=state)
 
     def alarm_arn(self, name: str) -> str:
         return f"arn:aws:cloudwatch:{self._place}:alarm:{name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -16,12 +16,27 @@ from lockkeeper.ports import Clock, StoredPolicy, Stream
 CHUNK = 1 << 16
 
 
+class Pieces:
+    """Implements `ports.Writing`."""
+
+    def __init__(self) -> None:
+        self.held = bytearray()
+        self.version = ""
+
+    def __call__(self, piece: bytes) -> None:
+        self.held.extend(piece)
+
+
 class InMemoryObjects:
-    """Implements `ports.Objects`. `stored` is every object of every bucket by its `s3://` address."""
+    """Implements `ports.Objects`. `stored` is every object of every bucket by its `s3://` address.
+
+    `versions` are those that were asked for, by key of Lockkeeper's bucket and version.
+    """
 
     def __init__(self, bucket: str = "lockkeeper-bucket") -> None:
         self.bucket = bucket
         self.stored: dict[str, bytes] = {}
+        self.versions: dict[tuple[str, str], bytes] = {}
         self.forbidden: set[str] = set()
 
     def read(self, uri: str, *, max_bytes: int) -> bytes:
@@ -49,11 +64,22 @@ class InMemoryObjects:
         return self.listing(self.address_of(prefix), most=most)
 
     @contextmanager
-    def keep(self, temporary_key: str) -> Iterator[Callable[[bytes], None]]:
-        held = bytearray()
-        yield held.extend
+    def keep(self, temporary_key: str) -> Iterator[Pieces]:
+        pieces = Pieces()
+        yield pieces
         # Only now: an upload that is left with an error leaves nothing behind.
-        self.stored[self._own(temporary_key)] = bytes(held)
+        pieces.version = self.write_version(temporary_key, bytes(pieces.held))
+
+    def write_version(self, key: str, body: bytes) -> str:
+        self.stored[self._own(key)] = body
+        version = f"version-{len(self.versions) + 1}"
+        self.versions[key, version] = body
+        return version
+
+    def seal_version(self, key: str, version: str, final_key: str) -> str:
+        final = self._own(final_key)
+        self.stored.setdefault(final, self.versions[key, version])
+        return final
 
     def seal_as(self, temporary_key: str, final_key: str) -> str:
         final = self._own(final_key)

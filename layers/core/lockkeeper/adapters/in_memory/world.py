@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lockkeeper.adapters.in_memory.endpoints import InMemoryEndpoints
+from lockkeeper.adapters.in_memory.jobs import InMemoryJobs
 from lockkeeper.adapters.in_memory.ledger import InMemoryLedger
 from lockkeeper.adapters.in_memory.messages import (
     InMemoryMail,
@@ -44,6 +45,7 @@ class InMemoryWorld:
     pickle_opinion: Opinion = dangerous_globals
     search: Search = search_all
     replay_code: bytes = b"the archive of a replay"
+    scan_code: bytes = b"the archive of a scan"
     web_url: str = "https://lockkeeper.example.com"
 
     def __post_init__(self) -> None:
@@ -51,3 +53,5 @@ class InMemoryWorld:
         self.policies = InMemoryPolicies(self.clock)
         self.staging = InMemoryEndpoints(self.clock, STAGING)
         self.production = InMemoryEndpoints(self.clock, PRODUCTION)
+        self.replay_jobs = InMemoryJobs(STAGING)
+        self.scan_jobs = InMemoryJobs(HUB)

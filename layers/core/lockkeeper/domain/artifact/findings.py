@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 Opinion = Callable[[bytes, list[tuple[str, str]]], list[str]]
@@ -13,6 +13,8 @@ MEGABYTE = 1_000_000
 LEAST_UNPACKED = 10 * MEGABYTE
 """Archives may always unpack to this much: tar pads small files to ten kilobytes."""
 MOST_OPERATIONS = 150_000_000
+MORE_IN_A_JOB = 10
+"""How many times as many opcodes a job may follow: it is given hours."""
 NAMED = 3
 """How many of the worst members a reason names."""
 
@@ -62,6 +64,11 @@ class Limits:
     def of(cls, artifact_bytes: int, max_ratio: int, max_bytes: int, max_members: int) -> Limits:
         """The caps for an artifact of so many bytes: `max_ratio` times its size, and never more than ten times `max_bytes`."""
         return cls(min(max(LEAST_UNPACKED, max_ratio * artifact_bytes), 10 * max_bytes), max_members)
+
+    def in_a_job(self, max_bytes: int) -> Limits:
+        """The same caps where memory and time are a machine's: it holds members of up to `max_bytes`."""
+        held = max(self.held_bytes, max_bytes)
+        return replace(self, held_bytes=held, operations=MORE_IN_A_JOB * self.operations)
 
 
 @dataclass

@@ -9,12 +9,13 @@ from lockkeeper.domain.artifact.findings import Report
 from lockkeeper.domain.release import Outcome, Verdict
 
 ARTIFACT, IMAGE = "artifact", "artifact: image"
+NO_FINDINGS = "0 findings"
 
 
 def judge_scan(report: Report, which: str = "") -> Verdict:
     """Nothing may be found; `which` says in front of the reason of what artifact it is, where there are several."""
     outcome = Outcome.FAILED if report.findings else Outcome.PASSED
-    return Verdict(ARTIFACT, outcome, which + report.reason, float(len(report.findings)), "0 findings")
+    return Verdict(ARTIFACT, outcome, which + report.reason, float(len(report.findings)), NO_FINDINGS)
 
 
 def judge_images(images: Sequence[str], patterns: tuple[str, ...]) -> Verdict:
