@@ -69,8 +69,9 @@ lint: $(READY)  ## ruff: rules and format
 	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/ruff format --check $(CODE)
 
-types: $(READY)  ## mypy: strict on the core and the jobs
+types: $(READY)  ## mypy: strict on the core and the jobs; what the scan's job runs for Python 3.10 as well
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --python-version 3.10 -p lockkeeper.domain.artifact -m lockkeeper.adapters.scan_job -m lockkeeper.use_cases.look_into
 
 template: $(CHECK_READY)  ## sam validate and cfn-lint on the template; cfn-lint, checkov and parliament on what it is translated to
 	$(CHECK)/bin/sam validate --lint
