@@ -462,14 +462,10 @@ class World(Protocol):
         ...
 
     @property
-    def replay_jobs(self) -> Jobs:
-        """The staging account's."""
-        ...
+    def replay_jobs(self) -> Jobs: ...
 
     @property
-    def scan_jobs(self) -> Jobs:
-        """The hub's."""
-        ...
+    def scan_jobs(self) -> Jobs: ...
 
     @property
     def replay_code(self) -> bytes:
