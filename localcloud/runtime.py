@@ -19,7 +19,9 @@ import shutil
 import sys
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,9 @@ RUNTIME_MODULES = (
 )
 """What Lambda's Python runtime has on `sys.path` beside the standard library."""
 
+IN_FLIGHT: Counter[str] = Counter()
+"""How many invocations of each function, by its ARN, have begun and not ended."""
+_counting = threading.Lock()
 _unpack_lock = threading.Lock()
 _spawning = threading.local()
 
@@ -237,6 +242,18 @@ class RuntimeInterfaceWorker(lambda_runtime.ProvidedWorker):
         super()._pump_output(CopyingStream(stream, self.sandboxes.log_folder / f"{name}.log", *scope), log_queue)
 
 
+@contextmanager
+def counted(function_arn: str) -> Iterator[None]:
+    """An invocation of this function is under way."""
+    with _counting:
+        IN_FLIGHT[function_arn] += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            IN_FLIGHT[function_arn] -= 1
+
+
 def is_python(config: Mapping[str, Any]) -> bool:
     """Whether a function's configuration asks for a Python runtime."""
     return str(config.get("Runtime", "")).startswith("python")
@@ -259,9 +276,10 @@ def install(run_folder: Path, endpoint_url: str) -> None:
 
     @wraps(lambda_svc, "_execute_function_warm")
     def execute(original: Any, function: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
-        python = is_python(function.get("config") or function)
-        chosen = lambda_svc._execute_function_provided_warm if python else original
-        return chosen(function, event, request_id)
+        config = function.get("config") or function
+        chosen = lambda_svc._execute_function_provided_warm if is_python(config) else original
+        with counted(str(config.get("FunctionArn", ""))):
+            return chosen(function, event, request_id)
 
     @wraps(lambda_svc, "_provided_runtime_code_dir")
     def choose_program(original: Any, code_zip: bytes) -> str:

@@ -194,6 +194,16 @@ def test_a_rate_fires_again_and_again(cloud: Any, unique: str, eventually: Event
     cloud.client("scheduler").delete_schedule(Name=unique)
 
 
+@pytest.mark.full
+def test_a_rate_waits_for_the_function_that_it_calls(cloud: Any, unique: str, eventually: Eventually) -> None:
+    """A scaled minute is shorter than the work: without waiting, a slow machine would start it faster than it ends."""
+    began = time.monotonic()
+    schedule(cloud, unique, "rate(1 minutes)", {"action": "remember", "key": unique, "seconds": 2})
+    assert eventually(lambda: len(cloud.remembered(unique)) >= 3)
+    cloud.client("scheduler").delete_schedule(Name=unique)
+    assert time.monotonic() - began > 4
+
+
 def test_a_schedule_whose_role_allows_nothing_is_buried(cloud: Any, unique: str) -> None:
     role = service_role(cloud, "111122223333", unique[:40], "sqs:SendMessage", cloud.outputs["QueueArn"])
     target = {"RoleArn": role, "DeadLetterConfig": {"Arn": cloud.outputs["QueueArn"]}}

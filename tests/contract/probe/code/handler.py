@@ -28,6 +28,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         __import__(event["module"])
     if action == "remember":
         remember(event)
+        time.sleep(event.get("seconds", 0))
     if action == "succeed":
         boto3.client("stepfunctions").send_task_success(taskToken=event["token"], output=json.dumps(event["output"]))
     if action == "read":
