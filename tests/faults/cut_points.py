@@ -32,11 +32,14 @@ class Coverage:
         unseen = [f"{name} was never called" for name in functions if not self._calls[name]]
         return unseen + [
             f"{name} {when} {operation}, call {number}"
-            for name in functions
-            for operation, number in sorted(self._calls[name])
             for when in (When.BEFORE, When.AFTER)
-            if (str(when), (operation, number)) not in self._cut[name]
+            for name in functions
+            for operation, number in self.untried(name, when)
         ]
+
+    def untried(self, function: str, when: When) -> list[Point]:
+        """Calls of a function that were not cut before, or after them."""
+        return [point for point in sorted(self._calls[function]) if (str(when), point) not in self._cut[function]]
 
     def cuts(self, *functions: str) -> int:
         return sum(len(self._cut[name]) for name in functions)

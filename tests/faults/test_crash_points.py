@@ -13,7 +13,7 @@ import pytest
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
 from tests.conftest import Figure
-from tests.faults.cut_points import Coverage
+from tests.faults.cut_points import Coverage, Point
 from tests.faults.yard import Yard
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(1800)]
@@ -178,6 +178,59 @@ def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
     return problems + yard.nothing_left(group)
 
 
+def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
+    """Days of one group, each with every function cut at a call that no lane has cut so far, until each was tried."""
+    group, problems = f"days-{when}", []
+    tried: set[tuple[str, Point]] = set()
+    asks = f"{{before: [staging], approvers: [{{name: Ada, email: {group}@example.com}}]}}"
+    yard.prepare(group)
+    yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n", approval=asks)
+    for day in CALLS:
+        coverage, faults = Coverage(yard), []
+        for function, target in yard.functions.items():
+            untried = [point for point in coverage.untried(function, when) if (function, point) not in tried]
+            for operation, number in untried[:1]:
+                tried.add((function, (operation, number)))
+                faults.append(Fault(f"{group}.{day}.{function}", target, when, (group,), number, operation))
+        yard.plan.add(*faults)
+        problems += one_day(yard, group, 4 * day - 3)
+        yard.plan.drop(f"{group}.")
+        if problems or (day > 1 and not faults):
+            break
+    return problems + yard.nothing_left(group)
+
+
+def one_day(yard: Yard, group: str, version: int) -> list[str]:
+    """A question gives way to a newer one, which is approved; two more wait for its lock; it fails, and the newest is rejected."""
+    older, chosen, passed_over, newest = (f"{group}-v{number}-a1" for number in range(version, version + 4))
+    yard.alarm(f"{group}-5xx", "OK")
+    yard.register(group, version)
+    yard.is_(older, "awaiting-approval")
+    yard.register(group, version + 1)
+    problems = yard.ends_as(older, "superseded")
+    yard.is_(chosen, "awaiting-approval")
+    answer(yard, chosen, "approve")
+    yard.is_(chosen, "baking")
+    yard.recorded(chosen, "looked at production")
+    yard.register(group, version + 2)
+    yard.is_(passed_over, "waiting-for-lock")
+    yard.register(group, version + 3)
+    yard.is_(newest, "waiting-for-lock")
+    yard.keep_house(round=group)
+    yard.alarm(f"{group}-5xx")
+    problems += yard.ends_as(chosen, "rolled-back") + yard.ends_as(passed_over, "superseded")
+    yard.is_(newest, "awaiting-approval")
+    answer(yard, newest, "reject")
+    return problems + yard.ends_as(newest, "rejected")
+
+
+def answer(yard: Yard, release_id: str, word: str) -> None:
+    """Ada presses the button, and once more where the page broke."""
+    page = open_page(yard.link(release_id, f"{release_id.rpartition('-v')[0]}@example.com"))
+    for _ in range(2):
+        press(page, word, {"comment": "as always"})
+
+
 def in_both_ways(lane: Callable[[Yard, When], list[str]], yard: Yard) -> list[str]:
     """A lane that cuts before calls, and one that cuts after them, side by side."""
     with ThreadPoolExecutor(2) as pool:
@@ -191,7 +244,7 @@ def in_both_ways(lane: Callable[[Yard, When], list[str]], yard: Yard) -> list[st
         decide_with_cuts,
         *(
             pytest.param(lane, marks=pytest.mark.long)
-            for lane in (roll_back_with_cuts, reap_with_cuts, keep_house_with_cuts)
+            for lane in (roll_back_with_cuts, reap_with_cuts, keep_house_with_cuts, the_rest_with_cuts)
         ),
     ],
 )
