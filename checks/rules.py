@@ -17,6 +17,8 @@ Finding = tuple[str, str]
 ROLE = "AWS::IAM::Role"
 LINK = "{link}"
 """A route with a personal link in its path is authorised by the link."""
+SIGNED = frozenset({"POST /slack/interactions"})
+"""Routes whose requests are signed by others than AWS; the function refuses what is not."""
 
 PASSED_ROLES_ONLY = frozenset({"lambda.amazonaws.com", "states.amazonaws.com"})
 """Services whose roles SAM writes, with a trust that has no place for a condition.
@@ -56,8 +58,9 @@ def routes_without_authorisation(template: Document) -> Iterator[Finding]:
         for path, operations in (body.get("paths") or {}).items():
             for method, operation in operations.items():
                 guarded = any(requirement for requirement in operation.get("security", body.get("security")) or [])
-                if not guarded and LINK not in path:
-                    yield logical_id, f"{method.upper()} {path} asks nobody who they are"
+                route = f"{method.upper()} {path}"
+                if not guarded and LINK not in path and route not in SIGNED:
+                    yield logical_id, f"{route} asks nobody who they are"
     for logical_id, properties in _resources(template, "AWS::ApiGatewayV2::Route"):
         if properties.get("AuthorizationType", "NONE") == "NONE" and LINK not in properties["RouteKey"]:
             yield logical_id, f"{properties['RouteKey']} asks nobody who they are"

@@ -23,6 +23,7 @@ from localcloud.settings import (
     JOINED_ACCOUNT_IDS,
     LOST_WITHOUT_RUNTIME_CLIENT,
 )
+from localcloud.slack_app import slack_parameters
 
 EXTERNAL_ID = "laptop-external-id"
 """Not a secret: the roles that ask for it exist on this machine only."""
@@ -97,6 +98,7 @@ def bring_up(
         try:
             # Every bucket: what a person tries on a laptop is not named for SageMaker.
             parameters = {"ExternalId": EXTERNAL_ID, "WebUrl": running.web_url, "ModelBuckets": "*"}
+            parameters |= slack_parameters(running)
             outputs = deploy_hub(running.endpoint_url, parameters, joined_by(accounts), report=status.update)
         except BaseException:
             supervisor.stop(running)
@@ -116,6 +118,7 @@ def print_environment(running: supervisor.Running, web_url: str, account_id: str
         "AWS endpoint": running.endpoint_url,
         "Approval pages": web_url,
         "Mailbox": running.mailbox,
+        "Slack": f"{running.slack_url} (a stand-in)",
         "Logs": running.logs,
     }
     for name, place in places.items():

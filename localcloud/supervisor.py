@@ -36,7 +36,7 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers. `web_url` is the root of the deployed HTTP API."""
+    """A server that answers. `web_url` is the root of the deployed HTTP API, `slack_url` that of the stand-in of Slack."""
 
     pid: int
     endpoint_url: str
@@ -44,6 +44,7 @@ class Running:
     run_folder: Path
     clock_scale: float
     state_folder: Path
+    slack_url: str = ""
 
     @property
     def mailbox(self) -> Path:
@@ -82,14 +83,16 @@ def start(
         raise AlreadyRunning(f"The laptop's AWS already runs at {found.endpoint_url} (process {found.pid}).")
     neighbour = min(port + 1, 65535) if port else 0
     port = free_port(port)
-    web_port = free_port(neighbour if web_port is None else web_port, taken=port)
+    web_port = free_port(neighbour if web_port is None else web_port, port)
+    slack_port = free_port(min(neighbour + 1, 65535) if neighbour else 0, port, web_port)
     run_folder = Path(tempfile.mkdtemp(prefix="lockkeeper-"))
     (run_folder / "logs").mkdir()
-    process = launch(port, web_port, run_folder, state_folder, clock_scale, outlive_me)
+    process = launch((port, web_port, slack_port), run_folder, state_folder, clock_scale, outlive_me)
     running = Running(
         pid=process.pid,
         endpoint_url=f"http://127.0.0.1:{port}",
         web_url=f"http://127.0.0.1:{web_port}",
+        slack_url=f"http://127.0.0.1:{slack_port}",
         run_folder=run_folder,
         clock_scale=clock_scale,
         state_folder=state_folder,
@@ -103,24 +106,29 @@ def start(
     return running
 
 
-def free_port(wanted: int, taken: int | None = None) -> int:
-    """`wanted` when it can be bound on 127.0.0.1, otherwise a free port."""
-    for candidate in (wanted, 0, 0):
+def free_port(wanted: int, *taken: int) -> int:
+    """`wanted` when it can be bound on 127.0.0.1, otherwise a free port; none that is taken already."""
+    for candidate in (wanted, 0, 0, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", candidate))
                 chosen = int(probe.getsockname()[1])
-                if chosen != taken:
+                if chosen not in taken:
                     return chosen
     raise StartError("There is no free port on 127.0.0.1.")
 
 
 def launch(
-    port: int, web_port: int, run_folder: Path, state_folder: Path, clock_scale: float, outlive_me: bool
+    ports: tuple[int, int, int], run_folder: Path, state_folder: Path, clock_scale: float, outlive_me: bool
 ) -> subprocess.Popen[bytes]:
-    """Start the server's process in a session of its own, so that a Ctrl-C reaches only the supervisor."""
-    command = [sys.executable, "-m", "localcloud.server", "--port", str(port), "--web-port", str(web_port)]
+    """Start the server's process, in a session of its own, so that a Ctrl-C reaches only the supervisor.
+
+    `ports` are those of AWS, of the web and of Slack.
+    """
+    command = [sys.executable, "-m", "localcloud.server"]
+    for name, port in zip(("--port", "--web-port", "--slack-port"), ports, strict=True):
+        command += [name, str(port)]
     command += ["--run-folder", str(run_folder), "--keep", str(state_folder / LAST_RUN)]
     command += ["--clock-scale", str(clock_scale)]
     descriptors: tuple[int, ...] = ()

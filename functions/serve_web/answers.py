@@ -14,8 +14,10 @@ from lockkeeper.domain.errors import (
     DecisionRefused,
     LinkUnknown,
     LockkeeperError,
+    NotFromSlack,
     NotPermitted,
     RequestClosed,
+    RequestRepeated,
     TryAgain,
     UnknownRelease,
 )
@@ -23,7 +25,9 @@ from lockkeeper.domain.errors import (
 HTTP_STATUS: dict[type[LockkeeperError], int] = {
     LinkUnknown: 404,
     UnknownRelease: 404,
+    NotFromSlack: 401,
     NotPermitted: 403,
+    RequestRepeated: 409,
     AlreadyDecided: 409,
     RequestClosed: 410,
     TryAgain: 503,
@@ -67,9 +71,10 @@ def as_json(status: int, document: dict[str, Any]) -> Response[str]:
 
 
 def refusal(error: LockkeeperError, path: str) -> Response[str]:
-    """What an error becomes: JSON on the API's routes, a page on the others; the status goes by the error's type."""
+    """What an error becomes: JSON where programs call, a page on the other routes; the status goes by the error's type."""
     # Behind a stage or a domain of one's own the path may begin with more than /api.
-    return problem(error) if "/api/releases/" in path or path.startswith("/api/") else problem_page(error)
+    by_program = "/api/releases/" in path or path.startswith("/api/") or path.endswith("/slack/interactions")
+    return problem(error) if by_program else problem_page(error)
 
 
 def problem(error: LockkeeperError) -> Response[str]:

@@ -1,15 +1,15 @@
-"""Approval pages by personal link, and the decision route for AWS identities. Reading never decides: only POST does."""
+"""Approval pages by personal link, the decision route for AWS identities, and Slack's button. Reading never decides: only POST does."""
 
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from lockkeeper.bootstrap import world
-from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.entry import Event, logger, metrics
 from lockkeeper.use_cases.decide_approval import decide_by_link, decide_by_principal, open_link
 
 from functions.serve_web.answers import as_json, asked, caller_arn, page, refusal, submitted, submitted_json
+from functions.serve_web.slack import answer_slack
 
 app = APIGatewayHttpResolver()
 
@@ -35,11 +35,15 @@ def decide_on_approval(link: str) -> Response[str]:
 def decide_by_caller(release_id: str) -> Response[str]:
     logger.append_keys(release_id=release_id)
     body = submitted_json(app.current_event)
-    answer: Answer = asked(str(body.get("answer", "")))
-    principal = caller_arn(app.current_event)
+    answer, principal = asked(str(body.get("answer", ""))), caller_arn(app.current_event)
     decided = decide_by_principal(release_id, principal, answer, str(body.get("comment", "")), world())
     logger.info("decided by caller", answer=str(answer), approver=decided.decisions[-1].approver)
     return as_json(200, {"release_id": release_id, "status": str(decided.status), **decided.decisions[-1].to_json()})
+
+
+@app.post("/slack/interactions")
+def decide_in_slack() -> Response[str]:
+    return answer_slack(app.current_event, world())
 
 
 @app.exception_handler(LockkeeperError)

@@ -26,7 +26,12 @@ from tests.template.project import (
 
 CLOCK_CALLS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "sleep"}
 LAMBDA_HAS = {"boto3", "botocore"}
-MODULE_OF = {"PyYAML": "yaml", "Jinja2": "jinja2", "aws-lambda-powertools": "aws_lambda_powertools"}
+MODULE_OF = {
+    "PyYAML": "yaml",
+    "Jinja2": "jinja2",
+    "aws-lambda-powertools": "aws_lambda_powertools",
+    "slack-sdk": "slack_sdk",
+}
 """Import names of packages that are not called as they are imported."""
 
 
@@ -63,13 +68,16 @@ def test_the_domain_reads_no_clock() -> None:
 def test_use_cases_know_ports_and_no_adapters(module: Imports) -> None:
     assert module.any_of("os", "socket", "subprocess", "boto3", "botocore", "aws_lambda_powertools") == []
     ours = [name for name in module.names if name.startswith("lockkeeper.")]
-    allowed = ("lockkeeper.domain.", "lockkeeper.ports.", "lockkeeper.use_cases.")
+    allowed = ("lockkeeper.domain.", "lockkeeper.ports.", "lockkeeper.ports_of_slack.", "lockkeeper.use_cases.")
     assert [name for name in ours if not name.startswith(allowed)] == []
 
 
 def test_ports_know_the_domain_alone() -> None:
-    ours = imports_of(CORE / "ports.py").any_of("lockkeeper")
-    assert [name for name in ours if not name.startswith("lockkeeper.domain.")] == []
+    for path in (CORE / "ports.py", CORE / "ports_of_slack.py"):
+        ours = imports_of(path).any_of("lockkeeper")
+        assert [
+            name for name in ours if not name.startswith(("lockkeeper.domain.", "lockkeeper.ports_of_slack."))
+        ] == []
 
 
 def test_only_the_wiring_and_the_command_import_adapters() -> None:

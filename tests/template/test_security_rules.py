@@ -54,6 +54,7 @@ EVENTS = {"Service": "events.amazonaws.com"}
 BAD = {
     "a route for everybody": api({}),
     "a route whose authorisation was taken away": api({"security": []}),
+    "a route beside one that others sign": api({}, "/slack/interactions"),
     "a route resource for everybody": {"Type": "AWS::ApiGatewayV2::Route", "Properties": {"RouteKey": "GET /releases"}},
     "a function's address": {"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}},
     "an account without an external id": trusting({"AWS": ACCOUNT}),

@@ -141,10 +141,15 @@ def test_what_is_listened_to_is_forwarded() -> None:
     assert {kind for pattern in services for kind in pattern["detail-type"]} == forwarded
 
 
+NOTIFY_RULES = ("ReleaseChanged", "QuestionChanged")
+
+
 def test_only_published_events_are_waited_for() -> None:
-    pattern = functions()["Notify"]["Events"]["ReleaseChanged"]["Properties"]["Pattern"]
-    assert set(pattern["detail-type"]) - published_detail_types() == set()
-    assert {kind for kind in published_detail_types() if kind.startswith("Release ")} == set(pattern["detail-type"])
+    events = functions()["Notify"]["Events"]
+    releases, questions = (set(events[name]["Properties"]["Pattern"]["detail-type"]) for name in NOTIFY_RULES)
+    assert (releases | questions) - published_detail_types() == set()
+    assert {kind for kind in published_detail_types() if kind.startswith("Release ")} == releases
+    assert {kind for kind in published_detail_types() if kind.startswith("Approval ")} == questions
 
 
 def variables_of(properties: dict[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from lockkeeper.adapters.in_memory.messages import BEGINNING
 from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, PersonalLink, RequestStatus, grant
 from lockkeeper.domain.errors import UnknownRelease
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Outcome, Pin, Pins, Release, Status, Verdict
 from lockkeeper.ports import Champion, Ledger, Meter, Wait
+from lockkeeper.ports_of_slack import PostedMessage, SlackMessage
 
 ARN = "arn:aws:sagemaker:eu-central-1:111111111111:model-package/wages/1"
 NOW = "2026-11-24T09:00:00.000Z"
@@ -330,3 +333,51 @@ def test_closing_ends_open_questions_only(ledger: Ledger) -> None:
     statuses = [ledger.request_of("wages-v1-a1", before).status for before in ("staging", "production")]  # type: ignore[union-attr]
     assert statuses == [RequestStatus.APPROVED, RequestStatus.CLOSED]
     assert not ledger.decide(pending, grant(pending, decision("Ada"), NOW), None)
+
+
+def test_a_note_is_taken_once(ledger: Ledger) -> None:
+    until = BEGINNING + timedelta(minutes=10)
+    assert not ledger.remembers("slack v0=ab")
+    assert ledger.remember("slack v0=ab", until)
+    assert not ledger.remember("slack v0=ab", until)
+    assert ledger.remembers("slack v0=ab")
+    assert ledger.remember("slack v0=AB", until)
+    assert ledger.remember("x" * 10_000, until)
+
+
+def test_a_slack_message_comes_back_as_it_was_noted(ledger: Ledger) -> None:
+    assert ledger.slack_message("wages-v1-a1") == SlackMessage("wages-v1-a1")
+    ledger.want_slack_message("wages-v1-a1")
+    ledger.want_slack_message("wages-v1-a1")
+    posted = PostedMessage("C024BE91L", "1764147600.000001")
+    ledger.slack_message_shows("wages-v1-a1", posted, "ab")
+    assert ledger.slack_message("wages-v1-a1") == SlackMessage("wages-v1-a1", 2, posted, "ab")
+    assert ledger.slack_message("wages-v2-a1") == SlackMessage("wages-v2-a1")
+
+
+def test_a_slack_message_has_one_writer_until_it_is_left(ledger: Ledger) -> None:
+    later = BEGINNING + timedelta(seconds=45)
+    ledger.want_slack_message("wages-v1-a1")
+    assert ledger.take_slack_message("wages-v1-a1", later)
+    assert not ledger.take_slack_message("wages-v1-a1", later)
+    assert ledger.take_slack_message("wages-v2-a1", later)
+    assert ledger.leave_slack_message("wages-v1-a1", 1)
+    assert ledger.take_slack_message("wages-v1-a1", later)
+    ledger.drop_slack_message("wages-v1-a1")
+    assert ledger.take_slack_message("wages-v1-a1", later)
+
+
+def test_a_slack_message_that_was_wanted_meanwhile_is_not_left(ledger: Ledger) -> None:
+    later = BEGINNING + timedelta(seconds=45)
+    ledger.want_slack_message("wages-v1-a1")
+    assert ledger.take_slack_message("wages-v1-a1", later)
+    ledger.want_slack_message("wages-v1-a1")
+    assert not ledger.leave_slack_message("wages-v1-a1", 1)
+    assert not ledger.take_slack_message("wages-v1-a1", later)
+    assert ledger.leave_slack_message("wages-v1-a1", 2)
+
+
+def test_a_slack_message_whose_writer_died_is_taken_after_its_time(ledger: Ledger) -> None:
+    assert ledger.take_slack_message("wages-v1-a1", BEGINNING)
+    assert ledger.take_slack_message("wages-v1-a1", BEGINNING + timedelta(seconds=45))
+    assert not ledger.take_slack_message("wages-v1-a1", BEGINNING + timedelta(seconds=45))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import pytest
 from lockkeeper.adapters.in_memory import InMemoryLedger, SettableClock
+from lockkeeper.adapters.in_memory.messages import BEGINNING
 from lockkeeper.ports import Ledger, Meter
 
 from tests.unit import ledger_suite
@@ -60,6 +62,12 @@ def test_either_production_begins_or_the_release_is_superseded(ledger: Ledger) -
 
         answers = at_once(act)
         assert any(answers[0::2]) != any(answers[1::2])
+
+
+def test_one_thread_writes_a_slack_message_and_takes_a_note(ledger: Ledger) -> None:
+    later = BEGINNING + timedelta(seconds=45)
+    assert sum(at_once(lambda _: ledger.take_slack_message("wages-v1-a1", later))) == 1
+    assert sum(at_once(lambda _: ledger.remember("slack v0=ab", later))) == 1
 
 
 def test_no_metering_is_lost(ledger: Ledger) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
     from lockkeeper.adapters.sagemaker_jobs import SageMakerJobs
     from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
+    from lockkeeper.adapters.slack import SlackChannel
     from lockkeeper.domain.artifact.findings import Opinion
     from lockkeeper.domain.online.safety import Search
 
@@ -114,6 +115,20 @@ class AwsWorld:
             self.session.client("sns"),
             personal_topic_arn=self.settings.optional("PERSONAL_TOPIC_ARN"),
             broadcast_topic_arn=self.settings.optional("BROADCAST_TOPIC_ARN"),
+        )
+
+    @cached_property
+    def slack(self) -> SlackChannel | None:
+        channel = self.settings.optional("SLACK_CHANNEL")
+        if not channel:
+            return None
+        from lockkeeper.adapters.slack import SlackChannel, secret_of
+
+        return SlackChannel(
+            secret_of(self.session.client("secretsmanager"), self.settings.text("SLACK_SECRET_ARN")),
+            channel=channel,
+            api_url=self.settings.optional("SLACK_API_URL"),
+            clock=self.clock,
         )
 
     @cached_property

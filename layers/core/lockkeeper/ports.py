@@ -19,6 +19,7 @@ from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.ports_of_slack import Slack, SlackMessages
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Clock(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class Ledger(SlackMessages, Protocol):
     """Releases and all that is decided about them. Every transition is a conditional write."""
 
     def open(self, release: Release) -> bool:
@@ -456,6 +457,11 @@ class World(Protocol):
     def publisher(self) -> Publisher: ...
     @property
     def mail(self) -> Mail: ...
+    @property
+    def slack(self) -> Slack | None:
+        """Where releases are told in Slack; None where Slack is not used."""
+        ...
+
     @property
     def pickle_opinion(self) -> Opinion:
         """A second scanner of pickles."""

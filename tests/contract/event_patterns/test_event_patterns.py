@@ -115,6 +115,7 @@ LISTENING = {
     "ReapReleaseEndpointChanged": {STAGING, PRODUCTION},
     "ReapReleaseExecutionDied": {HUB},
     "NotifyReleaseChanged": {HUB},
+    "NotifyQuestionChanged": {HUB},
 }
 """Whom each rule on Lockkeeper's bus may hear where every environment is an account of its own."""
 

@@ -31,7 +31,7 @@ class RequestStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What one person said; `channel` is `link`, `cli`, ..."""
+    """What one person said; `channel` is `link`, `cli` or `slack`."""
 
     approver: str
     answer: Answer
@@ -102,6 +102,11 @@ def approver_of_principal(approvers: tuple[Approver, ...], principal_arn: str) -
     return next((approver for approver in approvers if _stands_for(principal_arn, approver)), None)
 
 
+def approver_of_slack_user(approvers: tuple[Approver, ...], user: str) -> Approver | None:
+    """Whom a Slack user stands for, by the id that Slack gives a member for ever; names in Slack are for anybody to take."""
+    return next((approver for approver in approvers if user and approver.slack_user == user), None)
+
+
 def _stands_for(principal_arn: str, approver: Approver) -> bool:
     pattern = approver.aws_principal
     identities = (principal_arn, role_arn_of_session(principal_arn))
@@ -132,9 +137,9 @@ def permit(request: ApprovalRequest, approver: Approver | None) -> Approver:
 
 
 def is_author(approver: Approver, author: str) -> bool:
-    """Whether one of the authors (joined by `; `) is this approver, by name, e-mail or AWS identity."""
+    """Whether one of the authors (joined by `; `) is this approver, by name, e-mail, Slack user, Studio profile or AWS identity."""
     profile = approver.studio_profile or ""
-    names = (approver.name, approver.email, profile, profile.rpartition("/")[2])
+    names = (approver.name, approver.email, approver.slack_user, profile, profile.rpartition("/")[2])
     known = {value.strip().casefold() for value in names if value}
     makers = [maker.strip() for maker in author.split(";") if maker.strip()]
     return any(maker.casefold() in known or _stands_for(maker, approver) for maker in makers)

@@ -99,6 +99,10 @@ class ReplayRefused(LockkeeperError):
     """A release that is not tried again."""
 
 
+class SlackRefused(LockkeeperError):
+    """Slack does not take a message, now or ever; whoever sent it tries again, and at last leaves a dead letter."""
+
+
 class StampRefused(LockkeeperError):
     """The registry does not take a release's outcome, now or later; the release ends all the same."""
 
@@ -112,7 +116,7 @@ class UnknownRelease(LockkeeperError):
 
 
 class DecisionRefused(LockkeeperError):
-    """A decision that is not accepted: wrong person, wrong time, wrong evidence. Maps to HTTP 403, 404, 409 or 410 by type."""
+    """A decision that is not accepted: wrong person, wrong time, wrong evidence. Maps to HTTP 401, 403, 404, 409 or 410 by type."""
 
 
 class NotPermitted(DecisionRefused):
@@ -121,6 +125,14 @@ class NotPermitted(DecisionRefused):
 
 class LinkUnknown(DecisionRefused):
     """No such approval link."""
+
+
+class NotFromSlack(DecisionRefused):
+    """A request that Slack has not signed for this app, or signed more than five minutes away from now."""
+
+
+class RequestRepeated(DecisionRefused):
+    """A signed request that was received before."""
 
 
 class AlreadyDecided(DecisionRefused):

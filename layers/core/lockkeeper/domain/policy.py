@@ -37,6 +37,8 @@ from lockkeeper.domain.section import Number, S3Uri, Section
 
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SLACK_USER = r"^[UW][A-Z0-9]{5,20}$"
+"""A member's id, as Slack gives it out; `W` is for members of several workspaces."""
 
 
 def seconds_of(duration: object) -> int:
@@ -125,19 +127,21 @@ Role = Annotated[str, StringConstraints(pattern=r"^[\w -]{1,50}$")]
 
 
 class Approver(Section):
-    """A person who may decide. `email` gets the personal link, `aws_principal` is an ARN (or `*`-pattern) for the command line."""
+    """A person who may decide. `email` gets the personal link, `aws_principal` is an ARN (or `*`-pattern) for the command line,
+    `slack_user` the id of who presses the button in Slack."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     aws_principal: Annotated[str, StringConstraints(pattern=r"^arn:")] | None = None
     studio_profile: Annotated[str, StringConstraints(pattern=r"^d-[\w-]{1,61}/[\w-]{1,63}$")] | None = None
     roles: tuple[Role, ...] = Field(default=(), strict=False)
+    slack_user: Annotated[str, StringConstraints(pattern=SLACK_USER)] | None = None
 
     @model_validator(mode="after")
     def _reachable(self) -> Approver:
-        if self.email is None and self.aws_principal is None and self.studio_profile is None:
+        if not (self.email or self.aws_principal or self.studio_profile or self.slack_user):
             raise ValueError(
-                "give an email (for a personal link), an aws_principal (for the command line) or a studio_profile"
+                "give an email (for a personal link), an aws_principal (for the command line), a studio_profile or a slack_user"
             )
         return self
 
@@ -158,7 +162,7 @@ class Approval(Section):
         names = [approver.name for approver in self.approvers]
         if len(set(names)) != len(names):
             raise ValueError("two approvers have the same name")
-        for what in ("email", "aws_principal", "studio_profile"):
+        for what in ("email", "aws_principal", "studio_profile", "slack_user"):
             given = [str(value).casefold() for one in self.approvers if (value := getattr(one, what))]
             if len(set(given)) != len(given):
                 raise ValueError(f"two approvers have the same {what}; one person would count twice")

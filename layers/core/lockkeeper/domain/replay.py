@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockkeeper.domain.errors import ReplayRefused
-from lockkeeper.domain.events import EXECUTION_CHANGE, Unusable
+from lockkeeper.domain.events import EXECUTION_CHANGE, QUESTIONS, TOLD, Unusable
 from lockkeeper.domain.release import Release, Status, release_id_for
 
 RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -91,7 +91,7 @@ def _object(text: str) -> dict[str, Any] | None:
 def _recipients(event: dict[str, Any]) -> tuple[str, ...]:
     source, kind = str(event.get("source", "")), str(event.get("detail-type", ""))
     if source == "lockkeeper":
-        return ("Notify",) if kind.startswith("Release ") else ()
+        return ("Notify",) if kind in TOLD | QUESTIONS else ()
     if source:
         return RECIPIENTS.get((source, kind), ())
     return tuple(function for key, function in SCHEDULED.items() if key in event)

@@ -12,14 +12,16 @@ from lockkeeper.domain.approval import (
     RequestStatus,
     approver_named,
     approver_of_principal,
+    approver_of_slack_user,
     clean_comment,
     grant,
     link_digest,
     permit,
 )
-from lockkeeper.domain.errors import AlreadyDecided, LinkUnknown, RequestClosed
+from lockkeeper.domain.errors import AlreadyDecided, DecisionRefused, LinkUnknown, RequestClosed
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Release
+from lockkeeper.domain.slack_press import Press
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.pinned import facts_of, iso
 from lockkeeper.use_cases.request_approval import STATES, rejected_by
@@ -76,6 +78,34 @@ def newest_question(release_id: str, world: World) -> ApprovalRequest:
         raise RequestClosed(f"{release_id} waits for no decision", cure="see `lockkeeper show` for where it stands")
     pending = [request for request in asked if request.status is RequestStatus.PENDING]
     return (pending or asked)[-1]
+
+
+def decide_by_slack(press: Press, world: World) -> ApprovalRequest:
+    """Approve as the Slack user who pressed the button. What does not count is told on the bus, where `notify` finds it."""
+    world.ledger.get(press.shown.release_id)
+    try:
+        return _decide_as_shown(press, world)
+    except DecisionRefused as refused:
+        release = world.ledger.get(press.shown.release_id)
+        became = f"; the release is {release.status}: {release.reason}" if release.ended else ""
+        what = {"before": press.shown.before, "person": press.user, "channel": "slack"}
+        why = {"reason": f"{refused.message}{became}"[:1000], "cure": refused.cure}
+        world.publisher.publish("Approval Refused", {**facts_of(release), **what, **why})
+        raise
+
+
+def _decide_as_shown(press: Press, world: World) -> ApprovalRequest:
+    shown = press.shown
+    request = world.ledger.request_of(shown.release_id, shown.before)
+    if request is None:
+        raise RequestClosed(f"nobody is asked about {shown.release_id} before {shown.before}")
+    if request.seal != shown.seal:
+        raise RequestClosed(
+            f"the message showed other evidence about {shown.release_id} than the question is about",
+            cure="look at the newest message of the release",
+        )
+    approver = approver_of_slack_user(request.approvers, press.user)
+    return decide(request, approver, Answer.APPROVE, "", "slack", world)
 
 
 def decide(

@@ -3,9 +3,10 @@
 from lockkeeper.adapters.dynamodb.approvals import Approvals
 from lockkeeper.adapters.dynamodb.locks import Locks
 from lockkeeper.adapters.dynamodb.releases import Releases
+from lockkeeper.adapters.dynamodb.told import Told
 
 
-class DynamoDBLedger(Releases, Locks, Approvals):
+class DynamoDBLedger(Releases, Locks, Approvals, Told):
     """Implements `ports.Ledger`."""
 
 

@@ -10,6 +10,7 @@ from lockkeeper.adapters.in_memory.messages import (
     Letter,
     SettableClock,
 )
+from lockkeeper.adapters.in_memory.slack import InMemorySlack
 from lockkeeper.adapters.in_memory.storage import InMemoryObjects, InMemoryPolicies, InMemoryRegistry
 from lockkeeper.adapters.in_memory.world import InMemoryWorld
 
@@ -22,6 +23,7 @@ __all__ = [
     "InMemoryPublisher",
     "InMemoryRegistry",
     "InMemorySchedules",
+    "InMemorySlack",
     "InMemoryTasks",
     "InMemoryWorld",
     "Letter",

@@ -14,6 +14,7 @@ from lockkeeper.adapters.in_memory.messages import (
     InMemoryTasks,
     SettableClock,
 )
+from lockkeeper.adapters.in_memory.slack import InMemorySlack
 from lockkeeper.adapters.in_memory.storage import OWN_ROLE, InMemoryObjects, InMemoryPolicies, InMemoryRegistry
 from lockkeeper.adapters.patterns import search_all
 from lockkeeper.adapters.picklescan import dangerous_globals
@@ -44,6 +45,7 @@ class InMemoryWorld:
     own_registry_role: str = OWN_ROLE
     pickle_opinion: Opinion = dangerous_globals
     search: Search = search_all
+    slack: InMemorySlack | None = None
     replay_code: bytes = b"the archive of a replay"
     scan_code: bytes = b"the archive of a scan"
     web_url: str = "https://lockkeeper.example.com"
