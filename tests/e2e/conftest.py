@@ -28,7 +28,9 @@ def deployed(folder: Path, joined: Mapping[str, str]) -> Iterator[Cloud]:
         for kind, account_id in joined.items()
         if kind != "registry"
     }
-    with tidy_cloud(folder, joined, own_roles, FurtherModelRoles=models_own_role(HUB_ACCOUNT_ID)) as cloud:
+    further = models_own_role(HUB_ACCOUNT_ID)
+    # With Slack where everything is in one account, without it where each is in its own: all of it has to work both ways.
+    with tidy_cloud(folder, joined, own_roles, slack=not joined, FurtherModelRoles=further) as cloud:
         yield cloud
         # What the roles did, for `make mutate-roles`.
         accounts = [HUB_ACCOUNT_ID, *joined.values()]

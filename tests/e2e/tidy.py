@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud import deploy
+from localcloud.slack_app import slack_parameters
 from tests.e2e import leftovers
 from tests.e2e.harness import Cloud, parameters_of
 from tests.e2e.retiring import retire
@@ -19,11 +20,14 @@ def tidy_cloud(
     joined: Mapping[str, str] | None = None,
     joined_parameters: Mapping[str, Mapping[str, str]] | None = None,
     clock_scale: float = 120,
+    slack: bool = False,
     **parameters: str,
 ) -> Iterator[Cloud]:
     """Lockkeeper on a laptop's AWS; it is an error when something is left: in an account at the end, or on this machine after it."""
     with watched(folder, clock_scale) as laptop:
         given = {**parameters_of(laptop.running), **parameters}
+        if slack:
+            given |= slack_parameters(laptop.running)
         outputs = deploy.deploy_hub(
             laptop.running.endpoint_url, given, joined or {}, joined_parameters=joined_parameters or {}
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lockkeeper.domain.approval import Answer, ApprovalRequest, RequestStatus, is_author
+from lockkeeper.domain.approval import Answer, ApprovalRequest, RequestStatus, asked_by, must_approve
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Outcome, Release, Status, Verdict
 from lockkeeper.domain.slack_press import APPROVE_ACTION, Shown
@@ -149,9 +149,8 @@ def _champion(standing: Standing) -> str:
 
 def _people(request: ApprovalRequest) -> str:
     """Those who may answer, mentioned where Slack knows them."""
-    asked = [approver for approver in request.approvers if not is_author(approver, request.author)]
-    need = f"; {request.quorum} must approve" if request.quorum > 1 else ""
-    people = _fitting((_mention(approver) for approver in asked), ", ", FIELD_LIMIT - ROOM)
+    need = f"; {escaped(must_approve(request))}" if request.quorum > 1 or request.one_of_each else ""
+    people = _fitting((_mention(approver) for approver in asked_by(request)), ", ", FIELD_LIMIT - ROOM - len(need))
     return (people or "nobody") + need
 
 
