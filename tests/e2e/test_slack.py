@@ -89,7 +89,7 @@ def test_a_press_approves_and_one_message_follows_the_release_to_its_end(
     (decision,) = release["approvals"]
     assert (decision["approver"], decision["answer"], decision["channel"]) == ("Ada", "approve", "slack")
 
-    last = told(cloud, release_id, "✅ promoted")
+    last = told(cloud, release_id, "✔ promoted")
     assert last["ts"] == question["ts"]
     assert not any(block["type"] == "actions" for block in last["blocks"])
     assert len([one for one in messages(cloud, release_id) if not one["whispered_to"]]) == 1

@@ -81,7 +81,7 @@ def test_what_ends_without_a_question_is_told_at_its_end(harbour: Harbour, slack
     harbour.register(1, accuracy=0.1)
     tell_all(harbour)
     (message,) = slack.messages.values()
-    assert "⛔ failed" in said_in(message)
+    assert "✖ failed" in said_in(message)
     assert button_of(message) is None
 
 
@@ -89,13 +89,13 @@ def test_one_message_follows_a_release_to_its_end(harbour: Harbour, asked: InMem
     decide_by_slack(press_on(newest_message(asked), ADA), harbour.inside)
     harbour.settle()
     tell_all(harbour)
-    assert "⏳ serves, and is watched" in said_in(newest_message(asked))
+    assert "▷ serves, and is watched" in said_in(newest_message(asked))
     assert "✓ approved by Ada" in said_in(newest_message(asked))
     assert button_of(newest_message(asked)) is None
     harbour.traffic()
     harbour.pass_time(minutes=11)
     tell_all(harbour)
-    assert "✅ promoted" in said_in(newest_message(asked))
+    assert "✔ promoted" in said_in(newest_message(asked))
     assert len(asked.messages) == 1
     assert harbour.release(1).approvals[0]["channel"] == "slack"
 
@@ -123,7 +123,7 @@ def test_every_order_of_events_ends_with_what_is_true(figure: Figure) -> None:
             notify(event, harbour.inside)
         orders += 1
         (message,) = slack.messages.values()
-        wrong += "✅ promoted" not in said_in(message)
+        wrong += "✔ promoted" not in said_in(message)
     figure("Messages in Slack that show an earlier state, over every order of events", f"{wrong} of {orders}", "0")
     assert wrong == 0
 
@@ -157,7 +157,7 @@ def test_events_at_the_same_moment_post_one_message(figure: Figure) -> None:
         events = events_of(harbour)
         at_once([lambda event=event, harbour=harbour: notify(event, harbour.inside) for event in events * 2])
         posted += len(slack.messages)
-        stale += "⛔ rejected" not in said_in(newest_message(slack))
+        stale += "✖ rejected" not in said_in(newest_message(slack))
     figure(
         "Messages of a release told by several at once",
         f"{posted} in {rounds} rounds, {stale} stale",
@@ -191,7 +191,7 @@ def test_what_happens_while_a_message_is_posted_is_shown_by_who_posts_it(harbour
     slack.happens = somebody_rejects
     notify(events_of(harbour)[-1], harbour.inside)
     assert len(slack.messages) == 1
-    assert "⛔ rejected" in said_in(newest_message(slack))
+    assert "✖ rejected" in said_in(newest_message(slack))
 
 
 def test_who_dies_with_the_message_holds_it_for_a_while_only(harbour: Harbour, slack: InMemorySlack) -> None:
@@ -229,7 +229,7 @@ def test_a_message_that_somebody_deleted_is_posted_anew(harbour: Harbour, asked:
     harbour.decide(Answer.REJECT)
     tell_all(harbour)
     (message,) = asked.messages.values()
-    assert "⛔ rejected" in said_in(message)
+    assert "✖ rejected" in said_in(message)
 
 
 def test_a_slack_that_is_down_keeps_nobody_from_mails_and_no_release_from_its_way(
@@ -248,7 +248,7 @@ def test_a_slack_that_is_down_keeps_nobody_from_mails_and_no_release_from_its_wa
     slack.down = False
     notify(told[0], harbour.inside)
     assert len(harbour.world.mail.letters) == before + len(told)
-    assert "✅ promoted" in said_in(newest_message(slack))
+    assert "✔ promoted" in said_in(newest_message(slack))
 
 
 def test_without_slack_mails_are_sent_and_the_ledger_is_not_asked(harbour: Harbour) -> None:

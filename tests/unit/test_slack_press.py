@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lockkeeper.domain.events import Unusable
 from lockkeeper.domain.slack_press import Press, Shown, read_press
@@ -72,11 +72,13 @@ def test_what_is_no_press_of_ours_is_told_apart(changes: dict[str, Any], reason:
     assert reason in told.reason
 
 
+@settings(max_examples=40)
 @given(st.text() | ANYTHING.map(json.dumps))
 def test_any_payload_is_read_without_an_error(payload: str) -> None:
     assert isinstance(read_press(payload), Unusable)
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(GOOD)), ANYTHING)
 def test_any_part_may_be_anything(part: str, value: Any) -> None:
     assert isinstance(read_press(json.dumps(GOOD | {part: value})), Press | Unusable)

@@ -30,20 +30,20 @@ WORDS_SHOWN = 240
 MARKS = {Outcome.FAILED: "✗", Outcome.INCONCLUSIVE: "?", Outcome.PASSED: "✓"}
 ORDER = (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED)
 STANDS = {
-    Status.WAITING_FOR_LOCK: "⏳ waits for its turn",
-    Status.OPEN: "⏳ is looked at",
-    Status.AWAITING_APPROVAL: "✋ waits for a decision",
-    Status.DEPLOYING: "⏳ goes to staging",
-    Status.TESTING: "⏳ is tested in staging",
-    Status.PROMOTING: "⏳ goes to production",
-    Status.BAKING: "⏳ serves, and is watched",
-    Status.PROMOTED: "✅ promoted",
-    Status.REJECTED: "⛔ rejected",
-    Status.FAILED: "⛔ failed",
-    Status.SUPERSEDED: "⏭ superseded",
-    Status.EXPIRED: "⌛ expired",
-    Status.ROLLED_BACK: "⏪ rolled back",
-    Status.OBSERVED: "👁 observed",
+    Status.WAITING_FOR_LOCK: "▷ waits for its turn",
+    Status.OPEN: "▷ is looked at",
+    Status.AWAITING_APPROVAL: "☛ waits for a decision",
+    Status.DEPLOYING: "▷ goes to staging",
+    Status.TESTING: "▷ is tested in staging",
+    Status.PROMOTING: "▷ goes to production",
+    Status.BAKING: "▷ serves, and is watched",
+    Status.PROMOTED: "✔ promoted",
+    Status.REJECTED: "✖ rejected",
+    Status.FAILED: "✖ failed",
+    Status.SUPERSEDED: "» superseded",
+    Status.EXPIRED: "✖ expired",
+    Status.ROLLED_BACK: "↶ rolled back",
+    Status.OBSERVED: "○ observed",
 }
 
 
