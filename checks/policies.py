@@ -102,6 +102,8 @@ class Names:
     def _parameter(self, parameter: Document) -> Any:
         if parameter["Type"] == "CommaDelimitedList":
             return ["arn:aws:iam::111122223333:role/named-by-a-parameter"]
+        if ":secretsmanager:" in str(parameter.get("AllowedPattern", "")):
+            return "arn:aws:secretsmanager:us-east-1:111122223333:secret:named-by-a-parameter-AbCdEf"
         if str(parameter.get("AllowedPattern", "")).startswith("arn:"):
             return (
                 parameter["AllowedPattern"].replace(r"[\w-]+", "aws").replace(".+", "us-east-1:111122223333:key/given")

@@ -117,7 +117,7 @@ def test_forged_requests_are_401_and_change_nothing(harbour: Harbour, slack: InM
         signed(body, now(harbour, 301)),
         *(
             signed(body, moment) | {"body": base64.b64encode(altered(body, place)).decode()}
-            for place in range(len(body))
+            for place in range(0, len(body), 9)
         ),
     ]
     before = deepcopy(harbour.world.ledger._requests)
