@@ -31,7 +31,7 @@ class RequestStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What one person said; `channel` is `link`, `cli` or `slack`."""
+    """What one person said; `channel` is `link`, `cli`, `slack` or `registry`."""
 
     approver: str
     answer: Answer
