@@ -19,7 +19,7 @@ from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
-from lockkeeper.ports_of_slack import Slack, SlackMessages
+from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
 
 
 @dataclass(frozen=True)
@@ -432,7 +432,7 @@ class Mail(Protocol):
         ...
 
 
-class World(Protocol):
+class World(ToldInSlack, Protocol):
     """Everything outside: what a use case is given. Adapters are built when they are first used."""
 
     @property
@@ -457,11 +457,6 @@ class World(Protocol):
     def publisher(self) -> Publisher: ...
     @property
     def mail(self) -> Mail: ...
-    @property
-    def slack(self) -> Slack | None:
-        """Where releases are told in Slack; None where Slack is not used."""
-        ...
-
     @property
     def pickle_opinion(self) -> Opinion:
         """A second scanner of pickles."""

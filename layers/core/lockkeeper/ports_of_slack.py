@@ -75,3 +75,12 @@ class SlackMessages(Protocol):
     def drop_slack_message(self, release_id: str) -> None:
         """Let others write it, whatever it shows: whoever had it failed."""
         ...
+
+
+class ToldInSlack(Protocol):
+    """The part of the world that releases are told in."""
+
+    @property
+    def slack(self) -> Slack | None:
+        """None where Slack is not used."""
+        ...
