@@ -67,7 +67,7 @@ def test_a_release_walks_through_every_function(harbour: Harbour, logged: Logged
 
 def test_open_release_hands_over_the_timeouts(harbour: Harbour) -> None:
     open_it(harbour)
-    timeouts = {"approval": 72 * 3600, "staging": 3600, "production": 3600, "bake": 1500}
+    timeouts = {"approval": 72 * 3600, "staging": 3600, "production": 3600, "bake": 4200}
     assert harbour.world.tasks.results["open"] == {"output": {"timeouts": timeouts}}
 
 

@@ -54,14 +54,17 @@ def open_release(
     take_or_wait(release, policy, wait, world)
 
 
+SLACK = 3600
+"""Seconds that a bake's look may be late, when functions or the APIs that they look at fail. A good version is not rolled back for that."""
+
+
 def timeouts_of(policy: Policy) -> dict[str, int]:
     """Hard limits of the waiting states, in seconds, as the state machine reads them."""
-    slack = 900
     return {
         "approval": policy.approval.expires_after,
         "staging": policy.staging.startup_timeout,
         "production": policy.production.startup_timeout,
-        "bake": policy.production.strategy.bake + slack,
+        "bake": policy.production.strategy.bake + SLACK,
     }
 
 
