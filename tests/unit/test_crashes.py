@@ -29,6 +29,17 @@ def an_older_version_bakes(harbour: BreakingHarbour) -> None:
     harbour.approve()
 
 
+def two_newer_versions_wait_for_an_older_one(harbour: BreakingHarbour) -> None:
+    an_older_version_bakes(harbour)
+    harbour.register(2)
+    harbour.register(3)
+
+
+def the_older_one_is_promoted(harbour: BreakingHarbour) -> None:
+    harbour.traffic()
+    harbour.pass_time(minutes=11)
+
+
 def an_older_version_waits_for_people(harbour: BreakingHarbour) -> None:
     harbour.register(1)
 
@@ -107,6 +118,7 @@ def _read_each_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (nothing_yet, first_version_is_rolled_back),
         pytest.param(an_older_version_bakes, newer_version_waits_for_its_turn, marks=pytest.mark.full),
         (an_older_version_waits_for_people, newer_version_supersedes),
+        pytest.param(two_newer_versions_wait_for_an_older_one, the_older_one_is_promoted, marks=pytest.mark.full),
     ],
 )
 def test_a_crash_at_any_call_changes_no_outcome(beginning: Journey, journey: Journey, after: bool) -> None:

@@ -296,3 +296,17 @@ def test_a_link_of_a_reminder_decides_like_the_first() -> None:
     assert harbour.release(1).status is Status.DEPLOYING
     harbour.world.clock.advance(timedelta(days=1))
     assert Kind.REMINDED not in kinds(look_around(harbour))
+
+
+def test_an_older_version_that_nobody_told_gives_way_to_the_newer_one_with_the_lock() -> None:
+    harbour = Harbour()
+    harbour.register(1)
+    harbour.approve()
+    for version in (2, 3):
+        harbour.register(version)
+    harbour.world.ledger.pass_lock(
+        GROUP, release_id(1), release_id(3), 3
+    )  # And whoever did it died before telling version 2.
+    look_around(harbour)
+    assert harbour.release(2).status is Status.SUPERSEDED
+    assert harbour.release(3).status is Status.AWAITING_APPROVAL

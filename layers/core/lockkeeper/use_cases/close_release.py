@@ -64,8 +64,15 @@ def hand_on_lock(release: Release, world: World) -> None:
             hand_on_lock(heir_release, world)
         else:
             _wake(group, lock.owner, lock.owner_version, world)
-    for _, older in waiting[1:]:
-        interrupt(older, f"superseded by {waiting[0][1]}, a newer version", world)
+    _tell_the_older_ones(group, world)
+
+
+def _tell_the_older_ones(group: str, world: World) -> None:
+    """Whoever waits for a lock that a newer version has gives way, also where an earlier try of this state had handed it on."""
+    lock = world.ledger.lock_of(group)
+    for version, older in world.ledger.queue(group):
+        if lock and version < lock.owner_version:
+            interrupt(older, f"superseded by {lock.owner}, a newer version", world)
 
 
 def _wake(group: str, heir: str, version: int, world: World) -> None:

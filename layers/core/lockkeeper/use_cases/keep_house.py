@@ -130,11 +130,15 @@ def _look_after_lock(release: Release, world: World) -> Iterator[Found]:
         if not owner.unfinished:
             hand_on_lock(owner, world)
             yield Found(Kind.LOCK, f"{release_id}: {owner.release_id} has ended and still had the lock")
-        return
+            return
+        if lock.owner_version < release.version:
+            return
     try:
         take_or_wait(release, pinned_policy(release, world), wait, world)
     except ReleaseStopped as stopped:
         fail_wait(wait, stopped, world)
+        yield Found(Kind.LOCK, f"{release_id}: waited for a lock that {stopped}")
+        return
     yield Found(Kind.LOCK, f"{release_id}: waited for a lock that it could have")
 
 
