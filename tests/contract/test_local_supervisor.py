@@ -19,6 +19,8 @@ from localcloud.settings import PROJECT_FOLDER, REGION
 PROBE_TEMPLATE = Path(__file__).parent / "probe" / "template.yaml"
 KEPT_SECONDS = 15
 
+pytestmark = pytest.mark.full
+
 START_IN_A_PROCESS = """
 import sys, time
 from pathlib import Path

@@ -11,6 +11,8 @@ import pytest
 from tests.e2e.harness import SCIKIT_LEARN, Cloud, model_archive, package_request, policy_text
 from tests.e2e.test_a_promotion import answer_of, constant_model, prepare, register, report
 
+pytestmark = pytest.mark.full
+
 
 def failed(cloud: Cloud, release_id: str, *words: str) -> dict[str, Any]:
     """The release ended `failed` and says these words; neither staging nor lock is left behind."""
@@ -76,7 +78,6 @@ def test_what_cannot_be_released_says_why(cloud: Cloud, case: str) -> None:
     failed(cloud, f"bad-{case}-v1-a1", *REFUSED[case])
 
 
-@pytest.mark.full
 def test_a_worse_version_leaves_production_as_it_was(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "guarded", tmp_path)
     register(cloud, "guarded", 1.0)
