@@ -198,10 +198,10 @@ def test_a_rate_fires_again_and_again(cloud: Any, unique: str, eventually: Event
 def test_a_rate_waits_for_the_function_that_it_calls(cloud: Any, unique: str, eventually: Eventually) -> None:
     """A scaled minute is shorter than the work: without waiting, a slow machine would start it faster than it ends."""
     began = time.monotonic()
-    schedule(cloud, unique, "rate(1 minutes)", {"action": "remember", "key": unique, "seconds": 2})
+    schedule(cloud, unique, "rate(1 minutes)", {"action": "remember", "key": unique, "seconds": 1.4})
     assert eventually(lambda: len(cloud.remembered(unique)) >= 3)
     cloud.client("scheduler").delete_schedule(Name=unique)
-    assert time.monotonic() - began > 4
+    assert time.monotonic() - began > 3.5
 
 
 def test_a_schedule_whose_role_allows_nothing_is_buried(cloud: Any, unique: str) -> None:

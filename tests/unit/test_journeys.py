@@ -6,6 +6,8 @@ import pytest
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.errors import AlreadyDecided, RequestClosed
 from lockkeeper.domain.release import Status
+from lockkeeper.use_cases.decide_approval import decide_by_link
+from lockkeeper.use_cases.open_release import interrupt
 from lockkeeper.use_cases.react_to_registry import react_to_registry
 
 from tests.unit.harbour import (
@@ -361,3 +363,15 @@ def test_nothing_but_passed_opens_a_gate(harbour: Harbour) -> None:
     assert release.status is Status.FAILED
     assert "the version has no bias report; register the version with ModelMetrics={Bias:" in release.reason
     assert harbour.world.staging.models == {}
+
+
+def test_half_a_quorum_is_refused_where_nothing_waits_any_more(harbour: Harbour) -> None:
+    """Superseded, and its question not closed yet: an approval that another would have to follow is none."""
+    document = policy_document()
+    document["approval"]["quorum"] = 2
+    harbour.apply(document)
+    harbour.register(1)
+    interrupt(release_id(1), "superseded by a newer version", harbour.world)
+    with pytest.raises(RequestClosed):
+        decide_by_link(harbour.link(), Answer.APPROVE, "", harbour.world)
+    assert harbour.release(1).approvals == ()

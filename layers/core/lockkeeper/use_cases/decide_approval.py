@@ -120,10 +120,11 @@ def decide(
     permitted = permit(request, approver)
     decision = Decision(permitted.name, answer, clean_comment(comment), channel, now)
     decided = grant(request, decision, now)
-    ended = decided.status is not RequestStatus.PENDING
-    if ended and (wait is None or wait.settled):
+    if wait is None or wait.settled:
+        # Also where more people would have to approve: nobody will be waited for.
         raise RequestClosed(f"{request.release_id} waits for no decision any more")
-    settled = replace(wait, settled=True, result=_result(decided, decision)) if ended and wait else None
+    ended = decided.status is not RequestStatus.PENDING
+    settled = replace(wait, settled=True, result=_result(decided, decision)) if ended else None
     if not world.ledger.decide(request, decided, settled):
         raise AlreadyDecided(f"somebody decided on {request.release_id} at the same moment", cure="look again")
     if settled is not None and not deliver(settled, settled.result, world):
