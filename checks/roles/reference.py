@@ -17,7 +17,9 @@ A list of model packages over every group names none of them. API reference of t
 permission that is scoped to *. You can't return information about composite alarms if your permission has a narrower scope."
 """
 
-WITH_SLASHES = frozenset({"ObjectName", "RoleNameWithPath", "LogGroupName", "LogStreamName", "ModelPackageName"})
+WITH_SLASHES = frozenset(
+    {"ObjectName", "RoleNameWithPath", "LogGroupName", "LogStreamName", "ModelPackageName", "SecretId"}
+)
 """Names in ARNs that have parts of their own."""
 
 
