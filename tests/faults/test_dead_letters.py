@@ -62,7 +62,7 @@ def attributes(received: dict[str, Any]) -> dict[str, Any]:
     return {name: {key: one[key] for key in ("DataType", "StringValue")} for name, one in received.items()}
 
 
-def letter_about(yard: Yard, *about: str, seconds: float = 60) -> None:
+def letter_about(yard: Yard, *about: str, seconds: float = 180) -> None:
     """Wait until a dead letter says all of this."""
     until = time.monotonic() + seconds
     while not any(all(text in one["MessageBody"] for text in about) for one in letters(yard)):
