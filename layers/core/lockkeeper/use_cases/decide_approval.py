@@ -24,7 +24,7 @@ from lockkeeper.domain.release import Release
 from lockkeeper.domain.slack_press import Press
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.pinned import facts_of, iso
-from lockkeeper.use_cases.request_approval import STATES, rejected_by
+from lockkeeper.use_cases.request_approval import STATES, newest_question, rejected_by
 from lockkeeper.use_cases.settle_wait import deliver, failure
 
 
@@ -66,18 +66,17 @@ def decide_by_link(name: str, answer: Answer, comment: str, world: World) -> App
 def decide_by_principal(release_id: str, principal: str, answer: Answer, comment: str, world: World) -> ApprovalRequest:
     """Decide as the AWS identity that called; the newest open question of the release is meant."""
     world.ledger.get(release_id)
-    request = newest_question(release_id, world)
+    request = question_about(release_id, world)
     approver = approver_of_principal(request.approvers, principal)
     return decide(request, approver, answer, comment, "cli", world)
 
 
-def newest_question(release_id: str, world: World) -> ApprovalRequest:
-    """The open question of a release, else its last one; `RequestClosed` where nobody was asked."""
-    asked = [request for before in STATES if (request := world.ledger.request_of(release_id, before))]
-    if not asked:
+def question_about(release_id: str, world: World) -> ApprovalRequest:
+    """What a decision on a release is about, where it names no question; `RequestClosed` where nobody was asked."""
+    request = newest_question(release_id, world)
+    if request is None:
         raise RequestClosed(f"{release_id} waits for no decision", cure="see `lockkeeper show` for where it stands")
-    pending = [request for request in asked if request.status is RequestStatus.PENDING]
-    return (pending or asked)[-1]
+    return request
 
 
 def decide_by_slack(press: Press, world: World) -> ApprovalRequest:

@@ -14,7 +14,7 @@ from lockkeeper.domain.registration import Ignore, PackageHint
 from lockkeeper.domain.registry_status import PENDING, StatusSet, approver_of_profile, status_set
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import World
-from lockkeeper.use_cases.decide_approval import decide, newest_question
+from lockkeeper.use_cases.decide_approval import decide, question_about
 from lockkeeper.use_cases.pinned import pinned_policy
 from lockkeeper.use_cases.settle_wait import fail_wait
 from lockkeeper.use_cases.watch_production import STATE as WATCH
@@ -58,7 +58,7 @@ def _take(release: Release, change: StatusSet, world: World) -> str:
             raise DecisionRefused(f"{change.who} is no approver of this group")
         fail_wait(wait, ReleaseRejected(f"rejected by {approver.name} in the registry while it was watched"), world)
         return f"{approver.name} rejected it in its bake"
-    request = newest_question(release.release_id, world)
+    request = question_about(release.release_id, world)
     decided = decide(request, _known(request.approvers, change), change.answer, change.comment, "registry", world)
     last = decided.decisions[-1]
     missing = ", and more people must approve" if decided.status is RequestStatus.PENDING else ""

@@ -58,6 +58,14 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
     world.publisher.publish("Approval Requested", {**facts_of(release), "before": before, "approvers": asked})
 
 
+def newest_question(release_id: str, world: World) -> ApprovalRequest | None:
+    """The open question of a release, else its last one; None where nobody was asked."""
+    asked = [request for before in STATES if (request := world.ledger.request_of(release_id, before))]
+    pending = [request for request in asked if request.status is RequestStatus.PENDING]
+    newest = pending or asked
+    return newest[-1] if newest else None
+
+
 def _request(release: Release, policy: Policy, before: str, world: World) -> ApprovalRequest:
     approval = policy.approval
     now = world.clock.now()

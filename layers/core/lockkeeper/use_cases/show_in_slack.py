@@ -13,14 +13,13 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from lockkeeper.domain.approval import ApprovalRequest, RequestStatus
 from lockkeeper.domain.errors import SlackRefused
 from lockkeeper.domain.policy import SLACK_USER
 from lockkeeper.domain.slack_message import Standing, message_of, refusal_of
 from lockkeeper.ports import World
 from lockkeeper.ports_of_slack import Slack, SlackMessage
 from lockkeeper.use_cases.pinned import iso
-from lockkeeper.use_cases.request_approval import STATES
+from lockkeeper.use_cases.request_approval import newest_question
 
 TAKEN = timedelta(seconds=45)
 MOST_ROUNDS = 5
@@ -55,7 +54,7 @@ def whisper_refusal(detail: dict[str, Any], slack: Slack) -> None:
 
 def _write(message: SlackMessage, world: World, slack: Slack) -> None:
     release = world.ledger.get(message.release_id)
-    request = _newest_question(message.release_id, world)
+    request = newest_question(message.release_id, world)
     if not (message.posted or request or release.ended):
         return  # Slack calls nobody to a message that is changed: it is posted when there is somebody to call.
     champion = world.ledger.champion(release.model_package_group)
@@ -68,10 +67,3 @@ def _write(message: SlackMessage, world: World, slack: Slack) -> None:
     if posted is None or not slack.update(posted, shown):
         posted = slack.post(shown)
     world.ledger.slack_message_shows(message.release_id, posted, sha256)
-
-
-def _newest_question(release_id: str, world: World) -> ApprovalRequest | None:
-    asked = [request for before in STATES if (request := world.ledger.request_of(release_id, before))]
-    pending = [request for request in asked if request.status is RequestStatus.PENDING]
-    newest = pending or asked
-    return newest[-1] if newest else None

@@ -71,8 +71,7 @@ def members_of(whole: bytearray, most: int) -> Iterator[Member]:
                     yield Member(entry.filename, entry.file_size, _Guarded(file))
     except (
         zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
+        RuntimeError,  # Also what zipfile raises for a compression that it lacks.
         ValueError,
         struct.error,
         OSError,
