@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud import deploy
+from localcloud.fault_plan import FaultPlan
 from localcloud.slack_app import slack_parameters
 from tests.e2e import leftovers
 from tests.e2e.harness import Cloud, parameters_of
@@ -21,10 +22,16 @@ def tidy_cloud(
     joined_parameters: Mapping[str, Mapping[str, str]] | None = None,
     clock_scale: float = 120,
     slack: bool = False,
+    faults: bool = False,
     **parameters: str,
 ) -> Iterator[Cloud]:
-    """Lockkeeper on a laptop's AWS; it is an error when something is left: in an account at the end, or on this machine after it."""
+    """Lockkeeper on a laptop's AWS; it is an error when something is left: in an account at the end, or on this machine after it.
+
+    With `faults` its functions obey a fault plan, from their first call on: a schedule calls some before the stack is deployed.
+    """
     with watched(folder, clock_scale) as laptop:
+        if faults:
+            FaultPlan(laptop.running.run_folder)
         given = {**parameters_of(laptop.running), **parameters}
         if slack:
             given |= slack_parameters(laptop.running)

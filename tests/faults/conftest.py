@@ -23,5 +23,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     """The real template on a laptop's AWS of its own, where calls break as planned; what is left in it afterwards is an error."""
-    with tidy_cloud(tmp_path_factory.mktemp("local")) as cloud:
+    with tidy_cloud(tmp_path_factory.mktemp("local"), faults=True) as cloud:
         yield Yard(cloud, tmp_path_factory.mktemp("policies"))

@@ -50,7 +50,7 @@ def throttled(yard: Yard, group: str, number: int, operations: dict[str, list[st
 @pytest.fixture
 def patient_yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     """A laptop's AWS whose minutes last longer: the SDK backs off in real time, which must not outlast what is scaled."""
-    with tidy_cloud(tmp_path_factory.mktemp("patient"), clock_scale=12) as cloud:
+    with tidy_cloud(tmp_path_factory.mktemp("patient"), clock_scale=12, faults=True) as cloud:
         yield Yard(cloud, tmp_path_factory.mktemp("policies"))
 
 
