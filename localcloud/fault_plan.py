@@ -28,7 +28,8 @@ class Fault:
     """One way in which one function breaks.
 
     `function` is a physical name. `about` are texts that the invocation's event contains, all of them. `call` is the number of the call
-    within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) if one is named; 0 is any.
+    within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) and from `place` (as invocations
+    name it) where they are named; 0 is any.
     BEFORE and AFTER end the process; INSTEAD answers the request with `error` and `status`. It happens `times` times at most.
     """
 
@@ -41,6 +42,7 @@ class Fault:
     error: str = "ThrottlingException"
     status: int = 400
     times: int = 1
+    place: str = ""
 
 
 class FaultPlan:
@@ -84,7 +86,8 @@ class FaultPlan:
     def invocations(self) -> list[dict[str, Any]]:
         """Every invocation that was finished or cut.
 
-        Each has `function`, `request`, `event` (text), `calls` (operations in order), `faults` (names of those that it was meant
+        Each has `function`, `request`, `event` (text), `calls` (operations in order), `places` (where in the
+        code each was made), `faults` (names of those that it was meant
         by) and `cut` (such as `before 3`, else empty).
         """
         path = self.folder / INVOCATIONS

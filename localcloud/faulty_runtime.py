@@ -48,6 +48,7 @@ class Breaker:
         self._request_id = request_id
         self._event = event
         self._calls: list[str] = []
+        self._places: list[str] = []
         planned = json.loads((self._folder / "plan.json").read_text())
         self._faults = [
             one for one in planned if one["function"] == self._function and all(text in event for text in one["about"])
@@ -60,7 +61,8 @@ class Breaker:
             self._protocols[service] = model.service_model.resolved_protocol
             operation = f"{service}:{model.name}"
             self._calls.append(operation)
-            context["fault_call"] = (len(self._calls), self._calls.count(operation), operation)
+            self._places.append(place_of_call())
+            context["fault_call"] = len(self._calls)
         self._cut("before", context["fault_call"])
 
     def after_call(self, context: dict[str, Any], **_more: Any) -> None:
@@ -85,20 +87,28 @@ class Breaker:
             "request": self._request_id,
             "event": self._event,
             "calls": self._calls,
+            "places": self._places,
             "faults": [fault["name"] for fault in self._faults],
             "cut": cut,
         }
         with (self._folder / "invocations.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(line) + "\n")
 
-    def _cut(self, when: str, call: tuple[int, int, str]) -> None:
-        number, among_its_own, operation = call
+    def _cut(self, when: str, number: int) -> None:
+        operation = self._calls[number - 1]
         for fault in self._faults:
-            wanted = among_its_own if fault["operation"] == operation else number
-            meant = fault["when"] == when and fault["operation"] in ("", operation) and fault["call"] in (0, wanted)
+            meant = fault["when"] == when and fault["call"] in (0, self._number_for(fault, number))
             if meant and self._happens(fault, number, operation):
                 self.end(cut=f"{when} {number}")
                 os._exit(1)
+
+    def _number_for(self, fault: Fault, number: int) -> int:
+        """The how many-th call this is of those that a fault counts; -1 where it is none of them."""
+        calls = list(zip(self._calls, self._places, strict=True))[:number]
+        counted = [
+            fault["operation"] in ("", operation) and fault["place"] in ("", place) for operation, place in calls
+        ]
+        return sum(counted) if counted[-1] else -1
 
     def _happens(self, fault: Fault, number: int, operation: str) -> bool:
         """Whether the fault has a time left; several sandboxes of a function share what is left."""
@@ -111,6 +121,18 @@ class Breaker:
                 os.link(written, self._folder / "fired" / f"{fault['name']}.{time}")
                 return True
         return False
+
+
+def place_of_call() -> str:
+    """Where the project's code makes the call that is being made: `file:line` of each function on the way, the innermost first."""
+    frame, lines = sys._getframe(1), []
+    while frame is not None:
+        _, project, path = frame.f_code.co_filename.rpartition("/lockkeeper/")
+        line = f"{path}:{frame.f_lineno}"
+        if project and line not in lines:
+            lines.append(line)
+        frame = frame.f_back
+    return " < ".join(lines)
 
 
 def answer(url: str, protocol: str, fault: Fault) -> AWSResponse:

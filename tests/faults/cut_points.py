@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
 
 from localcloud.fault_plan import When
 from tests.faults.yard import Yard
 
-Point = tuple[str, int]
-"""A call of a function: its operation, and the how many-th of that operation in the invocation it is."""
+
+@dataclass(frozen=True, order=True)
+class Point:
+    """A call of a function, told by where in the code it is made; in a loop the first is one point, and all later ones another."""
+
+    operation: str
+    place: str
+    time: int
+    """1, or 2 for any later time."""
+
+    def __str__(self) -> str:
+        return f"{self.operation}, {'first' if self.time == 1 else 'later'} time at {self.place}"
 
 
 class Coverage:
@@ -19,22 +31,22 @@ class Coverage:
         self._calls: dict[str, set[Point]] = defaultdict(set)
         logical = {physical: name for name, physical in yard.functions.items()}
         for one in yard.plan.invocations():
-            name, calls = logical[one["function"]], one["calls"]
+            name, points = logical[one["function"]], points_of(one)
             if one["cut"]:
                 when, _, number = one["cut"].partition(" ")
-                self._cut[name].add((when, point(calls, int(number))))
+                self._cut[name].add((when, points[int(number) - 1]))
             elif not any(yard.plan.fired(fault) for fault in one["faults"]):
                 # A retry makes other calls than a first try.
-                self._calls[name] |= {point(calls, number) for number in range(1, len(calls) + 1)}
+                self._calls[name] |= set(points)
 
     def missing(self, *functions: str) -> list[str]:
         """Cut points that were not tried, and functions that were never seen at work."""
         unseen = [f"{name} was never called" for name in functions if not self._calls[name]]
         return unseen + [
-            f"{name} {when} {operation}, call {number}"
+            f"{name} {when} {point}"
             for when in (When.BEFORE, When.AFTER)
             for name in functions
-            for operation, number in self.untried(name, when)
+            for point in self.untried(name, when)
         ]
 
     def untried(self, function: str, when: When) -> list[Point]:
@@ -45,7 +57,7 @@ class Coverage:
         return sum(len(self._cut[name]) for name in functions)
 
 
-def point(calls: list[str], number: int) -> Point:
-    """The call of this number (from 1)."""
-    operation = calls[number - 1]
-    return operation, calls[:number].count(operation)
+def points_of(invocation: dict[str, Any]) -> list[Point]:
+    """The points of all calls of an invocation, in order."""
+    made = list(zip(invocation["calls"], invocation["places"], strict=True))
+    return [Point(*call, min(made[:number].count(call), 2)) for number, call in enumerate(made, 1)]

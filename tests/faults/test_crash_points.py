@@ -190,9 +190,10 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
         coverage, faults = Coverage(yard), []
         for function, target in yard.functions.items():
             untried = [point for point in coverage.untried(function, when) if (function, point) not in tried]
-            for operation, number in untried[:1]:
-                tried.add((function, (operation, number)))
-                faults.append(Fault(f"{group}.{day}.{function}", target, when, (group,), number, operation))
+            for point in untried[:1]:
+                tried.add((function, point))
+                where = {"operation": point.operation, "place": point.place}
+                faults.append(Fault(f"{group}.{day}.{function}", target, when, (group,), point.time, **where))
         yard.plan.add(*faults)
         problems += one_day(yard, group, 4 * day - 3)
         yard.plan.drop(f"{group}.")

@@ -35,6 +35,26 @@ def test_a_cut_ends_the_process_at_its_call_and_once(yard: Yard, when: When, cal
     assert calls == [CALLS[:made], CALLS]
 
 
+def test_a_cut_is_told_by_the_place_in_the_code_as_well(yard: Yard) -> None:
+    """Which a first, whole invocation has told."""
+    reap(yard, "never-placed-1")
+    (seen,) = [one for one in yard.plan.invocations() if "never-placed-1" in one["event"]]
+    asked, read = seen["places"]
+    assert asked.startswith("adapters/")
+    assert read.startswith("adapters/dynamodb/table.py:")
+    assert " < use_cases/reap_release.py:" in asked
+    target = yard.functions["ReapRelease"]
+    yard.plan.add(
+        Fault("never-placed-2", target, When.AFTER, ("never-placed",), 1, place=read),
+        Fault("never-placed-3", target, When.BEFORE, ("never-placed",), 2, place=read),
+    )
+    answer, calls = reap(yard, "never-placed-2")
+    assert answer["errorType"] == "Runtime.ExitError"
+    assert calls == [CALLS]
+    assert reap(yard, "never-placed-2")[1] == [CALLS, CALLS]
+    assert yard.plan.fired("never-placed-3") == []
+
+
 def refused(yard: Yard, name: str, error: str) -> None:
     target = yard.functions["ReapRelease"]
     yard.plan.add(Fault(name, target, When.INSTEAD, (name,), 0, "dynamodb:GetItem", error, 400, 5))
