@@ -81,7 +81,8 @@ def set_up(
         ending.callback(supervisor.stop, running)
         ending.enter_context(aws_client_of(running))
         stack = find_stack(DEFAULT_STACK)
-        stage = Stage(stack, running.mailbox, tuple(Account(one, root_of(one)) for one in account_ids(stack)))
+        accounts_of_stage = tuple(Account(one, root_of(one)) for one in account_ids(stack))
+        stage = Stage(stack, running.mailbox, accounts_of_stage, running.slack_url)
         for account in stage.accounts:
             stacks = account.session.client("cloudformation").describe_stacks()["Stacks"]
             found = ", ".join(f"{one['StackName']} {one['StackStatus']}" for one in stacks)

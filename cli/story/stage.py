@@ -35,11 +35,12 @@ class Account:
 
 @dataclass(frozen=True)
 class Stage:
-    """A deployed Lockkeeper, the accounts it works in, and the folder that holds a folder of mails for each address."""
+    """A deployed Lockkeeper, the accounts it works in, the folder that holds a folder of mails for each address, and Slack's stand-in."""
 
     stack: Stack
     mailbox: Path
     accounts: tuple[Account, ...]
+    slack_url: str
 
     @property
     def production(self) -> Account:

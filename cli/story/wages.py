@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
+import webbrowser
 from pathlib import Path
 from typing import Any
 
-from cli.story import letter, training
+from cli.story import channel, letter, training
 from cli.story.chapters import Book, Chapter
 from cli.story.second_look import second_look
 from cli.story.stage import Stage
@@ -25,6 +28,10 @@ YEAR_AFTER_TRAINING = 1979
 PIPELINE_STEPS = 3
 PIPELINE_SECONDS = 240
 STATE_SECONDS = 120
+PERSON_SECONDS = 1800
+SLACK_USER = "U0ADA0ADA"
+"""The approver's member id, as the policy says."""
+SEE_OTHER = 303
 NARROW, BIASED, SLOW, HOSTILE = 2, 3, 4, 5
 """The versions that the gates turn back: one that learned too little, one that learned what it must not, one that takes too
 long to answer, and one whose artifact would run a command where it is loaded."""
@@ -64,7 +71,7 @@ class WagesStory:
         self.train_version(BIASED, {"Reason": "sex and marriage and colour too", "Features": BIASED_FEATURES})
         self.turn_back(BIASED, "The bias gate turns version 3 back, which is more accurate", ["bias"])
         self.train_version(SLOW, {"Reason": "two thousand trees", "Estimator": "forest", "Trees": "2000"})
-        self.decide(SLOW)
+        self.decide_in_slack(SLOW)
         self.turn_back(SLOW, "The latency gate turns version 4 back, in staging", ["latency"])
         self.register_hostile()
         self.turn_back(HOSTILE, "The scan turns version 5 back, before anything has run it", ["artifact"])
@@ -133,22 +140,52 @@ class WagesStory:
             found = f"status {sorted(seen)}, {decided} decisions"
             chapter.check("opening the link three times", found, seen == {200} and decided == 0)
 
-    def decide(self, version: int = 1) -> None:
+    def decide(self) -> None:
         """The approver reads the page behind the link and presses a button, or a person at the keyboard does."""
-        with self.book.chapter(f"{APPROVER} approves version {version} for staging") as chapter:
-            asked = self.watch.until(self.release_id(version), is_in("awaiting-approval"), STATE_SECONDS)
-            chapter.check("release", told(asked), asked["status"] == "awaiting-approval")
-            _, link = letter.wait_for_link(self.stage.mailbox, MAIL_ADDRESS, f"version {version} ")
+        with self.book.chapter(f"{APPROVER} approves version 1 for staging, on the page behind the link") as chapter:
+            self.wait_for_decision_on(1, chapter)
+            _, link = letter.wait_for_link(self.stage.mailbox, MAIL_ADDRESS, "version 1 ")
             if self.interactive:
-                self.book.console.print(f"   Your turn: decide on {link}", soft_wrap=True)
+                self.hand_over(link)
             else:
                 answer = letter.press(letter.open_page(link), "approve", {"comment": COMMENT})
                 chapter.check("answer to the form", answer.status, answer.status in (200, 303))
-            timeout = 1800 if self.interactive else STATE_SECONDS
-            release = self.watch.until(self.release_id(version), lambda found: bool(found["approvals"]), timeout)
-            decision = release["approvals"][0]
-            said = f"{decision['approver']}: {decision['answer']} ({decision['channel']}): {decision['comment']}"
-            chapter.check("decision on record", said, decision["answer"] == "approve")
+            self.see_decision(1, chapter, "link")
+
+    def decide_in_slack(self, version: int) -> None:
+        """The approver reads the message in the channel and presses its button, or a person at the keyboard does."""
+        with self.book.chapter(f"{APPROVER} approves version {version} for staging, in Slack") as chapter:
+            self.wait_for_decision_on(version, chapter)
+            message = channel.wait_for_button(self.stage.slack_url, self.release_id(version))
+            chapter.check("message", message["text"], True)
+            if self.interactive:
+                self.hand_over(self.stage.slack_url)
+            else:
+                pressed = channel.press_button(self.stage.slack_url, message, SLACK_USER)
+                chapter.check("answer to the button", pressed, pressed == SEE_OTHER)
+            self.see_decision(version, chapter, "slack")
+            told_in_slack = channel.read_messages(self.stage.slack_url)
+            ours = [one for one in told_in_slack if one["ts"] == message["ts"]]
+            chapter.check("messages about it", len(ours), len(ours) == 1)
+
+    def wait_for_decision_on(self, version: int, chapter: Chapter) -> None:
+        """The version's release asks people."""
+        asked = self.watch.until(self.release_id(version), is_in("awaiting-approval"), STATE_SECONDS)
+        chapter.check("release", told(asked), asked["status"] == "awaiting-approval")
+
+    def hand_over(self, address: str) -> None:
+        """Whoever sits at the keyboard decides; a browser opens for them where there is one."""
+        how = "your browser shows it" if has_screen() and webbrowser.open(address) else "open it in a browser"
+        self.book.console.print(f"   Your turn, {how}: {address}", soft_wrap=True)
+
+    def see_decision(self, version: int, chapter: Chapter, usual: str) -> None:
+        """Somebody approved; unattended, in the channel that is usual."""
+        timeout = PERSON_SECONDS if self.interactive else STATE_SECONDS
+        release = self.watch.until(self.release_id(version), lambda found: bool(found["approvals"]), timeout)
+        decision = release["approvals"][0]
+        said = f"{decision['approver']}: {decision['answer']} ({decision['channel']}): {decision['comment']}"
+        expected = decision["answer"] == "approve" and (self.interactive or decision["channel"] == usual)
+        chapter.check("decision on record", said, expected)
 
     def test_in_staging(self) -> None:
         """The version serves in staging and answers recorded requests and held-out rows."""
@@ -267,6 +304,11 @@ class WagesStory:
             for account in self.stage.accounts
             for one in account.sagemaker.list_endpoints()["Endpoints"]
         )
+
+
+def has_screen() -> bool:
+    """Whether a browser could open a window here; without a screen one for terminals would take this terminal."""
+    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ))
 
 
 def is_in(*statuses: str) -> Any:
