@@ -21,6 +21,8 @@ from lockkeeper.domain.errors import (
     TryAgain,
     UnknownRelease,
 )
+from lockkeeper.domain.words import visible
+from markupsafe import Markup
 
 HTTP_STATUS: dict[type[LockkeeperError], int] = {
     LinkUnknown: 404,
@@ -49,8 +51,16 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+
+def shown(value: Any) -> Any:
+    """Every text of a page: markup is escaped after this, and what hides or turns a text around is made visible here."""
+    if isinstance(value, Markup):
+        return Markup(visible(str(value)))  # noqa: S704 (escaped already; a mark takes the place of single characters)
+    return visible(value) if isinstance(value, str) else value
+
+
 templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, undefined=StrictUndefined
+    loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, undefined=StrictUndefined, finalize=shown
 )
 templates.globals["must_approve"] = must_approve
 

@@ -6,9 +6,10 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from lockkeeper.bootstrap import world
 from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.entry import Event, logger, metrics
-from lockkeeper.use_cases.decide_approval import decide_by_link, decide_by_principal, open_link
+from lockkeeper.use_cases.decide_approval import decide_by_principal
 
-from functions.serve_web.answers import as_json, asked, caller_arn, page, refusal, submitted, submitted_json
+from functions.serve_web import approvals
+from functions.serve_web.answers import as_json, asked, caller_arn, refusal, submitted_json
 from functions.serve_web.slack import answer_slack
 
 app = APIGatewayHttpResolver()
@@ -16,19 +17,12 @@ app = APIGatewayHttpResolver()
 
 @app.get("/approvals/<link>")
 def show_approval(link: str) -> Response[str]:
-    question = open_link(link, world())
-    logger.append_keys(release_id=question.release.release_id)
-    return page("approval.html.j2", 200, question=question, decided=None)
+    return approvals.show(link, world())
 
 
 @app.post("/approvals/<link>")
 def decide_on_approval(link: str) -> Response[str]:
-    form = submitted(app.current_event)
-    question = open_link(link, world())
-    logger.append_keys(release_id=question.release.release_id)
-    decided = decide_by_link(link, asked(form.get("answer", "")), form.get("comment", ""), world())
-    logger.info("decided by link", answer=str(decided.decisions[-1].answer), approver=decided.decisions[-1].approver)
-    return page("approval.html.j2", 200, question=open_link(link, world()), decided=decided.decisions[-1])
+    return approvals.decide(link, app.current_event, world())
 
 
 @app.post("/api/releases/<release_id>/decision")

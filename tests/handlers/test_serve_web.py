@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.approval import Answer, link_digest
+from lockkeeper.domain.form_token import form_token
 from lockkeeper.domain.release import Status
+from lockkeeper.ports import Champion
 
 from tests.handlers.conftest import Logged, handler_of
-from tests.unit.harbour import GROUP, Harbour, policy_document, release_id
+from tests.unit.harbour import GROUP, Harbour, package_arn, policy_document, release_id
 
 ADA = "arn:aws:sts::111111111111:assumed-role/Ada/session"
 MARKUP = "<script>alert('x')</script>"
@@ -45,8 +48,17 @@ def serve(*parts: Any, **named: Any) -> dict[str, Any]:
     return handler_of("serve_web")(request(*parts, **named), None)  # type: ignore[no-any-return]
 
 
+def token_of(link: str) -> str:
+    """What the page's form has in it; nothing where it has no form."""
+    found = re.search(r'name="token" value="([0-9a-f]{64})"', serve("GET", f"/approvals/{link}")["body"])
+    return found[1] if found else ""
+
+
 def post(harbour: Harbour, body: str = "answer=approve", approver: str = "Ada", **named: Any) -> dict[str, Any]:
-    return serve("POST", f"/approvals/{harbour.link(approver)}", body, **named)
+    """Open the page as a browser does, and send its form; a page without one has had one once."""
+    link = harbour.link(approver)
+    token = token_of(link) or form_token(link, link_digest(link), harbour.release(1).pins.seals["judged"])
+    return serve("POST", f"/approvals/{link}", f"{body}&token={token}", **named)
 
 
 def decide(body: Any, caller: str = ADA) -> dict[str, Any]:
@@ -73,6 +85,42 @@ def test_the_page_shows_the_evidence_and_asks(asked: Harbour) -> None:
     ):
         assert part in answer["body"]
     assert '<form method="post">' in answer["body"]
+
+
+def test_the_page_holds_the_candidate_against_the_champion_and_names_the_way_back(harbour: Harbour) -> None:
+    harbour.promote(1, accuracy=0.75)
+    harbour.register(2, accuracy=0.8, told=False)
+    package = harbour.world.registry.packages[package_arn(2)]
+    package["CustomerMetadataProperties"]["reason"] = "drift of exp"
+    card = {"intended_uses": {"intended_uses": "Research on wages"}}
+    package["ModelCard"] = {"ModelCardContent": json.dumps(card), "ModelCardStatus": "Draft"}
+    harbour.tell_registry(2)
+    harbour.settle()
+    body = serve("GET", f"/approvals/{harbour.link()}")["body"]
+    row = re.search(r'<th scope="row">accuracy</th>(.*)</tr>', body)
+    assert row
+    assert re.findall("<td[^>]*>(.*?)</td>", row[1]) == ["0.8", "0.75", "&gt;= 0.7; &gt;= 0.74"]
+    champion = harbour.world.ledger.champion(GROUP)
+    assert champion
+    for part in (
+        champion.config_name,
+        champion.since,
+        "version 1",
+        "Research on wages",
+        "drift of exp",
+        "1 x ml.m5.large",
+    ):
+        assert part in body, part
+    headings = [int(level) for level in re.findall(r"<h(\d)", body)]
+    assert headings == [1, *[2] * (len(headings) - 1)]
+    assert set(re.findall(r'aria-labelledby="(\w+)"', body)) <= set(re.findall(r' id="(\w+)"', body))
+
+
+def test_a_champion_that_was_never_released_here_is_named_without_its_measures(harbour: Harbour) -> None:
+    harbour.register(2)
+    harbour.world.ledger.crown(Champion(GROUP, 1, "adopted", "wages", "by-hand", "2026-11-01T00:00:00.000Z"))
+    body = serve("GET", f"/approvals/{harbour.link()}")["body"]
+    assert "by-hand" in body
 
 
 def test_reading_a_hundred_times_changes_nothing(asked: Harbour) -> None:
@@ -114,8 +162,24 @@ def test_a_base64_body_is_read(asked: Harbour) -> None:
     "body", ["", "answer=maybe", "comment=x", "answer=APPROVE", "&".join(["a=1"] * 50), "\udcff%ff"]
 )
 def test_a_form_that_is_not_ours_is_400_and_changes_nothing(asked: Harbour, body: str) -> None:
-    event = request("POST", f"/approvals/{asked.link()}", body)
+    event = request("POST", f"/approvals/{asked.link()}", f"{body}&token={token_of(asked.link())}")
     assert handler_of("serve_web")(event, None)["statusCode"] == 400
+    assert asked.release(1).approvals == ()
+
+
+@pytest.mark.parametrize(
+    "token", ["", "&token=", "&token=0", f"&token={'0' * 64}", "&token=%ff%00", "&token=caf%C3%A9"]
+)
+def test_a_form_of_another_page_is_400_and_changes_nothing(asked: Harbour, token: str) -> None:
+    answer = serve("POST", f"/approvals/{asked.link()}", f"answer=approve{token}")
+    assert answer["statusCode"] == 400
+    assert "does not come from the page behind this link" in answer["body"]
+    assert asked.release(1).approvals == ()
+
+
+def test_the_form_of_somebody_elses_page_is_refused(asked: Harbour) -> None:
+    answer = serve("POST", f"/approvals/{asked.link()}", f"answer=approve&token={token_of(asked.link('Grace'))}")
+    assert answer["statusCode"] == 400
     assert asked.release(1).approvals == ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -13,7 +14,13 @@ from lockkeeper.bootstrap import AwsWorld, metered, world
 from lockkeeper.domain.errors import EventUnreadable, LockkeeperError, ReleaseStopped, TryAgain
 from lockkeeper.domain.events import shown
 
-logger = Logger(service="lockkeeper")
+
+def as_log_line(record: dict[str, Any]) -> str:
+    """JSON in ASCII: no name or comment ends a line of the log, or turns around what a reader of it sees."""
+    return json.dumps(record, default=str, separators=(",", ":"))
+
+
+logger = Logger(service="lockkeeper", json_serializer=as_log_line)
 metrics = Metrics(namespace="Lockkeeper", service="lockkeeper")
 
 Event = dict[str, Any]

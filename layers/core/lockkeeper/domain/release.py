@@ -112,6 +112,8 @@ class Release:
     author: str = ""
     weakened: tuple[str, ...] = ()
     """Rules of its policy that ask for less than those of the champion's, in words."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """What people are told beside the verdicts: texts by what they are about, and `latency` (`domain.about`)."""
     verdicts: tuple[Verdict, ...] = ()
     approvals: tuple[dict[str, Any], ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()

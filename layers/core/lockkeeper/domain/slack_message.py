@@ -15,6 +15,7 @@ from lockkeeper.domain.approval import Answer, ApprovalRequest, RequestStatus, a
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Outcome, Release, Status, Verdict
 from lockkeeper.domain.slack_press import APPROVE_ACTION, Shown
+from lockkeeper.domain.words import visible
 
 Block = dict[str, Any]
 
@@ -98,8 +99,8 @@ def refusal_of(reason: str, cure: str) -> dict[str, Any]:
 
 
 def escaped(text: str) -> str:
-    """`&`, `<` and `>` as entities: what is left mentions nobody, links nowhere and is no date."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """`&`, `<` and `>` as entities: what is left mentions nobody, links nowhere, is no date, and shows all of itself."""
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def plain(text: str, limit: int) -> Block:

@@ -18,7 +18,7 @@ from lockkeeper.domain.approval import (
     link_digest,
     permit,
 )
-from lockkeeper.domain.errors import AlreadyDecided, DecisionRefused, LinkUnknown, RequestClosed
+from lockkeeper.domain.errors import AlreadyDecided, DecisionRefused, LinkUnknown, RequestClosed, UnknownRelease
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.slack_press import Press
@@ -30,12 +30,15 @@ from lockkeeper.use_cases.settle_wait import deliver, failure
 
 @dataclass(frozen=True)
 class Question:
-    """What a personal link opens."""
+    """What a personal link opens; `link` is the digest of its name."""
 
+    link: str
     release: Release
     request: ApprovalRequest
     approver: Approver
     champion: Champion | None
+    champion_release: Release | None
+    """How the champion was judged; None where nothing serves, or what serves was never released here."""
 
 
 def open_link(name: str, world: World) -> Question:
@@ -54,7 +57,17 @@ def open_link(name: str, world: World) -> Question:
     if approver is None:
         raise LinkUnknown("this link's approver is not part of the request any more")
     release = world.ledger.get(link.release_id)
-    return Question(release, request, approver, world.ledger.champion(release.model_package_group))
+    champion = world.ledger.champion(release.model_package_group)
+    return Question(link.sha256, release, request, approver, champion, _release_of(champion, world))
+
+
+def _release_of(champion: Champion | None, world: World) -> Release | None:
+    if champion is None:
+        return None
+    try:
+        return world.ledger.get(champion.release_id)
+    except UnknownRelease:
+        return None
 
 
 def decide_by_link(name: str, answer: Answer, comment: str, world: World) -> ApprovalRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lockkeeper.domain.about import about_version
 from lockkeeper.domain.errors import GateFailed, GateInconclusive, Observed
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
@@ -25,9 +26,12 @@ CURES = {
 def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
     """Judge on what the registry and its reports say; a verdict that is not `passed` ends the release with every reason."""
     release = world.ledger.get(release_id)
-    world.ledger.record(release_id, "judging the candidate", "", stage="JudgeCandidate")
     policy = pinned_policy(release, world)
     description = current_description(release, world)
+    runs_on = policy.production.initial_instances, policy.production.instance_type
+    world.ledger.record(
+        release_id, "judging the candidate", "", stage="JudgeCandidate", about=about_version(description, *runs_on)
+    )
     evidence = gather_evidence(release, description, policy.gates, world)
     champion = champion_evidence(release.model_package_group, policy.gates, world)
     verdicts = (

@@ -15,7 +15,8 @@ from lockkeeper.domain.approval import (
     new_link_name,
 )
 from lockkeeper.domain.policy import Approver
-from lockkeeper.domain.release import Release
+from lockkeeper.domain.release import Outcome, Release
+from lockkeeper.domain.words import one_line
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.pinned import iso
 
@@ -79,19 +80,21 @@ def _subject(release: Release, before: str, reminder: bool) -> str:
 
 
 def _text(release: Release, letter: PersonalLetter, request: ApprovalRequest, reminder: bool, world: World) -> str:
-    lines = ["Reminder: you have not decided yet.", ""] if reminder else []
-    lines += [
-        f"{release.model_package_group} version {release.version} passed its gates and waits for a decision",
-        f"before it goes to {request.before}. Made by: {release.author or 'unknown'}. {must_approve(request)}.",
-        "",
-        *(f"  {verdict.verdict}: {verdict.gate}: {verdict.reason}" for verdict in release.verdicts),
-        *(f"  the policy asks for less than the champion's: {rule}" for rule in release.weakened),
-        "",
+    """What is asked, of whom and until when comes first; the link has a line of its own; people's words begin no line."""
+    until = f"{request.expires_at[:16].replace('T', ' ')} UTC"
+    who, title = one_line(letter.approver.name), f"{release.model_package_group} version {release.version}"
+    lines = [
+        f"{'Reminder: may' if reminder else 'May'} {title} go to {request.before}? You decide, {who}, until {until}."
     ]
+    lines += [one_line(f"Made by {release.author or 'somebody unknown'}; {must_approve(request)}."), ""]
     if world.web_url:
-        lines += ["Read and decide here (the link is yours alone, please do not forward it):", ""]
+        lines += ["Read and decide here. The link is yours alone, please do not forward it:", ""]
         lines += [f"{world.web_url}/approvals/{letter.secret}", ""]
     if letter.approver.aws_principal:
-        lines += [f"or run: lockkeeper approve {release.release_id} --comment '...'"]
-    lines += [f"The question expires at {request.expires_at[:16].replace('T', ' ')} UTC."]
+        lines += [f"Or run: lockkeeper approve {release.release_id} --comment '...' (or reject)", ""]
+    passed = sum(verdict.verdict is Outcome.PASSED for verdict in release.verdicts)
+    lines += [f"{passed} of {len(release.verdicts)} gates passed:"]
+    lines += [f"  {one.verdict}: {one_line(one.gate)}: {one_line(one.reason)}" for one in release.verdicts]
+    lines += [f"  the policy asks for less than the champion's: {one_line(rule)}" for rule in release.weakened]
+    lines += ["", f"Lockkeeper wrote this about release {release.release_id}. Nobody reads answers to it."]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from lockkeeper.domain.events import TOLD, Announcement, Unusable, announcement
+from lockkeeper.domain.words import one_line
 from lockkeeper.ports import World
 from lockkeeper.use_cases.show_in_slack import show_in_slack, whisper_refusal
 
@@ -45,5 +46,6 @@ def _broadcast_once(name: str, told: Announcement, world: World) -> None:
 def _broadcast(told: Announcement, world: World) -> None:
     detail = told.detail
     subject = f"{detail['model_package_group']} version {detail['version']}: {told.detail_type}"
-    lines = [subject, "", *(f"{key}: {detail[key]}" for key in sorted(detail))]
+    told_first = one_line(": ".join(part for part in (subject, str(detail.get("reason", ""))) if part))
+    lines = [told_first, "", *(f"{key}: {one_line(str(detail[key]))}" for key in sorted(detail))]
     world.mail.broadcast(subject, "\n".join(lines))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from lockkeeper.domain.about import about_latency
 from lockkeeper.domain.errors import EvidenceMissing
 from lockkeeper.domain.online.rows import Replayed, Row, labelled_rows
 from lockkeeper.domain.policy import ReplayJob, StagingTests
@@ -51,6 +52,9 @@ def test_staging(release_id: str, token: str, world: World) -> None:
     for kind, (judged, figures) in _probes(name, tests, cases, rows, world):
         verdicts += judged
         evidence[kind] = figures
+    if "latency" in evidence:
+        measured = {**release.about, **about_latency(evidence["latency"])}
+        world.ledger.record(release_id, "latency measured", _in_words(measured["latency"]), about=measured)
     if tests.replay and isinstance(job, ReplayJob):
         start_replay(release, tests.replay, job, suite, (tuple(verdicts), evidence), token, world)
         return
@@ -74,6 +78,10 @@ def _probes(
     if tests.safety:
         suite = _text(tests.safety.suite, world)
         yield "safety", measure_safety(endpoint, suite, tests.safety, requests, world.staging, world.search)
+
+
+def _in_words(latency: dict[str, Any]) -> str:
+    return f"p50 {latency['p50']:.4g} ms, p95 {latency['p95']:.4g} ms of {latency['requests']} requests"
 
 
 def _contract(endpoint: str, cases: tuple[ContractCase, ...], world: World) -> Verdict:

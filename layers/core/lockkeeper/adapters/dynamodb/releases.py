@@ -159,6 +159,7 @@ def _release(item: Item) -> Release:
         execution_arn=item["execution_arn"],
         author=item["author"],
         weakened=tuple(item.get("weakened", {}).get("items", ())),
+        about=item.get("about", {}),
         verdicts=tuple(
             Verdict(**{**verdict, "verdict": Outcome(verdict["verdict"])}) for verdict in item["verdicts"]["items"]
         ),
