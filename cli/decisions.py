@@ -1,4 +1,4 @@
-"""A decision under the caller's AWS identity: one signed request to the route that wants AWS_IAM."""
+"""What a person asks for under their AWS identity: one signed request to a route that wants AWS_IAM."""
 
 from __future__ import annotations
 
@@ -30,13 +30,25 @@ def decide(stack: Stack, release_id: str, answer: Answer, comment: str) -> dict[
     Raises:
         CommandRefused: the decision was not taken; message and cure are the API's.
     """
-    url = f"{stack.outputs['WebUrl'].rstrip('/')}/api/releases/{quote(release_id, safe='')}/decision"
-    request = AWSRequest(
-        "POST",
-        url,
-        data=json.dumps({"answer": str(answer), "comment": comment}).encode(),
-        headers={"Content-Type": "application/json", "Accept": "application/json"},
-    )
+    return _post(stack, release_id, "decision", {"answer": str(answer), "comment": comment})
+
+
+def revoke(stack: Stack, release_id: str, approver: str) -> dict[str, Any]:
+    """Make the links of an approver void, or of all where the name is empty.
+
+    Returns:
+        The API's answer: `release_id`, `before`, `revoked` (names), `by`, `at`, and `next_reminder` (a time; empty for none).
+
+    Raises:
+        CommandRefused: nothing was revoked; message and cure are the API's.
+    """
+    return _post(stack, release_id, "revoke", {"approver": approver})
+
+
+def _post(stack: Stack, release_id: str, what: str, body: dict[str, str]) -> dict[str, Any]:
+    url = f"{stack.outputs['WebUrl'].rstrip('/')}/api/releases/{quote(release_id, safe='')}/{what}"
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    request = AWSRequest("POST", url, data=json.dumps(body).encode(), headers=headers)
     _sign(request, stack)
     web = URLLib3Session(timeout=TIMEOUT_SECONDS, verify=_trusted(stack), proxies=get_environ_proxies(url))
     response = web.send(request.prepare())

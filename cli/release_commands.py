@@ -1,4 +1,4 @@
-"""`lockkeeper releases`, `show`, `approve` and `reject`."""
+"""`lockkeeper releases`, `show`, `approve`, `reject` and `revoke`."""
 
 from __future__ import annotations
 
@@ -74,6 +74,29 @@ def reject(release_name: ReleaseName, comment: Comment, stack_name: StackName = 
     from lockkeeper.domain.approval import Answer
 
     _decide(release_name, Answer.REJECT, comment, stack_name)
+
+
+@app.command()
+def revoke(
+    release_name: ReleaseName,
+    approver: Annotated[str, typer.Option("--approver", help="Whose links; everybody's where nobody is named.")] = "",
+    stack_name: StackName = DEFAULT_STACK,
+) -> None:
+    """Make personal links of a release void, as the AWS identity that runs this: one of the policy's approvers."""
+    from cli.decisions import revoke as revoke_links
+    from cli.stack import find_stack
+    from cli.terminal import console, plain
+
+    stack = find_stack(stack_name)
+    revoked = revoke_links(stack, release_id_of(release_name, stack), approver)
+    console().print(plain(f"The links of {', '.join(revoked['revoked'])} to {revoked['release_id']} are void.", "bold"))
+    due = revoked["next_reminder"]
+    anew = (
+        f"The next reminder, at {due[:16].replace('T', ' ')} UTC, has new ones."
+        if due
+        else "No reminder comes any more."
+    )
+    console().print(plain(anew))
 
 
 def release_id_of(release_name: str, stack: Stack) -> str:

@@ -12,6 +12,7 @@ from lockkeeper.domain.approval import Answer, must_approve
 from lockkeeper.domain.errors import (
     AlreadyDecided,
     DecisionRefused,
+    LinkRevoked,
     LinkUnknown,
     LockkeeperError,
     NotFromSlack,
@@ -22,7 +23,6 @@ from lockkeeper.domain.errors import (
     UnknownRelease,
 )
 from lockkeeper.domain.words import visible
-from markupsafe import Markup
 
 HTTP_STATUS: dict[type[LockkeeperError], int] = {
     LinkUnknown: 404,
@@ -32,6 +32,7 @@ HTTP_STATUS: dict[type[LockkeeperError], int] = {
     RequestRepeated: 409,
     AlreadyDecided: 409,
     RequestClosed: 410,
+    LinkRevoked: 410,
     TryAgain: 503,
 }
 TITLES = {
@@ -54,9 +55,8 @@ HEADERS = {
 
 def shown(value: Any) -> Any:
     """Every text of a page: markup is escaped after this, and what hides or turns a text around is made visible here."""
-    if isinstance(value, Markup):
-        return Markup(visible(str(value)))  # noqa: S704 (escaped already; a mark takes the place of single characters)
-    return visible(value) if isinstance(value, str) else value
+    # What is escaped already is a text of a class of its own, and stays one.
+    return type(value)(visible(str(value))) if type(value) is str or hasattr(value, "__html__") else value
 
 
 templates = Environment(
@@ -94,7 +94,8 @@ def problem(error: LockkeeperError) -> Response[str]:
 
 def problem_page(error: LockkeeperError) -> Response[str]:
     status = HTTP_STATUS.get(type(error), 400)
-    return page("problem.html.j2", status, title=TITLES[status], message=error.message, cure=error.cure)
+    title = "This link was revoked" if isinstance(error, LinkRevoked) else TITLES[status]
+    return page("problem.html.j2", status, title=title, message=error.message, cure=error.cure)
 
 
 def submitted(event: APIGatewayProxyEventV2) -> dict[str, str]:

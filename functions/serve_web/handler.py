@@ -1,4 +1,4 @@
-"""Approval pages by personal link, the decision route for AWS identities, and Slack's button. Reading never decides: only POST does."""
+"""Approval pages by personal link, routes for AWS identities, and Slack's button. Reading never decides: only POST does."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from lockkeeper.bootstrap import world
 from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.entry import Event, logger, metrics
-from lockkeeper.use_cases.decide_approval import decide_by_principal
 
-from functions.serve_web import approvals
-from functions.serve_web.answers import as_json, asked, caller_arn, refusal, submitted_json
+from functions.serve_web import approvals, callers
+from functions.serve_web.answers import refusal
 from functions.serve_web.slack import answer_slack
 
 app = APIGatewayHttpResolver()
@@ -27,12 +26,12 @@ def decide_on_approval(link: str) -> Response[str]:
 
 @app.post("/api/releases/<release_id>/decision")
 def decide_by_caller(release_id: str) -> Response[str]:
-    logger.append_keys(release_id=release_id)
-    body = submitted_json(app.current_event)
-    answer, principal = asked(str(body.get("answer", ""))), caller_arn(app.current_event)
-    decided = decide_by_principal(release_id, principal, answer, str(body.get("comment", "")), world())
-    logger.info("decided by caller", answer=str(answer), approver=decided.decisions[-1].approver)
-    return as_json(200, {"release_id": release_id, "status": str(decided.status), **decided.decisions[-1].to_json()})
+    return callers.decide(release_id, app.current_event, world())
+
+
+@app.post("/api/releases/<release_id>/revoke")
+def revoke_by_caller(release_id: str) -> Response[str]:
+    return callers.revoke(release_id, app.current_event, world())
 
 
 @app.post("/slack/interactions")

@@ -146,7 +146,7 @@ def _mrkdwn(blocks: Any) -> Iterator[dict[str, Any]]:
 def letter_of(text: str) -> tuple[str, str]:
     """A letter, with its secret taken out: that is another each time."""
     world, question = InMemoryWorld(), question_of(text)
-    letters = letters_about("wages-v1-a1", replace(question.request, decisions=()))
+    letters = letters_about("wages-v1-a1", replace(question.request, decisions=()), NOW)
     post(letters, question.release, question.request, world)
     (mail,) = world.mail.letters
     return mail.subject, mail.text.replace(letters[0].secret, "SECRET")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from lockkeeper.adapters.in_memory.messages import BEGINNING
-from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, PersonalLink, RequestStatus, grant
+from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, PersonalLink, RequestStatus, grant, revoke
 from lockkeeper.domain.errors import UnknownRelease
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.policy import Approver
@@ -301,6 +301,18 @@ def test_a_decision_whose_wait_has_ended_is_not_written(ledger: Ledger) -> None:
     assert not ledger.decide(REQUEST, grant(REQUEST, decision("Ada"), NOW), replace(WAIT, settled=True, result={}))
     assert ledger.request_of("wages-v1-a1", "staging") == REQUEST
     assert ledger.get("wages-v1-a1").approvals == ()
+
+
+def test_a_decision_on_what_was_read_before_a_revocation_is_not_written(ledger: Ledger) -> None:
+    ledger.open(FIRST)
+    ledger.ask(REQUEST, [])
+    void = revoke(REQUEST, "Ada", "Grace", NOW)
+    assert ledger.decide(REQUEST, void, None)
+    assert ledger.request_of("wages-v1-a1", "staging") == void
+    assert not ledger.decide(REQUEST, grant(REQUEST, decision("Ada"), NOW), None)
+    assert not ledger.ask(REQUEST, []), "whoever asks again has not seen it"
+    assert ledger.decide(void, grant(void, decision("Grace"), NOW), None)
+    assert [one["approver"] for one in ledger.get("wages-v1-a1").approvals] == ["Grace"]
 
 
 def test_decisions_of_a_quorum_are_kept_in_order(ledger: Ledger) -> None:

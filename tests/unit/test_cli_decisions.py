@@ -131,3 +131,24 @@ def test_a_decision_without_a_comment_is_a_usage_error(stack: Stack, api: Api, c
 def test_a_name_that_is_no_release_cannot_reach_another_route(stack: Stack, api: Api) -> None:
     runner.invoke(app, ["approve", "..%2f?x#y", "--comment", "fine"])
     assert api.sent[0].url == f"{WEB_URL}/api/releases/..%252f%3Fx%23y/decision"
+
+
+REVOKED = {"release_id": "wages-v2-a1", "before": "staging", "revoked": ["Ada", "Grace"], "by": "Ada", "at": "2026"}
+
+
+def test_links_are_revoked_at_the_route_of_the_release(stack: Stack, api: Api) -> None:
+    api.answer(200, {**REVOKED, "next_reminder": "2026-11-27T10:00:00.000Z"})
+    result = runner.invoke(app, ["revoke", "wages-v2-a1"])
+    assert result.stdout == (
+        "The links of Ada, Grace to wages-v2-a1 are void.\nThe next reminder, at 2026-11-27 10:00 UTC, has new ones.\n"
+    )
+    (sent,) = api.sent
+    assert sent.url == f"{WEB_URL}/api/releases/wages-v2-a1/revoke"
+    assert json.loads(sent.body) == {"approver": ""}
+
+
+def test_the_links_of_one_person_are_revoked_by_name(stack: Stack, api: Api) -> None:
+    api.answer(200, {**REVOKED, "revoked": ["Grace"], "next_reminder": ""})
+    result = runner.invoke(app, ["revoke", "wages-v2-a1", "--approver", "Grace"])
+    assert "No reminder comes any more" in result.stdout
+    assert json.loads(api.sent[0].body) == {"approver": "Grace"}

@@ -195,7 +195,7 @@ class Ledger(SlackMessages, Protocol):
     def link(self, sha256: str) -> PersonalLink | None: ...
 
     def decide(self, before: ApprovalRequest, after: ApprovalRequest, wait: Wait | None) -> bool:
-        """Write a decision; when it ends the request, settle `wait` in the same transaction. False: somebody was faster."""
+        """Write a decision, or void links; what ends the request settles `wait` in the same transaction. False: somebody was faster."""
         ...
 
     def close_requests(self, release_id: str) -> None:

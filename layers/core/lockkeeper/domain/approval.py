@@ -50,6 +50,18 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Revocation:
+    """From `at` on (ISO 8601), no link that was sent to this approver until then is good any more."""
+
+    approver: str
+    by: str
+    at: str
+
+    def to_json(self) -> dict[str, str]:
+        return {"approver": self.approver, "by": self.by, "at": self.at}
+
+
+@dataclass(frozen=True)
 class ApprovalRequest:
     """A question put to people: bound to the release's pins and to the seal it was asked with."""
 
@@ -66,6 +78,12 @@ class ApprovalRequest:
     one_of_each: tuple[str, ...] = ()
     remind_every: int = 0
     """Seconds between two reminders; 0 for none."""
+    revoked: tuple[Revocation, ...] = ()
+
+    @property
+    def revision(self) -> int:
+        """Counts what was written about the question: whoever decides on what they read notices a revocation, too."""
+        return len(self.decisions) + len(self.revoked)
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,8 @@ class PersonalLink:
     approver: str
     expires_at: str
     seal: str
+    issued_at: str = ""
+    """Empty for links of the previous minor version: they are older than any revocation."""
 
 
 def new_link_name() -> str:
@@ -125,8 +145,7 @@ def role_arn_of_session(arn: str) -> str:
 def permit(request: ApprovalRequest, approver: Approver | None) -> Approver:
     """May this person decide on this request? Returns the approver or raises `NotPermitted` with the reason."""
     if approver is None:
-        names = ", ".join(known.name for known in request.approvers)
-        raise NotPermitted("you are no approver of this release", cure=f"ask one of: {names}")
+        raise _no_approver(request)
     if is_author(approver, request.author):
         raise NotPermitted(
             f"{approver.name} made this version and may not decide on it", cure="ask another approver of the policy"
@@ -134,6 +153,41 @@ def permit(request: ApprovalRequest, approver: Approver | None) -> Approver:
     if any(decision.approver == approver.name for decision in request.decisions):
         raise AlreadyDecided(f"{approver.name} has decided already", cure="a decision cannot be changed")
     return approver
+
+
+def _no_approver(request: ApprovalRequest) -> NotPermitted:
+    names = ", ".join(known.name for known in request.approvers)
+    return NotPermitted("you are no approver of this release", cure=f"ask one of: {names}")
+
+
+def revocation_of(request: ApprovalRequest, link: PersonalLink) -> Revocation | None:
+    """What made a link void; None while it is good."""
+    voids = (one for one in request.revoked if one.approver == link.approver and link.issued_at <= one.at)
+    return next(voids, None)
+
+
+def permit_revoking(request: ApprovalRequest, approver: Approver | None) -> Approver:
+    """May this person make links void, their own or others'? Every approver may, but for who made the version.
+
+    It gives nobody a decision and takes none for good: a reminder brings a new link. Whoever wants a version to pass must not
+    keep others from rejecting it.
+    """
+    if approver is None:
+        raise _no_approver(request)
+    if is_author(approver, request.author):
+        raise NotPermitted(f"{approver.name} made this version and may not revoke the links of those who decide on it")
+    return approver
+
+
+def revoke(request: ApprovalRequest, whose: str, by: str, now: str) -> ApprovalRequest:
+    """Make the links of one approver void, or of all where `whose` is empty."""
+    if request.status is not RequestStatus.PENDING or now >= request.expires_at:
+        raise RequestClosed(f"the question about {request.release_id} is closed, and so are its links")
+    names = [approver.name for approver in request.approvers]
+    if whose and whose not in names:
+        raise NotPermitted(f"{whose} is no approver of this release", cure=f"name one of: {', '.join(names)}")
+    void = [name for name in names if whose in ("", name)]
+    return replace(request, revoked=(*request.revoked, *(Revocation(name, by, now) for name in void)))
 
 
 def is_author(approver: Approver, author: str) -> bool:
@@ -225,6 +279,6 @@ def needs_people(approval: Approval, before: str) -> bool:
 
 
 def clean_comment(comment: str) -> str:
-    """A comment as it is kept: control characters dropped, at most 1,024 characters."""
-    printable = "".join(character for character in comment if character.isprintable() or character in "\n\t")
-    return printable.strip()[:MAX_COMMENT]
+    """A comment as it is kept: control characters dropped, at most 1,024 characters; an ellipsis says that more was written."""
+    printable = "".join(character for character in comment if character.isprintable() or character in "\n\t").strip()
+    return printable if len(printable) <= MAX_COMMENT else f"{printable[: MAX_COMMENT - 1]}…"

@@ -127,6 +127,10 @@ class LinkUnknown(DecisionRefused):
     """No such approval link."""
 
 
+class LinkRevoked(DecisionRefused):
+    """An approval link that somebody made void."""
+
+
 class NotFromSlack(DecisionRefused):
     """A request that Slack has not signed for this app, or signed more than five minutes away from now."""
 

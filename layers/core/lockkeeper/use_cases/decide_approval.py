@@ -17,12 +17,21 @@ from lockkeeper.domain.approval import (
     grant,
     link_digest,
     permit,
+    revocation_of,
 )
-from lockkeeper.domain.errors import AlreadyDecided, DecisionRefused, LinkUnknown, RequestClosed, UnknownRelease
+from lockkeeper.domain.errors import (
+    AlreadyDecided,
+    DecisionRefused,
+    LinkRevoked,
+    LinkUnknown,
+    RequestClosed,
+    UnknownRelease,
+)
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.slack_press import Press
 from lockkeeper.ports import Champion, World
+from lockkeeper.use_cases.letters import next_reminder
 from lockkeeper.use_cases.pinned import facts_of, iso
 from lockkeeper.use_cases.request_approval import STATES, newest_question, rejected_by
 from lockkeeper.use_cases.settle_wait import deliver, failure
@@ -53,12 +62,23 @@ def open_link(name: str, world: World) -> Question:
         raise LinkUnknown(
             "this link is about earlier evidence; people were asked anew since", cure="open the newest mail about it"
         )
+    if void := revocation_of(request, link):
+        raise LinkRevoked(
+            f"{void.by} revoked this link at {void.at[:16].replace('T', ' ')} UTC", cure=_other_ways(request, world)
+        )
     approver = approver_named(request.approvers, link.approver)
     if approver is None:
         raise LinkUnknown("this link's approver is not part of the request any more")
     release = world.ledger.get(link.release_id)
     champion = world.ledger.champion(release.model_package_group)
     return Question(link.sha256, release, request, approver, champion, _release_of(champion, world))
+
+
+def _other_ways(request: ApprovalRequest, world: World) -> str:
+    """How to decide without a link that was revoked."""
+    due = next_reminder(request, world)
+    anew = f"wait for the next reminder, at {due[:16].replace('T', ' ')} UTC, which has a new link, or " if due else ""
+    return f"{anew}decide with `lockkeeper approve {request.release_id}` or in Studio or Slack, where the policy knows you there"
 
 
 def _release_of(champion: Champion | None, world: World) -> Release | None:

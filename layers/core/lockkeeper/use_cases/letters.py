@@ -33,7 +33,7 @@ class PersonalLetter:
     link: PersonalLink
 
 
-def letters_about(release_id: str, request: ApprovalRequest) -> list[PersonalLetter]:
+def letters_about(release_id: str, request: ApprovalRequest, issued_at: str) -> list[PersonalLetter]:
     """A letter with a new link for everybody who is asked, has an address and has not decided yet."""
     decided = {decision.approver for decision in request.decisions}
     letters = []
@@ -41,7 +41,9 @@ def letters_about(release_id: str, request: ApprovalRequest) -> list[PersonalLet
         if approver.email and approver.name not in decided:
             secret = new_link_name()
             digest = link_digest(secret)
-            link = PersonalLink(digest, release_id, request.before, approver.name, request.expires_at, request.seal)
+            link = PersonalLink(
+                digest, release_id, request.before, approver.name, request.expires_at, request.seal, issued_at
+            )
             letters.append(PersonalLetter(approver, secret, link))
     return letters
 
@@ -64,14 +66,26 @@ def remind(wait: Wait, world: World) -> list[str]:
     if request is None or request.status is not RequestStatus.PENDING or not request.remind_every:
         return []
     now, seen = world.clock.now(), world.ledger.reminded_at(wait.release_id, request.before)
-    due = datetime.fromisoformat(max(seen, request.requested_at)) + timedelta(seconds=request.remind_every)
-    letters = letters_about(wait.release_id, request)
+    due = _due(request, seen)
+    letters = letters_about(wait.release_id, request, iso(now))
     if not letters or not due <= now < datetime.fromisoformat(request.expires_at):
         return []
     if not world.ledger.remind(request, seen, iso(now), [letter.link for letter in letters]):
         return []
     post(letters, world.ledger.get(wait.release_id), request, world, reminder=True)
     return [letter.approver.name for letter in letters]
+
+
+def next_reminder(request: ApprovalRequest, world: World) -> str:
+    """When those who have not decided get the next letter, with a new link (ISO 8601); empty where the question ends before."""
+    if not request.remind_every:
+        return ""
+    due = iso(_due(request, world.ledger.reminded_at(request.release_id, request.before)))
+    return due if due < request.expires_at else ""
+
+
+def _due(request: ApprovalRequest, seen: str) -> datetime:
+    return datetime.fromisoformat(max(seen, request.requested_at)) + timedelta(seconds=request.remind_every)
 
 
 def _subject(release: Release, before: str, reminder: bool) -> str:

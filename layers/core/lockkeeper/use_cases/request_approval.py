@@ -38,7 +38,7 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         complete_own_wait(wait, {}, world)
         return
     request = _with_earlier_answers(_request(release, policy, before, world), world)
-    letters = letters_about(release_id, request)
+    letters = letters_about(release_id, request, iso(world.clock.now()))
     world.ledger.store_wait(wait)
     if request.status is not RequestStatus.PENDING:
         _answered_before(request, wait, world)
@@ -88,7 +88,7 @@ def _with_earlier_answers(request: ApprovalRequest, world: World) -> ApprovalReq
     earlier = world.ledger.request_of(request.release_id, request.before)
     if earlier is None or earlier.seal != request.seal:
         return request
-    return replace(request, status=earlier.status, decisions=earlier.decisions)
+    return replace(request, status=earlier.status, decisions=earlier.decisions, revoked=earlier.revoked)
 
 
 def _answered_before(request: ApprovalRequest, wait: Wait, world: World) -> None:

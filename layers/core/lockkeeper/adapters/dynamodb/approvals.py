@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 
 from lockkeeper.adapters.dynamodb.table import Item
 from lockkeeper.adapters.dynamodb.waits import Waits
-from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, PersonalLink, RequestStatus
+from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, PersonalLink, RequestStatus, Revocation
 from lockkeeper.domain.policy import Approver
 from lockkeeper.ports import Wait
 
@@ -16,9 +16,9 @@ class Approvals(Waits):
 
     def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> bool:
         kept = self.table.put(
-            {**_keys(request.release_id, request.before), **_plain(request)},
+            _item(request),
             "attribute_not_exists(pk) OR #revision = :seen OR #seal <> :seal",
-            seen=len(request.decisions),
+            seen=request.revision,
             seal=request.seal,
         )
         if kept:
@@ -53,16 +53,8 @@ class Approvals(Waits):
         return PersonalLink(**{field.name: item.get(field.name, "") for field in fields(PersonalLink)})
 
     def decide(self, before: ApprovalRequest, after: ApprovalRequest, wait: Wait | None) -> bool:
-        record = {**_plain(after), "revision": len(after.decisions)}
         requests = [
-            {
-                "Put": self.table.put_request(
-                    {**_keys(after.release_id, after.before), **record},
-                    "#status = :pending AND #revision = :seen",
-                    pending=str(RequestStatus.PENDING),
-                    seen=len(before.decisions),
-                )
-            },
+            {"Put": self.table.put_request(_item(after), UNCHANGED, **_seen(before))},
             {
                 "Update": self.table.update_request(
                     f"RELEASE#{after.release_id}",
@@ -95,12 +87,18 @@ class Approvals(Waits):
             )
 
 
-def _keys(release_id: str, before: str) -> Item:
-    return {"pk": f"RELEASE#{release_id}", "sk": f"APPROVAL#{before}"}
+UNCHANGED = "#status = :pending AND #revision = :seen"
+"""What is written over a question that was read: nobody decided, closed it or made links void since."""
 
 
-def _plain(request: ApprovalRequest) -> Item:
+def _seen(request: ApprovalRequest) -> Item:
+    return {"pending": str(RequestStatus.PENDING), "seen": request.revision}
+
+
+def _item(request: ApprovalRequest) -> Item:
     return {
+        "pk": f"RELEASE#{request.release_id}",
+        "sk": f"APPROVAL#{request.before}",
         "release_id": request.release_id,
         "before": request.before,
         "seal": request.seal,
@@ -113,7 +111,8 @@ def _plain(request: ApprovalRequest) -> Item:
         "decisions": {"items": [decision.to_json() for decision in request.decisions]},
         "one_of_each": {"items": list(request.one_of_each)},
         "remind_every": request.remind_every,
-        "revision": len(request.decisions),
+        "revoked": {"items": [one.to_json() for one in request.revoked]},
+        "revision": request.revision,
     }
 
 
@@ -134,4 +133,5 @@ def _request(item: Item) -> ApprovalRequest:
         ),
         one_of_each=tuple(item.get("one_of_each", {"items": []})["items"]),
         remind_every=item.get("remind_every", 0),
+        revoked=tuple(Revocation(**one) for one in item.get("revoked", {"items": []})["items"]),
     )

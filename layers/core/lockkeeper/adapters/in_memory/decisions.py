@@ -75,7 +75,7 @@ class Decisions:
     def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> bool:
         with self.writing:
             earlier = self._requests.get((request.release_id, request.before))
-            if earlier and earlier.seal == request.seal and len(earlier.decisions) != len(request.decisions):
+            if earlier and earlier.seal == request.seal and earlier.revision != request.revision:
                 return False
             self._requests[request.release_id, request.before] = request
             self._links.update({link.sha256: link for link in links})
@@ -105,9 +105,7 @@ class Decisions:
     def decide(self, before: ApprovalRequest, after: ApprovalRequest, wait: Wait | None) -> bool:
         place = (after.release_id, after.before)
         with self.writing:
-            stored = self._requests.get(place)
-            pending = stored is not None and stored.status is RequestStatus.PENDING
-            if stored is None or not pending or len(stored.decisions) != len(before.decisions):
+            if not self._is_unchanged(before):
                 return False
             if after.release_id not in self.by_id or (wait is not None and not self.settle_wait(wait, wait.result)):
                 return False
@@ -117,6 +115,10 @@ class Decisions:
             these = tuple({"before": after.before, **one.to_json()} for one in after.decisions)
             self.by_id[after.release_id] = replace(release, approvals=(*others, *these))
         return True
+
+    def _is_unchanged(self, seen: ApprovalRequest) -> bool:
+        stored = self._requests.get((seen.release_id, seen.before))
+        return stored is not None and stored.status is RequestStatus.PENDING and stored.revision == seen.revision
 
     def close_requests(self, release_id: str) -> None:
         with self.writing:
