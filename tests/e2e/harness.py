@@ -107,7 +107,7 @@ class Cloud:
         found = self.client("dynamodb").get_item(TableName=self.outputs["TableName"], Key=key, ConsistentRead=True)
         return str(found["Item"]["status"]["S"]) if "Item" in found else "not opened"
 
-    def wait_for(self, release_id: str, *statuses: str, seconds: float = 60) -> dict[str, Any]:
+    def wait_for(self, release_id: str, *statuses: str, seconds: float = 180) -> dict[str, Any]:
         """The release once it has one of these statuses (default: any in which it has ended)."""
         wanted, until = set(statuses) or ENDED, time.monotonic() + seconds
         status = "not opened"
@@ -129,7 +129,7 @@ class Cloud:
         client = self.client("stepfunctions")
         client.stop_execution(executionArn=self.execution_arn(release_id), cause="stopped by hand")
 
-    def ended_execution(self, release_id: str, seconds: float = 20) -> dict[str, Any]:
+    def ended_execution(self, release_id: str, seconds: float = 60) -> dict[str, Any]:
         """The release's execution once it has ended, with its history under `events`."""
         client, until = self.client("stepfunctions"), time.monotonic() + seconds
         arn = self.execution_arn(release_id)

@@ -42,7 +42,7 @@ class Gate:
         for number in numbers:
             (self.folder / f"go-{number}").touch()
 
-    def reached(self, number: int, seconds: float = 90) -> None:
+    def reached(self, number: int, seconds: float = 300) -> None:
         """Wait until this start waits at the gate."""
         until = time.monotonic() + seconds
         while not (self.folder / f"started-{number}").exists():

@@ -27,7 +27,7 @@ def swallow(yard: Yard, name: str, function: str, *about: str) -> Fault:
     return fault
 
 
-def lost(yard: Yard, fault: Fault, *telling: str, seconds: float = 180) -> None:
+def lost(yard: Yard, fault: Fault, *telling: str, seconds: float = 300) -> None:
     """Wait until every event that a fault swallowed was given up, and one of them says all of `telling`."""
     until = time.monotonic() + seconds
     while True:

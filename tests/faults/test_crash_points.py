@@ -28,8 +28,7 @@ def promote_with_cuts(yard: Yard, when: When) -> list[str]:
     Like every lane it ends at its first problem: whoever comes after a release that is stuck would only wait for it.
     """
     group, problems = f"cut-{when}", []
-    # No time-out of the policy's: on a scaled clock it would measure the machine.
-    yard.prepare(group, staging="{startup_timeout: 24h}", production="  startup_timeout: 24h\n")
+    yard.prepare(group)
     for call in CALLS:
         release_id = f"{group}-v{call}-a1"
         yard.cuts_of_a_promotion(release_id, when, call)

@@ -62,7 +62,7 @@ def attributes(received: dict[str, Any]) -> dict[str, Any]:
     return {name: {key: one[key] for key in ("DataType", "StringValue")} for name, one in received.items()}
 
 
-def letter_about(yard: Yard, *about: str, seconds: float = 180) -> None:
+def letter_about(yard: Yard, *about: str, seconds: float = 300) -> None:
     """Wait until a dead letter says all of this."""
     until = time.monotonic() + seconds
     while not any(all(text in one["MessageBody"] for text in about) for one in letters(yard)):
@@ -99,7 +99,7 @@ def play_twice(yard: Yard, prefix: str, wanted: dict[str, str], row: str, figure
     """Every release becomes what it should have been, and stays so; returns the letters."""
     played = letters(yard)
     play(yard)
-    problems = [one for release_id, status in wanted.items() for one in yard.ends_as(release_id, status, seconds=60)]
+    problems = [one for release_id, status in wanted.items() for one in yard.ends_as(release_id, status)]
     before = effects(yard, wanted)
     # A notification that comes twice is told twice, as SNS itself may do: everything else has effects of its own.
     play_again(yard, [one for one in played if '"source": "lockkeeper"' not in one["MessageBody"]])

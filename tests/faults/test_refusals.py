@@ -69,7 +69,7 @@ def test_five_refusals_in_a_row_of_any_operation_are_waited_out(patient_yard: Ya
         yard.prepare(group)
         faults = throttled(yard, group, number, operations)
         yard.register(group, 1)
-        problems = yard.ends_as(f"{group}-v1-a1", "promoted", seconds=240)
+        problems = yard.ends_as(f"{group}-v1-a1", "promoted")
         if yard.production_changes(group) != 1:
             problems.append(f"{group}: production was changed {yard.production_changes(group)} times")
         for fault in faults:
@@ -104,7 +104,7 @@ def with_champion(yard: Yard, group: str) -> None:
 
 def ends_with_production_untouched(yard: Yard, group: str, *words: str) -> list[str]:
     """The second version fails and says why; the first one serves as if nothing had been."""
-    problems = yard.ends_as(f"{group}-v2-a1", "failed", seconds=180)
+    problems = yard.ends_as(f"{group}-v2-a1", "failed")
     reason = yard.release(f"{group}-v2-a1").reason
     problems += [f"{group}: {word!r} is not in {reason!r}" for word in words if word not in reason]
     if answer_of(yard.cloud, group) != "1.0" or yard.production_changes(group) != 1:

@@ -13,7 +13,7 @@ def test_every_kind_of_lost_event_is_made_up_for_by_one_look(yard: Yard, figure:
     early = [(one, yard.release(one).timeline) for one in wanted if yard.release(one).status in ENDED]
     assert early == [], "what was lost was no loss"
     found = yard.keep_house()
-    problems = [one for release_id, status in wanted.items() for one in yard.ends_as(release_id, status, seconds=40)]
+    problems = [one for release_id, status in wanted.items() for one in yard.ends_as(release_id, status)]
     yard.throw_letters_away()
     problems += yard.nothing_left("lost-")
     figure("a lost event", f"{len(wanted) - len(problems)} of {len(wanted)} kinds recovered by one look", "100%")

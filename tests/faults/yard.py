@@ -23,6 +23,9 @@ from tests.e2e.leftovers import nothing_left
 from tests.e2e.test_a_promotion import prepare, register
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/approvals/[\w-]+")
+PATIENCE = 300
+"""Seconds. What a test waits for comes much sooner on a machine that does nothing else."""
+ALL_DAY = {"staging": "{startup_timeout: 24h}", "production": "  startup_timeout: 24h\n"}
 CHANGES_PRODUCTION = ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint")
 STATES = (
     "OpenRelease",
@@ -71,12 +74,16 @@ class Yard:
         return DynamoDBLedger(Table(client, self.cloud.outputs["TableName"]), SystemClock())
 
     def prepare(self, group: str, **policy: str) -> None:
-        """A new group with a policy that asks nobody unless `approval` says so."""
-        prepare(self.cloud, group, self.folder_of(group), **policy)
+        """A new group with a policy that asks nobody unless `approval` says so, and has all the time of a day.
+
+        Time-outs of an hour, which policies have by default, are scaled and would measure the machine.
+        """
+        prepare(self.cloud, group, self.folder_of(group), **{**ALL_DAY, **policy})
 
     def apply(self, group: str, *, bake: str = "1m", more: str = "", **policy: str) -> None:
         """Change a group's policy."""
-        text = policy_text(group, metric="regression_metrics.mae.value", bound="at_most: 5", **policy)
+        patient = {**ALL_DAY, **policy}
+        text = policy_text(group, metric="regression_metrics.mae.value", bound="at_most: 5", **patient)
         self.cloud.apply(text.replace("bake: 1m", f"bake: {bake}") + more, self.folder_of(group))
 
     def folder_of(self, group: str) -> Path:
@@ -100,7 +107,7 @@ class Yard:
         """The release as the ledger has it now."""
         return self.ledger.get(release_id)
 
-    def ends_as(self, release_id: str, status: str, seconds: float = 120) -> list[str]:
+    def ends_as(self, release_id: str, status: str, seconds: float = PATIENCE) -> list[str]:
         """Wait for the end of a release and of its execution; what is wrong with it, in words."""
         try:
             self.is_(release_id, status, seconds)
@@ -109,7 +116,7 @@ class Yard:
             return [str(error)]
         return []
 
-    def is_(self, release_id: str, status: str, seconds: float = 120) -> None:
+    def is_(self, release_id: str, status: str, seconds: float = PATIENCE) -> None:
         """Wait until a release is where a test wants it; one that ends otherwise is an error."""
         until, release = time.monotonic() + seconds, None
         while time.monotonic() < until:
@@ -123,14 +130,14 @@ class Yard:
         said = [f"{one.what}: {one.why}" for one in release.timeline[-6:]] if release else []
         raise AssertionError(f"{release_id} is {release and release.status}, not {status}: {said}")
 
-    def recorded(self, release_id: str, what: str, seconds: float = 60) -> None:
+    def recorded(self, release_id: str, what: str, seconds: float = PATIENCE) -> None:
         """Wait until a release's timeline says that this happened."""
         until = time.monotonic() + seconds
         while what not in {one.what for one in self.release(release_id).timeline}:
             assert time.monotonic() < until, f"{release_id}: {what!r} never came"
             time.sleep(0.1)
 
-    def nothing_left(self, about: str, seconds: float = 30) -> list[str]:
+    def nothing_left(self, about: str, seconds: float = 120) -> list[str]:
         """What is still left of a group or release after a while in which endpoints may be deleted."""
         return nothing_left(self.cloud, about=about, seconds=seconds)
 
@@ -149,7 +156,7 @@ class Yard:
         finally:
             client.update_state_machine(stateMachineArn=arn, definition=definition)
 
-    def happened(self, fault: Fault, times: int = 1, seconds: float = 120) -> None:
+    def happened(self, fault: Fault, times: int = 1, seconds: float = PATIENCE) -> None:
         """Wait until a fault has happened so often."""
         until = time.monotonic() + seconds
         while len(self.plan.fired(fault.name)) < times:
@@ -164,7 +171,7 @@ class Yard:
         """One look at everything that is unfinished, now."""
         return self.invoke("KeepHouse", {"quiet_seconds": 0, **event})
 
-    def link(self, release_id: str, address: str, seconds: float = 30) -> str:
+    def link(self, release_id: str, address: str, seconds: float = PATIENCE) -> str:
         """The address of the personal page that was mailed to somebody about a release."""
         group, _, version = release_id.removesuffix("-a1").rpartition("-v")
         until = time.monotonic() + seconds
