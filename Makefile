@@ -31,7 +31,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full test-long mutate-roles bench fuzz reference check lint types template state-machine build local hooks lock clean
+.PHONY: help setup demo test test-full test-long test-browser mutate-roles bench fuzz reference check lint types template state-machine build local hooks lock clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,13 +42,17 @@ demo: $(READY)  ## Play the wages story on an emulated AWS; the report is build/
 	$(VENV)/bin/lockkeeper demo
 
 test: $(READY)  ## Run the tests that every change has to pass
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "not full"
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "not full and not browser"
 
 test-full: $(READY)  ## Run the long tests: faults at every call, races, storms
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "full and not long"
 
 test-long: $(READY)  ## Run what takes longer than CI has: crash points, all in one run, throttling, races on DynamoDB
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "long or crash"
+
+test-browser: $(READY) $(NODE_READY)  ## Run the tests that open Lockkeeper's pages in headless Chromium (needs npm; installs Chromium on Debian)
+	@./checks/browser
+	$(VENV)/bin/python -m pytest -m browser tests/browser
 
 mutate-roles: $(READY)  ## Drop every grant of every role in turn: what the end-to-end tests did must notice (runs them if need be)
 	@$(VENV)/bin/python -m checks.roles fresh || $(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/e2e
