@@ -70,7 +70,7 @@ def question_of(text: str) -> Question:
         "wages-v1-a1", "staging", "c" * 64, 2, approvers, "lin", NOW, SOON, decisions=(said,), one_of_each=(text,)
     )
     champion = Champion("wages", 2, text, text, text, NOW)
-    return Question("d" * 64, release_of(text), request, approvers[0], champion, release_of(text))
+    return Question("d" * 64, release_of(text), request, approvers[0], champion, release_of(text), expired=False)
 
 
 class Skeleton(HTMLParser):

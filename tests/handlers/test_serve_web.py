@@ -8,6 +8,7 @@ import json
 import re
 from copy import deepcopy
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -227,6 +228,15 @@ def test_an_expired_link_shows_that_nothing_is_asked_any_more(asked: Harbour) ->
     page = serve("GET", f"/approvals/{asked.link()}")
     assert page["statusCode"] == 200
     assert "<form" not in page["body"]
+
+
+def test_a_question_whose_time_is_over_is_not_put_before_anybody_notices(asked: Harbour) -> None:
+    """Who opens the link in the minutes before `keep_house` looks finds no button that would be refused."""
+    asked.world.clock.advance(timedelta(hours=73))
+    page = serve("GET", f"/approvals/{asked.link()}")["body"]
+    assert "This question expired" in page
+    assert "lockkeeper replay" in page
+    assert "<form" not in page
 
 
 def test_pages_and_refusals_load_frame_cache_and_refer_nothing(asked: Harbour) -> None:

@@ -48,6 +48,8 @@ class Question:
     champion: Champion | None
     champion_release: Release | None
     """How the champion was judged; None where nothing serves, or what serves was never released here."""
+    expired: bool
+    """Its time is over, whether or not the release has ended of that."""
 
 
 def open_link(name: str, world: World) -> Question:
@@ -71,7 +73,8 @@ def open_link(name: str, world: World) -> Question:
         raise LinkUnknown("this link's approver is not part of the request any more")
     release = world.ledger.get(link.release_id)
     champion = world.ledger.champion(release.model_package_group)
-    return Question(link.sha256, release, request, approver, champion, _release_of(champion, world))
+    expired = request.status is RequestStatus.PENDING and iso(world.clock.now()) >= request.expires_at
+    return Question(link.sha256, release, request, approver, champion, _release_of(champion, world), expired)
 
 
 def _other_ways(request: ApprovalRequest, world: World) -> str:
