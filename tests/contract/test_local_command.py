@@ -21,6 +21,7 @@ def local(*arguments: str, state_folder: Path) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=PROJECT_FOLDER, capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.full
 @pytest.mark.e2e
 def test_up_prints_an_environment_that_works_and_down_stops_it(tmp_path: Path) -> None:
     up = local("up", "--port", "0", "--detach", "--clock-scale", "60", "--quirks", state_folder=tmp_path)

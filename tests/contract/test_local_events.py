@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+pytestmark = pytest.mark.full
+
 Eventually = Callable[..., Any]
 
 JOINED_ACCOUNT = "999988887777"

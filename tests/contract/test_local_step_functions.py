@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+pytestmark = pytest.mark.full
+
 
 def call(cloud: Any, payload: Any, *, token: bool = False, **fields: Any) -> dict[str, Any]:
     """A Task state that invokes the probe function, waiting for a callback when `token`."""

@@ -175,6 +175,7 @@ def test_random_programs_look_up_nothing_that_is_not_seen(body: bytes) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.long
 @settings(max_examples=30_000, deadline=None)
 @given(programs(60))
 def test_many_random_programs_look_up_nothing_that_is_not_seen(body: bytes) -> None:
