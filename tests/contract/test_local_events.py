@@ -196,7 +196,6 @@ def test_a_rate_fires_again_and_again(cloud: Any, unique: str, eventually: Event
     cloud.client("scheduler").delete_schedule(Name=unique)
 
 
-@pytest.mark.full
 def test_a_rate_waits_for_the_function_that_it_calls(cloud: Any, unique: str, eventually: Eventually) -> None:
     """A scaled minute is shorter than the work: without waiting, a slow machine would start it faster than it ends."""
     began = time.monotonic()

@@ -244,7 +244,13 @@ def in_both_ways(lane: Callable[[Yard, When], list[str]], yard: Yard) -> list[st
         promote_with_cuts,
         *(
             pytest.param(lane, marks=pytest.mark.long)
-            for lane in (decide_with_cuts, roll_back_with_cuts, reap_with_cuts, keep_house_with_cuts, the_rest_with_cuts)
+            for lane in (
+                decide_with_cuts,
+                roll_back_with_cuts,
+                reap_with_cuts,
+                keep_house_with_cuts,
+                the_rest_with_cuts,
+            )
         ),
     ],
 )
