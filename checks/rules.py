@@ -19,6 +19,8 @@ LINK = "{link}"
 """A route with a personal link in its path is authorised by the link."""
 SIGNED = frozenset({"POST /slack/interactions"})
 """Routes whose requests are signed by others than AWS; the function refuses what is not."""
+BY_AUTHORIZER = frozenset({"JWT", "CUSTOM"})
+"""Kinds of authorization that an authorizer of the API gives."""
 
 PASSED_ROLES_ONLY = frozenset({"lambda.amazonaws.com", "states.amazonaws.com"})
 """Services whose roles SAM writes, with a trust that has no place for a condition.
@@ -54,16 +56,14 @@ def every_finding(template: Document) -> list[Finding]:
 def routes_without_authorisation(template: Document) -> Iterator[Finding]:
     """An HTTP API's route is for everybody unless something authorises its callers."""
     for logical_id, properties in _resources(template, "AWS::ApiGatewayV2::Api"):
-        body = properties.get("Body") or {}
-        for path, operations in (body.get("paths") or {}).items():
-            for method, operation in operations.items():
-                guarded = any(requirement for requirement in operation.get("security", body.get("security")) or [])
-                route = f"{method.upper()} {path}"
-                if not guarded and LINK not in path and route not in SIGNED:
-                    yield logical_id, f"{route} asks nobody who they are"
+        if properties.get("Body") or properties.get("BodyS3Location"):
+            yield logical_id, "brings routes in its body, where no condition and no rule sees them"
     for logical_id, properties in _resources(template, "AWS::ApiGatewayV2::Route"):
-        if properties.get("AuthorizationType", "NONE") == "NONE" and LINK not in properties["RouteKey"]:
-            yield logical_id, f"{properties['RouteKey']} asks nobody who they are"
+        kind, route = properties.get("AuthorizationType", "NONE"), properties["RouteKey"]
+        if kind in BY_AUTHORIZER and not properties.get("AuthorizerId"):
+            yield logical_id, f"{route} names no authorizer"
+        elif kind not in {"AWS_IAM", *BY_AUTHORIZER} and LINK not in route and route not in SIGNED:
+            yield logical_id, f"{route} asks nobody who they are"
     for logical_id, properties in _resources(template, "AWS::Lambda::Url"):
         if properties.get("AuthType") != "AWS_IAM":
             yield logical_id, "a function's address that asks nobody who they are"

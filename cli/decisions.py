@@ -46,6 +46,12 @@ def revoke(stack: Stack, release_id: str, approver: str) -> dict[str, Any]:
 
 
 def _post(stack: Stack, release_id: str, what: str, body: dict[str, str]) -> dict[str, Any]:
+    if "WebUrl" not in stack.outputs:
+        raise CommandRefused(
+            "this stack was deployed without a web API (WebAccess is none), and this command goes over it",
+            cure="to decide, set the version's ModelApprovalStatus to Approved or Rejected, in SageMaker Studio or with "
+            "`aws sagemaker update-model-package`, as an approver whom the policy knows by principal or profile",
+        )
     url = f"{stack.outputs['WebUrl'].rstrip('/')}/api/releases/{quote(release_id, safe='')}/{what}"
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     request = AWSRequest("POST", url, data=json.dumps(body).encode(), headers=headers)

@@ -29,6 +29,8 @@ SETTINGS_OF_OUTPUTS = {
     "WebUrl": "WEB_URL",
 }
 """The stack's outputs, by the names under which the core's settings know the same things."""
+ONLY_WITH_A_WEB = frozenset({"WebUrl"})
+"""Outputs that a stack without a web API has not."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def find_stack(name: str, session: boto3.Session | None = None) -> Stack:
 
 def stack_of(outputs: dict[str, str], session: boto3.Session) -> Stack:
     """The stack behind outputs that are known already."""
-    world = AwsWorld(Settings({setting: outputs[output] for output, setting in SETTINGS_OF_OUTPUTS.items()}))
+    known = {setting: outputs[output] for output, setting in SETTINGS_OF_OUTPUTS.items() if output in outputs}
+    world = AwsWorld(Settings(known))
     world.session = session
     return Stack(outputs, session, world)
 
@@ -84,7 +87,7 @@ def read_outputs(name: str, cloudformation: Any) -> dict[str, str]:
             ) from error
         raise
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
-    missing = sorted(set(SETTINGS_OF_OUTPUTS) - set(outputs))
+    missing = sorted(set(SETTINGS_OF_OUTPUTS) - set(outputs) - ONLY_WITH_A_WEB)
     if missing:
         raise CommandRefused(
             f"stack {name!r} is {described['StackStatus']} and has no output {', '.join(missing)}",

@@ -1,4 +1,4 @@
-"""HTTP APIs: the OpenAPI body that AWS SAM writes, a web address of their own, and failing functions."""
+"""HTTP APIs: a web address of their own, root users' signatures, and failing functions."""
 
 import json
 from contextvars import ContextVar
@@ -6,120 +6,12 @@ from typing import Any
 
 from ministack import app as gateway
 from ministack.core import iam_evaluator
-from ministack.core.responses import new_uuid
 from ministack.services import apigateway, lambda_svc
-from ministack.services.cloudformation import provisioners
 
 from localcloud.conformance.patching import wraps
 from localcloud.settings import HUB_ACCOUNT_ID
 
-INTEGRATION = "x-amazon-apigateway-integration"
-AUTHORIZER = "x-amazon-apigateway-authorizer"
-ANY_METHOD = "x-amazon-apigateway-any-method"
-
 _pinning_an_api_call: ContextVar[bool] = ContextVar("pinning_an_api_call", default=False)
-
-
-def import_bodies() -> None:
-    """CloudFormation's `Body` creates nothing in the emulator; AWS imports routes, integrations and authorizers."""
-    handler = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
-    create, update = handler["create"], handler["update"]
-
-    def create_api(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
-        created = create(logical_id, properties, stack_name)
-        import_body(created[0], properties.get("Body"))
-        return created
-
-    def update_api(physical_id: str, old: dict[str, Any], new: dict[str, Any], *rest: Any, **keywords: Any) -> Any:
-        updated = update(physical_id, old, new, *rest, **keywords)
-        import_body(updated[0], new.get("Body"))
-        return updated
-
-    handler["create"], handler["update"] = create_api, update_api
-
-
-def import_body(api_id: str, body: dict[str, Any] | None) -> None:
-    """Replace an API's routes, integrations and authorizers by those of an OpenAPI 3 document."""
-    if not body:
-        return
-    authorizers = import_authorizers(api_id, body)
-    routes: dict[str, Any] = {}
-    integrations: dict[str, Any] = {}
-    for path, operations in (body.get("paths") or {}).items():
-        for method, operation in operations.items():
-            integration = (operation or {}).get(INTEGRATION)
-            if integration is None:
-                continue
-            integration_id, route_id = new_uuid()[:8], new_uuid()[:8]
-            integrations[integration_id] = {"integrationId": integration_id, **integration_fields(integration)}
-            security = operation.get("security", body.get("security") or [])
-            route = {"RouteKey": route_key(path, method), "Target": f"integrations/{integration_id}"}
-            route |= authorization(security, authorizers)
-            routes[route_id] = {"routeId": route_id, **provisioners._apigw_v2_route_props(route)}
-    apigateway._routes[api_id], apigateway._integrations[api_id] = routes, integrations
-
-
-def route_key(path: str, method: str) -> str:
-    """`GET /releases/{release}` for an operation, `$default` for the catch-all path."""
-    if path == "/$default":
-        return "$default"
-    return f"{'ANY' if method == ANY_METHOD else method.upper()} {path}"
-
-
-def integration_fields(integration: dict[str, Any]) -> dict[str, Any]:
-    """An integration record from its OpenAPI extension."""
-    fields: dict[str, Any] = provisioners._apigw_v2_integration_props(
-        {
-            "IntegrationType": str(integration.get("type", "AWS_PROXY")).upper(),
-            "IntegrationUri": integration.get("uri", ""),
-            "IntegrationMethod": integration.get("httpMethod", "POST"),
-            "PayloadFormatVersion": str(integration.get("payloadFormatVersion", "2.0")),
-        }
-    )
-    return fields
-
-
-def import_authorizers(api_id: str, body: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Create the body's authorizers; returns the route fields that each security scheme stands for."""
-    chosen: dict[str, dict[str, str]] = {}
-    apigateway._authorizers[api_id] = {}
-    schemes = (body.get("components") or {}).get("securitySchemes") or body.get("securityDefinitions") or {}
-    for name, scheme in schemes.items():
-        authorizer = scheme.get(AUTHORIZER) or {}
-        if scheme.get("x-amazon-apigateway-authtype") == "awsSigv4":
-            chosen[name] = {"AuthorizationType": "AWS_IAM"}
-            continue
-        kind = "JWT" if authorizer.get("type") == "jwt" else "CUSTOM"
-        authorizer_id = new_uuid()[:8]
-        apigateway._authorizers[api_id][authorizer_id] = authorizer_record(authorizer_id, name, authorizer)
-        chosen[name] = {"AuthorizationType": kind, "AuthorizerId": authorizer_id}
-    return chosen
-
-
-def authorizer_record(authorizer_id: str, name: str, authorizer: dict[str, Any]) -> dict[str, Any]:
-    """An authorizer as the API describes it."""
-    source = authorizer.get("identitySource") or "$request.header.Authorization"
-    jwt = authorizer.get("jwtConfiguration") or {}
-    return {
-        "authorizerId": authorizer_id,
-        "name": name,
-        "authorizerType": "JWT" if authorizer.get("type") == "jwt" else "REQUEST",
-        "identitySource": source if isinstance(source, list) else [part.strip() for part in source.split(",")],
-        "jwtConfiguration": {"issuer": jwt.get("issuer", ""), "audience": jwt.get("audience", [])},
-        "authorizerUri": authorizer.get("authorizerUri", ""),
-        "authorizerPayloadFormatVersion": str(authorizer.get("authorizerPayloadFormatVersion", "2.0")),
-        "authorizerResultTtlInSeconds": authorizer.get("authorizerResultTtlInSeconds", 300),
-        "enableSimpleResponses": authorizer.get("enableSimpleResponses", False),
-    }
-
-
-def authorization(security: list[dict[str, Any]], authorizers: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """The authorization fields of a route, from the first security requirement that names a known scheme."""
-    for requirement in security:
-        for name, scopes in requirement.items():
-            if name in authorizers:
-                return authorizers[name] | ({"AuthorizationScopes": scopes} if scopes else {})
-    return {"AuthorizationType": "NONE"}
 
 
 def answer_at(web_port: int) -> None:
@@ -195,7 +87,6 @@ def hide_function_errors() -> None:
 
 def install(web_port: int) -> None:
     """Apply every patch of this service."""
-    import_bodies()
     check_root_signatures()
     hide_function_errors()
     answer_at(web_port)

@@ -1,4 +1,4 @@
-"""The HTTP API: routes from AWS SAM's OpenAPI body, and routes that ask for an AWS signature."""
+"""The HTTP API: open routes, and routes that ask for an AWS signature."""
 
 import json
 import urllib.error

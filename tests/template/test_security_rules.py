@@ -29,8 +29,8 @@ def test_every_wildcard_says_why(path: Any) -> None:
     assert rules.unexplained_wildcards(path.read_text()) == []
 
 
-def api(operation: dict[str, Any], path: str = "/releases") -> dict[str, Any]:
-    return {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Body": {"paths": {path: {"get": operation}}}}}
+def route(key: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::ApiGatewayV2::Route", "Properties": {"RouteKey": key, **properties}}
 
 
 def trusting(principal: Any, **condition: Any) -> dict[str, Any]:
@@ -52,10 +52,14 @@ def policy(kind: str, name: str, principal: Any, **more: Any) -> dict[str, Any]:
 
 EVENTS = {"Service": "events.amazonaws.com"}
 BAD = {
-    "a route for everybody": api({}),
-    "a route whose authorisation was taken away": api({"security": []}),
-    "a route beside one that others sign": api({}, "/slack/interactions"),
-    "a route resource for everybody": {"Type": "AWS::ApiGatewayV2::Route", "Properties": {"RouteKey": "GET /releases"}},
+    "a route for everybody": route("GET /releases"),
+    "a route whose authorisation was taken away": route("GET /releases", AuthorizationType="NONE"),
+    "a route beside one that others sign": route("GET /slack/interactions"),
+    "a token that nobody looks at": route("GET /api/releases", AuthorizationType="JWT"),
+    "routes in a body": {
+        "Type": "AWS::ApiGatewayV2::Api",
+        "Properties": {"Body": {"paths": {"/releases": {"get": {"security": [{"AWS_IAM": []}]}}}}},
+    },
     "a function's address": {"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}},
     "an account without an external id": trusting({"AWS": ACCOUNT}),
     "an account with another condition": trusting(
@@ -101,8 +105,10 @@ def test_a_statement_inside_a_condition_is_looked_at() -> None:
 
 
 GOOD = {
-    "a personal link": api({}, "/approvals/{link}"),
-    "a signed route": api({"security": [{"AWS_IAM": []}]}),
+    "a personal link": route("GET /approvals/{link}"),
+    "a signed route": route("POST /api/decision", AuthorizationType="AWS_IAM"),
+    "a route that others sign": route("POST /slack/interactions"),
+    "a token that an authorizer looks at": route("GET /api", AuthorizationType="JWT", AuthorizerId={"Ref": "A"}),
     "an external id": trusting({"AWS": ACCOUNT}, Condition={"StringEquals": {"sts:ExternalId": "x"}}),
     "a source": trusting(EVENTS, Condition={"StringEquals": {"aws:SourceAccount": "444455556666"}}),
     "a queue for one rule": policy(

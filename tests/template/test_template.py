@@ -207,7 +207,7 @@ def test_data_outlives_the_stack(name: str) -> None:
 
 
 def test_the_access_log_keeps_no_links() -> None:
-    log_format = resources("AWS::Serverless::HttpApi")["WebApi"]["AccessLogSettings"]["Format"]
+    log_format = resources("AWS::ApiGatewayV2::Stage")["WebStage"]["AccessLogSettings"]["Format"]
     assert "$context.routeKey" in log_format
     assert "path" not in log_format.lower().replace("$context.routekey", "")
 

@@ -128,6 +128,14 @@ def test_a_decision_without_a_comment_is_a_usage_error(stack: Stack, api: Api, c
     assert api.sent == []
 
 
+def test_a_stack_without_a_web_api_says_how_else_to_decide(stack: Stack, api: Api) -> None:
+    del stack.outputs["WebUrl"]
+    result = runner.invoke(app, ["approve", "wages-v2-a1", "--comment", "fine"])
+    assert (result.exit_code, api.sent) == (1, [])
+    assert "without a web API" in result.stderr
+    assert "aws sagemaker update-model-package" in result.stderr.replace("\n", " ")
+
+
 def test_a_name_that_is_no_release_cannot_reach_another_route(stack: Stack, api: Api) -> None:
     runner.invoke(app, ["approve", "..%2f?x#y", "--comment", "fine"])
     assert api.sent[0].url == f"{WEB_URL}/api/releases/..%252f%3Fx%23y/decision"

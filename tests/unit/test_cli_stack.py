@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cli.groups import Later, load
 from cli.main import app
 from cli.problems import CommandRefused, explain
-from cli.stack import read_outputs
+from cli.stack import read_outputs, stack_of
 from tests.unit.cli_stage import deployed, shared_session
 
 runner = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"})
@@ -47,6 +47,15 @@ def test_a_stack_that_is_not_there_says_where_it_was_looked_for(cloudformation: 
         with pytest.raises(CommandRefused, match="no stack 'mine' in eu-west-1") as refused:
             read_outputs("mine", cloudformation)
     assert "LOCKKEEPER_STACK" in refused.value.cure
+
+
+def test_a_stack_without_a_web_api_is_a_lockkeeper_too(cloudformation: Any) -> None:
+    with deployed() as stack:
+        outputs = {name: value for name, value in stack.outputs.items() if name != "WebUrl"}
+    with Stubber(cloudformation) as answers:
+        answers.add_response("describe_stacks", described("CREATE_COMPLETE", outputs), {"StackName": "mine"})
+        found = read_outputs("mine", cloudformation)
+    assert stack_of(found, shared_session()).world.web_url == ""
 
 
 def test_another_stack_is_no_lockkeeper(cloudformation: Any) -> None:

@@ -104,8 +104,11 @@ def _text(release: Release, letter: PersonalLetter, request: ApprovalRequest, re
     if world.web_url:
         lines += ["Read and decide here. The link is yours alone, please do not forward it:", ""]
         lines += [f"{world.web_url}/approvals/{letter.secret}", ""]
-    if letter.approver.aws_principal:
-        lines += [f"Or run: lockkeeper approve {release.release_id} --comment '...' (or reject)", ""]
+        if letter.approver.aws_principal:
+            lines += [f"Or run: lockkeeper approve {release.release_id} --comment '...' (or reject)", ""]
+    else:
+        how = "Decide in SageMaker Studio, or by UpdateModelPackage: set ModelApprovalStatus to Approved or Rejected of"
+        lines += [how, release.model_package_arn, ""]
     passed = sum(verdict.verdict is Outcome.PASSED for verdict in release.verdicts)
     lines += [f"{passed} of {len(release.verdicts)} gates passed:"]
     lines += [f"  {one.verdict}: {one_line(one.gate)}: {one_line(one.reason)}" for one in release.verdicts]
