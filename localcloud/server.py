@@ -1,6 +1,6 @@
 """The server of the laptop's AWS: the emulator with its plug-ins, in one process.
 
-    python -m localcloud.server --port 4566 --web-port 4567 --slack-port 4568 --run-folder DIR --keep DIR --clock-scale 1
+    python -m localcloud.server --port 4566 --web-port 4567 --slack-port 4568 --sign-in-port 4569 --run-folder DIR --keep DIR
 
 It is started by `localcloud.supervisor`. A janitor process ends what this process leaves behind, however it ends; a
 pipe from the supervisor (`--lifeline`), where there is one, ends this process with the supervisor.
@@ -33,6 +33,7 @@ class Options:
     port: int
     web_port: int
     slack_port: int
+    sign_in_port: int
     run_folder: Path
     keep: Path
     clock_scale: float
@@ -49,6 +50,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--web-port", type=int, required=True)
     parser.add_argument("--slack-port", type=int, required=True)
+    parser.add_argument("--sign-in-port", type=int, required=True)
     parser.add_argument("--run-folder", type=Path, required=True)
     parser.add_argument("--keep", type=Path, required=True, help="where logs and mailbox are kept after the end")
     parser.add_argument("--clock-scale", type=float, default=1.0)
@@ -95,7 +97,7 @@ def allow_many_files() -> None:
 def plug_in(options: Options) -> list[Callable[[], None]]:
     """Install everything that the project adds to the emulator; returns what has to be closed at the end."""
     # Imported here because the emulator reads its environment at import.
-    from localcloud import call_log, conformance, decision_log, mailbox, runtime, slack
+    from localcloud import call_log, conformance, decision_log, identity_provider, mailbox, runtime, slack
     from localcloud.sagemaker import plug_in as sagemaker
 
     call_log.install(options.run_folder / "logs" / "calls.jsonl")
@@ -103,10 +105,11 @@ def plug_in(options: Options) -> list[Callable[[], None]]:
     conformance.install(options.web_port)
     runtime.install(options.run_folder, options.endpoint_url)
     mailbox.install(options.run_folder / "mailbox")
-    interactions = f"http://127.0.0.1:{options.web_port}/slack/interactions"
-    workspace = slack.Workspace(interactions, options.run_folder / "logs" / "slack.jsonl")
+    web_url = f"http://127.0.0.1:{options.web_port}"
+    workspace = slack.Workspace(f"{web_url}/slack/interactions", options.run_folder / "logs" / "slack.jsonl")
     channel = slack.serve(workspace, options.slack_port)
-    return [sagemaker.install(options.run_folder, options.clock_scale), channel.server_close]
+    people = identity_provider.serve(options.sign_in_port, f"{web_url}/sign-in/callback")
+    return [sagemaker.install(options.run_folder, options.clock_scale), channel.server_close, people.server_close]
 
 
 async def serve(options: Options) -> None:

@@ -36,7 +36,11 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers. `web_url` is the root of the deployed HTTP API, `slack_url` that of the stand-in of Slack."""
+    """A server that answers.
+
+    `web_url` is the root of the deployed HTTP API, `slack_url` that of the stand-in of Slack, `sign_in_url` the issuer whom people
+    sign in at.
+    """
 
     pid: int
     endpoint_url: str
@@ -45,6 +49,7 @@ class Running:
     clock_scale: float
     state_folder: Path
     slack_url: str = ""
+    sign_in_url: str = ""
 
     @property
     def mailbox(self) -> Path:
@@ -85,14 +90,16 @@ def start(
     port = free_port(port)
     web_port = free_port(neighbour if web_port is None else web_port, port)
     slack_port = free_port(min(neighbour + 1, 65535) if neighbour else 0, port, web_port)
+    sign_in_port = free_port(min(neighbour + 2, 65535) if neighbour else 0, port, web_port, slack_port)
     run_folder = Path(tempfile.mkdtemp(prefix="lockkeeper-"))
     (run_folder / "logs").mkdir()
-    process = launch((port, web_port, slack_port), run_folder, state_folder, clock_scale, outlive_me)
+    process = launch((port, web_port, slack_port, sign_in_port), run_folder, state_folder, clock_scale, outlive_me)
     running = Running(
         pid=process.pid,
         endpoint_url=f"http://127.0.0.1:{port}",
         web_url=f"http://127.0.0.1:{web_port}",
         slack_url=f"http://127.0.0.1:{slack_port}",
+        sign_in_url=f"http://127.0.0.1:{sign_in_port}",
         run_folder=run_folder,
         clock_scale=clock_scale,
         state_folder=state_folder,
@@ -120,14 +127,14 @@ def free_port(wanted: int, *taken: int) -> int:
 
 
 def launch(
-    ports: tuple[int, int, int], run_folder: Path, state_folder: Path, clock_scale: float, outlive_me: bool
+    ports: tuple[int, int, int, int], run_folder: Path, state_folder: Path, clock_scale: float, outlive_me: bool
 ) -> subprocess.Popen[bytes]:
     """Start the server's process, in a session of its own, so that a Ctrl-C reaches only the supervisor.
 
-    `ports` are those of AWS, of the web and of Slack.
+    `ports` are those of AWS, of the web, of Slack and of the sign-in.
     """
     command = [sys.executable, "-m", "localcloud.server"]
-    for name, port in zip(("--port", "--web-port", "--slack-port"), ports, strict=True):
+    for name, port in zip(("--port", "--web-port", "--slack-port", "--sign-in-port"), ports, strict=True):
         command += [name, str(port)]
     command += ["--run-folder", str(run_folder), "--keep", str(state_folder / LAST_RUN)]
     command += ["--clock-scale", str(clock_scale)]

@@ -17,9 +17,14 @@ from lockkeeper.domain.errors import (
     LockkeeperError,
     NotFromSlack,
     NotPermitted,
+    ProviderFailed,
+    QueryRefused,
     RequestClosed,
     RequestRepeated,
+    SignInNeeded,
+    SignInRefused,
     TryAgain,
+    UnknownGroup,
     UnknownRelease,
 )
 from lockkeeper.domain.words import visible
@@ -27,7 +32,12 @@ from lockkeeper.domain.words import visible
 HTTP_STATUS: dict[type[LockkeeperError], int] = {
     LinkUnknown: 404,
     UnknownRelease: 404,
+    UnknownGroup: 404,
+    QueryRefused: 400,
     NotFromSlack: 401,
+    SignInNeeded: 401,
+    SignInRefused: 403,
+    ProviderFailed: 502,
     NotPermitted: 403,
     RequestRepeated: 409,
     AlreadyDecided: 409,
@@ -43,6 +53,15 @@ TITLES = {
     410: "This question is closed",
     503: "Somebody else was faster by a moment",
 }
+TITLES_OF_ERRORS: dict[type[LockkeeperError], str] = {
+    LinkRevoked: "This link was revoked",
+    UnknownRelease: "There is no such release",
+    UnknownGroup: "There is no such group",
+    SignInNeeded: "Please sign in",
+    SignInRefused: "You could not be signed in",
+    ProviderFailed: "Nobody can sign in at the moment",
+}
+"""Where the status alone would say the wrong thing."""
 HEADERS = {
     # Pages hold a secret in their address and a model's names in their text: nothing may load, frame, cache or refer.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
@@ -94,7 +113,7 @@ def problem(error: LockkeeperError) -> Response[str]:
 
 def problem_page(error: LockkeeperError) -> Response[str]:
     status = HTTP_STATUS.get(type(error), 400)
-    title = "This link was revoked" if isinstance(error, LinkRevoked) else TITLES[status]
+    title = TITLES_OF_ERRORS.get(type(error)) or TITLES[status]
     return page("problem.html.j2", status, title=title, message=error.message, cure=error.cure)
 
 

@@ -1,4 +1,7 @@
-"""Approval pages by personal link, routes for AWS identities, and Slack's button. Reading never decides: only POST does."""
+"""The web: approval pages by personal link, routes for AWS identities, Slack's button, and what the routers have.
+
+Reading never decides: only POST does.
+"""
 
 from typing import Any
 
@@ -7,11 +10,12 @@ from lockkeeper.bootstrap import world
 from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.entry import Event, logger, metrics
 
-from functions.serve_web import approvals, callers
+from functions.serve_web import approvals, callers, sign_in
 from functions.serve_web.answers import refusal
 from functions.serve_web.slack import answer_slack
 
 app = APIGatewayHttpResolver()
+app.include_router(sign_in.router)
 
 
 @app.get("/approvals/<link>")
@@ -50,4 +54,5 @@ def refuse(error: LockkeeperError) -> Response[str]:
 def handler(event: Event, context: Any) -> Any:
     logger.append_keys(release_id="", route=event.get("routeKey", ""))
     metrics.add_metric(name="RequestSeen", unit="Count", value=1)
+    app.append_context(world=world())
     return app.resolve(event, context)

@@ -1,4 +1,4 @@
-"""HTTP APIs: a web address of their own, root users' signatures, and failing functions."""
+"""HTTP APIs: a web address of their own, root users' signatures, cookies, and failing functions."""
 
 import json
 from contextvars import ContextVar
@@ -85,8 +85,21 @@ def hide_function_errors() -> None:
         return original(result)
 
 
+def hand_on_cookies() -> None:
+    """The emulator leaves cookies among the headers; payload format 2.0 has them in a list of their own, and there alone."""
+
+    @wraps(lambda_svc, "_execute_function_with_config_scope")
+    def execute(original: Any, function: Any, event: Any, *rest: Any, **keywords: Any) -> Any:
+        if isinstance(event, dict) and event.get("version") == "2.0" and "cookie" in (event.get("headers") or {}):
+            headers = dict(event["headers"])
+            cookies = [one.strip() for one in headers.pop("cookie").split(";") if one.strip()]
+            event = {**event, "headers": headers, "cookies": cookies}
+        return original(function, event, *rest, **keywords)
+
+
 def install(web_port: int) -> None:
     """Apply every patch of this service."""
     check_root_signatures()
     hide_function_errors()
+    hand_on_cookies()
     answer_at(web_port)

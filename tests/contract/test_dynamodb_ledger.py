@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from tests.unit.ledger_suite import *  # noqa: F403
 from tests.unit.ledger_suite import FIRST
+from tests.unit.web_suite import *  # noqa: F403
 
 
 @pytest.fixture

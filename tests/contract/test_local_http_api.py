@@ -53,6 +53,18 @@ def test_an_open_route_gets_payload_format_two(cloud: Any) -> None:
     assert "authorizer" not in event["requestContext"]
 
 
+def test_cookies_have_a_list_of_their_own(cloud: Any) -> None:
+    headers = {"Cookie": "a=1; b=2=2", "X-Other": "kept"}
+    _, event = request("GET", f"{cloud.running.web_url}/open/x", headers)
+    assert event["cookies"] == ["a=1", "b=2=2"]
+    assert "cookie" not in event["headers"]
+    assert event["headers"]["x-other"] == "kept"
+
+
+def test_without_cookies_there_is_no_list_of_them(cloud: Any) -> None:
+    assert "cookies" not in request("GET", f"{cloud.running.web_url}/open/x")[1]
+
+
 def test_the_api_answers_under_its_own_host_name_too(cloud: Any) -> None:
     host = f"{cloud.outputs['ApiId']}.execute-api.localhost"
     status, event = request("GET", f"{cloud.running.endpoint_url}/open/here", {"Host": host})

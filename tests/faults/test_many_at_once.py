@@ -173,7 +173,7 @@ def test_a_thousand_releases_at_once_are_promoted_once_each_at_the_same_cost(fig
             "0 lost, 0 doubled",
         )
         assert (lost, doubled) == (0, 0)
-        assert len(fleet.world.tasks.started) == len(fleet.world.ledger.served) == size
+        assert len(fleet.world.tasks.started) == len(fleet.world.ledger.crowned) == size
         assert {one for one, count in promoted.items() if count == 1} == set(fleet.world.tasks.started)
         assert fleet.inside.calls["production.create"] == size
         assert fleet.world.staging.endpoints == {}

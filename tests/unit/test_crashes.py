@@ -84,7 +84,7 @@ def outcome(harbour: Harbour) -> dict[str, Any]:
         "releases": {one.release_id: (one.status, one.reason, one.pins, one.verdicts) for one in ledger.releases()},
         "decisions": {one.release_id: one.approvals for one in ledger.releases()},
         "states": {name: one.visited for name, one in harbour.machine.executions.items()},
-        "served": [one.version for one in ledger.served],
+        "served": [one.version for one in ledger.crowned],
         "lock": (lock.owner, lock.owner_version, lock.production_begun) if (lock := ledger.lock_of(GROUP)) else None,
         "queue": ledger.queue(GROUP),
         "held": [ledger.held(GROUP, version) for version in (1, 2)],

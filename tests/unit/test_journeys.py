@@ -75,7 +75,7 @@ def test_second_version_replaces_the_champion(harbour: Harbour) -> None:
     assert harbour.release(2).status is Status.PROMOTED
     assert harbour.world.ledger.champion(GROUP).version == 2
     assert harbour.serving() == "lockkeeper-wages-v2-a1-production"
-    assert [champion.version for champion in harbour.world.ledger.served] == [1, 2]
+    assert [champion.version for champion in harbour.world.ledger.crowned] == [1, 2]
 
 
 def test_a_version_worse_than_the_champion_fails_its_gate(harbour: Harbour) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lockkeeper.adapters.aws import BusPublisher, OneTimeSchedules, StepFunctionsTasks, TopicMail
     from lockkeeper.adapters.dynamodb import DynamoDBLedger
+    from lockkeeper.adapters.oidc import OpenIdProvider
     from lockkeeper.adapters.s3 import S3Objects, S3Policies
     from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
     from lockkeeper.adapters.sagemaker_jobs import SageMakerJobs
@@ -132,6 +133,17 @@ class AwsWorld:
         )
 
     @cached_property
+    def identity_provider(self) -> OpenIdProvider | None:
+        issuer = self.settings.optional("OIDC_ISSUER")
+        if not issuer:
+            return None
+        from lockkeeper.adapters.oidc import OpenIdProvider, secret_of
+
+        arn = self.settings.optional("OIDC_CLIENT_SECRET_ARN")
+        secret = secret_of(lambda: self.session.client("secretsmanager"), arn)
+        return OpenIdProvider(issuer, self.settings.text("OIDC_CLIENT_ID"), secret, self.clock)
+
+    @cached_property
     def pickle_opinion(self) -> Opinion:
         from lockkeeper.adapters.picklescan import dangerous_globals
 
@@ -170,6 +182,10 @@ class AwsWorld:
     @property
     def web_url(self) -> str:
         return self.settings.optional("WEB_URL")
+
+    @property
+    def web_access(self) -> str:
+        return self.settings.optional("WEB_ACCESS")
 
     def _endpoints(self, name: str) -> SageMakerEndpoints:
         from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints

@@ -20,6 +20,8 @@ from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
 from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
+from lockkeeper.ports_of_web import BoardReads, OverTheWeb, Sessions
+from lockkeeper.ports_of_web import Champion as Champion
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,6 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Champion:
-    """What serves a group in production, and since when (ISO 8601)."""
-
-    group: str
-    version: int
-    release_id: str
-    endpoint_name: str
-    config_name: str
-    since: str
-
-
-@dataclass(frozen=True)
 class Meter:
     """What one invocation of a state cost: added to the release's meters."""
 
@@ -70,7 +60,7 @@ class Clock(Protocol):
         ...
 
 
-class Ledger(SlackMessages, Protocol):
+class Ledger(SlackMessages, Sessions, BoardReads, Protocol):
     """Releases and all that is decided about them. Every transition is a conditional write."""
 
     def open(self, release: Release) -> bool:
@@ -312,6 +302,10 @@ class Policies(Protocol):
 
     def save(self, group: str, text: str, changed_by: str) -> StoredPolicy: ...
 
+    def groups(self) -> list[str]:
+        """The groups that have a policy, by name; a thousand at most."""
+        ...
+
 
 class Endpoints(Protocol):
     """SageMaker in one environment, under its deploy role."""
@@ -432,7 +426,7 @@ class Mail(Protocol):
         ...
 
 
-class World(ToldInSlack, Protocol):
+class World(ToldInSlack, OverTheWeb, Protocol):
     """Everything outside: what a use case is given. Adapters are built when they are first used."""
 
     @property
@@ -491,9 +485,4 @@ class World(ToldInSlack, Protocol):
     @property
     def accounts(self) -> Accounts:
         """Whose events count."""
-        ...
-
-    @property
-    def web_url(self) -> str:
-        """Where approval pages are served; empty without a web API."""
         ...

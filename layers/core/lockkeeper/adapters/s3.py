@@ -223,3 +223,7 @@ class S3Policies:
             Metadata={"changed-by": changed_by[:1000]},
         )
         return StoredPolicy(text, answer["VersionId"])
+
+    def groups(self) -> list[str]:
+        found = _listed(self._client, self._bucket, "policies/", 1000)
+        return sorted(one.path.removesuffix(".yaml") for one in found if one.path.endswith(".yaml"))

@@ -115,6 +115,26 @@ class UnknownRelease(LockkeeperError):
     """No release of that name is in the ledger."""
 
 
+class UnknownGroup(LockkeeperError):
+    """No model package group of that name has a policy."""
+
+
+class QueryRefused(LockkeeperError):
+    """A question to the board or the API that cannot be answered as it was put."""
+
+
+class SignInRefused(LockkeeperError):
+    """Somebody could not be signed in: nothing says who they are."""
+
+
+class SignInNeeded(LockkeeperError):
+    """Nobody is signed in where somebody has to be."""
+
+
+class ProviderFailed(LockkeeperError):
+    """The OpenID Connect provider cannot be reached, or says what no provider may say."""
+
+
 class DecisionRefused(LockkeeperError):
     """A decision that is not accepted: wrong person, wrong time, wrong evidence. Maps to HTTP 401, 403, 404, 409 or 410 by type."""
 

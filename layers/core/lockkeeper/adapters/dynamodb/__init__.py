@@ -1,12 +1,14 @@
 """The ledger in one DynamoDB table: keys `pk` and `sk`, one index `by_time` over releases."""
 
 from lockkeeper.adapters.dynamodb.approvals import Approvals
+from lockkeeper.adapters.dynamodb.board import Board
 from lockkeeper.adapters.dynamodb.locks import Locks
 from lockkeeper.adapters.dynamodb.releases import Releases
+from lockkeeper.adapters.dynamodb.sessions import Sessions
 from lockkeeper.adapters.dynamodb.told import Told
 
 
-class DynamoDBLedger(Releases, Locks, Approvals, Told):
+class DynamoDBLedger(Releases, Locks, Approvals, Told, Sessions, Board):
     """Implements `ports.Ledger`."""
 
 

@@ -48,7 +48,7 @@ class Releases:
         item = self.table.get(f"RELEASE#{release_id}", "RELEASE")
         if item is None:
             raise UnknownRelease(f"there is no release {release_id!r}", cure="`lockkeeper releases` lists them")
-        return _release(item)
+        return release_in(item)
 
     def releases(self, group: str | None = None) -> list[Release]:
         pages = self.table.client.get_paginator("query").paginate(
@@ -58,7 +58,7 @@ class Releases:
             ExpressionAttributeValues={":all": {"S": "RELEASE"}},
             ScanIndexForward=False,
         )
-        found = [_release(unmarshal(item)) for page in pages for item in page["Items"]]
+        found = [release_in(unmarshal(item)) for page in pages for item in page["Items"]]
         return [release for release in found if group in (None, release.model_package_group)]
 
     def unfinished(self) -> list[str]:
@@ -143,7 +143,7 @@ def _jsonable(value: Any) -> Any:
     return value
 
 
-def _release(item: Item) -> Release:
+def release_in(item: Item) -> Release:
     pins = item["pins"]
     return Release(
         release_id=item["release_id"],

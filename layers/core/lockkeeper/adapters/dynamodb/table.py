@@ -40,6 +40,24 @@ class Table:
     def delete(self, pk: str, sk: str) -> None:
         self.client.delete_item(TableName=self.name, Key=key(pk, sk))
 
+    def take(self, pk: str, sk: str) -> Item | None:
+        """Delete an item and return what it was: of many who try, one gets it."""
+        answer = self.client.delete_item(TableName=self.name, Key=key(pk, sk), ReturnValues="ALL_OLD")
+        item = answer.get("Attributes")
+        return unmarshal(item) if item else None
+
+    def newest(self, pk: str, prefix: str, limit: int) -> list[Item]:
+        """The last items of a partition whose sort key starts with `prefix`, last first (strongly consistent)."""
+        answer = self.client.query(
+            TableName=self.name,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
+            ScanIndexForward=False,
+            Limit=limit,
+            ConsistentRead=True,
+        )
+        return [unmarshal(item) for item in answer["Items"]]
+
     def delete_request(self, pk: str, sk: str) -> Item:
         """One part of a transaction."""
         return {"Delete": {"TableName": self.name, "Key": key(pk, sk)}}

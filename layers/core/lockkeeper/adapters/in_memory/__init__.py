@@ -10,6 +10,7 @@ from lockkeeper.adapters.in_memory.messages import (
     Letter,
     SettableClock,
 )
+from lockkeeper.adapters.in_memory.sessions import InMemoryProvider
 from lockkeeper.adapters.in_memory.slack import InMemorySlack
 from lockkeeper.adapters.in_memory.storage import InMemoryObjects, InMemoryPolicies, InMemoryRegistry
 from lockkeeper.adapters.in_memory.world import InMemoryWorld
@@ -20,6 +21,7 @@ __all__ = [
     "InMemoryMail",
     "InMemoryObjects",
     "InMemoryPolicies",
+    "InMemoryProvider",
     "InMemoryPublisher",
     "InMemoryRegistry",
     "InMemorySchedules",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from lockkeeper.adapters.in_memory.decisions import Decisions
 from lockkeeper.adapters.in_memory.locks import Locks
 from lockkeeper.adapters.in_memory.releases import Releases
+from lockkeeper.adapters.in_memory.sessions import Board, Sessions
 from lockkeeper.adapters.in_memory.told import Told
 from lockkeeper.ports import Clock
 
 
-class InMemoryLedger(Releases, Locks, Decisions, Told):
+class InMemoryLedger(Releases, Locks, Decisions, Told, Sessions, Board):
     """Implements `ports.Ledger`. Thread-safe: what two threads write at once, one of them is refused."""
 
     def __init__(self, clock: Clock) -> None:
@@ -17,3 +18,4 @@ class InMemoryLedger(Releases, Locks, Decisions, Told):
         Locks.__init__(self)
         Decisions.__init__(self)
         Told.__init__(self)
+        Sessions.__init__(self)

@@ -21,7 +21,7 @@ class Releases:
         self.clock = clock
         self.writing = RLock()
         self.by_id: dict[str, Release] = {}
-        self.served: list[Champion] = []
+        self.crowned: list[Champion] = []
         self._attempts: dict[tuple[str, int], tuple[int, str]] = {}
         self._champions: dict[str, Champion] = {}
         self._holds: dict[tuple[str, int], str] = {}
@@ -91,7 +91,7 @@ class Releases:
     def crown(self, champion: Champion) -> None:
         with self.writing:
             self._champions[champion.group] = champion
-            self.served.append(champion)
+            self.crowned.append(champion)
 
     def hold(self, group: str, version: int, reason: str) -> None:
         with self.writing:

@@ -145,6 +145,9 @@ class InMemoryPolicies:
         versions.append(stored)
         return stored
 
+    def groups(self) -> list[str]:
+        return sorted(self._versions)
+
 
 OWN_ROLE = "arn:aws:iam::111111111111:role/lockkeeper-registry"
 """Who writes the stamps."""

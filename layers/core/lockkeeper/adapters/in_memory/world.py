@@ -14,6 +14,7 @@ from lockkeeper.adapters.in_memory.messages import (
     InMemoryTasks,
     SettableClock,
 )
+from lockkeeper.adapters.in_memory.sessions import InMemoryProvider
 from lockkeeper.adapters.in_memory.slack import InMemorySlack
 from lockkeeper.adapters.in_memory.storage import OWN_ROLE, InMemoryObjects, InMemoryPolicies, InMemoryRegistry
 from lockkeeper.adapters.patterns import search_all
@@ -49,6 +50,8 @@ class InMemoryWorld:
     replay_code: bytes = b"the archive of a replay"
     scan_code: bytes = b"the archive of a scan"
     web_url: str = "https://lockkeeper.example.com"
+    web_access: str = "links"
+    identity_provider: InMemoryProvider | None = None
 
     def __post_init__(self) -> None:
         self.ledger = InMemoryLedger(self.clock)
