@@ -19,6 +19,17 @@ LINK = "{link}"
 """A route with a personal link in its path is authorised by the link."""
 SIGNED = frozenset({"POST /slack/interactions"})
 """Routes whose requests are signed by others than AWS; the function refuses what is not."""
+BY_SESSION = frozenset(
+    {
+        "GET /sign-in",
+        "GET /sign-in/callback",
+        "POST /sign-out",
+        "GET /",
+        "GET /groups/{group}",
+        "GET /releases/{release_id}",
+    }
+)
+"""Routes of people's browsers, which send no token: the way to a session, and pages whose function asks for one."""
 BY_AUTHORIZER = frozenset({"JWT", "CUSTOM"})
 """Kinds of authorization that an authorizer of the API gives."""
 
@@ -62,7 +73,7 @@ def routes_without_authorisation(template: Document) -> Iterator[Finding]:
         kind, route = properties.get("AuthorizationType", "NONE"), properties["RouteKey"]
         if kind in BY_AUTHORIZER and not properties.get("AuthorizerId"):
             yield logical_id, f"{route} names no authorizer"
-        elif kind not in {"AWS_IAM", *BY_AUTHORIZER} and LINK not in route and route not in SIGNED:
+        elif kind not in {"AWS_IAM", *BY_AUTHORIZER} and LINK not in route and route not in SIGNED | BY_SESSION:
             yield logical_id, f"{route} asks nobody who they are"
     for logical_id, properties in _resources(template, "AWS::Lambda::Url"):
         if properties.get("AuthType") != "AWS_IAM":

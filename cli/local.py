@@ -23,6 +23,7 @@ from localcloud.settings import (
     JOINED_ACCOUNT_IDS,
     LOST_WITHOUT_RUNTIME_CLIENT,
 )
+from localcloud.sign_in_app import sign_in_parameters
 from localcloud.slack_app import slack_parameters
 
 EXTERNAL_ID = "laptop-external-id"
@@ -98,7 +99,7 @@ def bring_up(
         try:
             # Every bucket: what a person tries on a laptop is not named for SageMaker.
             parameters = {"ExternalId": EXTERNAL_ID, "WebUrl": running.web_url, "ModelBuckets": "*"}
-            parameters |= slack_parameters(running)
+            parameters |= slack_parameters(running) | sign_in_parameters(running)
             outputs = deploy_hub(running.endpoint_url, parameters, joined_by(accounts), report=status.update)
         except BaseException:
             supervisor.stop(running)
@@ -116,7 +117,8 @@ def print_environment(running: supervisor.Running, web_url: str, account_id: str
         print(f"export {name}={value}")
     places = {
         "AWS endpoint": running.endpoint_url,
-        "Approval pages": web_url,
+        "Release board": web_url,
+        "Sign-in": f"{running.sign_in_url} (a stand-in of your provider)",
         "Mailbox": running.mailbox,
         "Slack": f"{running.slack_url} (a stand-in)",
         "Logs": running.logs,

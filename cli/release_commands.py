@@ -46,7 +46,8 @@ def releases(
 @app.command()
 def show(release_name: ReleaseName, as_json: AsJson = False, stack_name: StackName = DEFAULT_STACK) -> None:
     """Show one release: verdicts with small plots, approvals, timeline, pins, endpoints and cost; --json has its dossiers."""
-    from cli.dossiers import read_dossiers, to_json
+    from lockkeeper.use_cases.read_dossiers import read_dossiers, to_json
+
     from cli.release_tables import draw_release
     from cli.stack import find_stack
     from cli.terminal import console

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from lockkeeper.domain.cost import cost_of
 from lockkeeper.domain.release import Release, Verdict
+from lockkeeper.use_cases.read_dossiers import Dossier
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.dossiers import Dossier
 from cli.plots import draw_latency, draw_measured, draw_slices
 from cli.terminal import age, moment, outcome_text, plain, shorten, status_text, table
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lockkeeper.domain.simulation import Simulation, simulate
+from lockkeeper.use_cases.read_dossiers import read_dossiers, to_json
 
-from cli.dossiers import read_dossiers, to_json
 from cli.policies import read_policy
 from cli.simulate_command import nothing_else, scanned, what_was_recorded
 from cli.story.stage import Stage

@@ -29,8 +29,9 @@ def deployed(folder: Path, joined: Mapping[str, str]) -> Iterator[Cloud]:
         if kind != "registry"
     }
     further = models_own_role(HUB_ACCOUNT_ID)
-    # With Slack where everything is in one account, without it where each is in its own: all of it has to work both ways.
-    with tidy_cloud(folder, joined, own_roles, slack=not joined, FurtherModelRoles=further) as cloud:
+    # With Slack and a client's secret where everything is in one account, without where each is in its own: both ways have to work.
+    alone = not joined
+    with tidy_cloud(folder, joined, own_roles, slack=alone, client_secret=alone, FurtherModelRoles=further) as cloud:
         yield cloud
         # What the roles did, for `make mutate-roles`.
         accounts = [HUB_ACCOUNT_ID, *joined.values()]

@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 
 from localcloud.settings import HUB_ACCOUNT_ID
+from localcloud.sign_in_app import sign_in_parameters
 from localcloud.supervisor import Running
 
 IMAGES = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
@@ -199,7 +200,8 @@ def models_own_role(account_id: str) -> str:
 
 def parameters_of(running: Running) -> dict[str, str]:
     """What the template is deployed with."""
-    return {"ExternalId": "an-external-id-of-the-tests", "ModelBuckets": "*", "WebUrl": running.web_url}
+    own = {"ExternalId": "an-external-id-of-the-tests", "ModelBuckets": "*", "WebUrl": running.web_url}
+    return {**own, **sign_in_parameters(running)}
 
 
 def model_archive(files: dict[str, bytes | str]) -> bytes:

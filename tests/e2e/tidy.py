@@ -8,6 +8,7 @@ from pathlib import Path
 
 from localcloud import deploy
 from localcloud.fault_plan import FaultPlan
+from localcloud.sign_in_app import sign_in_parameters
 from localcloud.slack_app import slack_parameters
 from tests.e2e import leftovers
 from tests.e2e.harness import Cloud, parameters_of
@@ -22,6 +23,7 @@ def tidy_cloud(
     joined_parameters: Mapping[str, Mapping[str, str]] | None = None,
     clock_scale: float = 120,
     slack: bool = False,
+    client_secret: bool = False,
     faults: bool = False,
     **parameters: str,
 ) -> Iterator[Cloud]:
@@ -35,6 +37,8 @@ def tidy_cloud(
         given = {**parameters_of(laptop.running), **parameters}
         if slack:
             given |= slack_parameters(laptop.running)
+        if client_secret:
+            given |= sign_in_parameters(laptop.running, with_secret=True)
         outputs = deploy.deploy_hub(
             laptop.running.endpoint_url, given, joined or {}, joined_parameters=joined_parameters or {}
         )

@@ -56,6 +56,7 @@ BAD = {
     "a route whose authorisation was taken away": route("GET /releases", AuthorizationType="NONE"),
     "a route beside one that others sign": route("GET /slack/interactions"),
     "a token that nobody looks at": route("GET /api/releases", AuthorizationType="JWT"),
+    "a page beside those that ask for a session": route("GET /groups/{group}/secrets"),
     "routes in a body": {
         "Type": "AWS::ApiGatewayV2::Api",
         "Properties": {"Body": {"paths": {"/releases": {"get": {"security": [{"AWS_IAM": []}]}}}}},
@@ -108,6 +109,7 @@ GOOD = {
     "a personal link": route("GET /approvals/{link}"),
     "a signed route": route("POST /api/decision", AuthorizationType="AWS_IAM"),
     "a route that others sign": route("POST /slack/interactions"),
+    "a page that asks for a session": route("GET /groups/{group}"),
     "a token that an authorizer looks at": route("GET /api", AuthorizationType="JWT", AuthorizerId={"Ref": "A"}),
     "an external id": trusting({"AWS": ACCOUNT}, Condition={"StringEquals": {"sts:ExternalId": "x"}}),
     "a source": trusting(EVENTS, Condition={"StringEquals": {"aws:SourceAccount": "444455556666"}}),

@@ -10,11 +10,20 @@ import pytest
 from ministack.services.cloudformation import engine
 
 from checks.roles.templates import templates
+from checks.rules import BY_SESSION
 from tests.template import project
 from tests.template.project import resources
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:slack-AbCdEf"
 SLACK = {"SlackChannel": "C0123456789", "SlackSecretArn": SECRET}
+SIGN_IN = {"WebAccess": "sign-in", "OidcIssuer": "https://id.example.com", "OidcClientId": "lockkeeper"}
+BY_TOKEN = {
+    "GET /api/releases",
+    "GET /api/releases/{release_id}",
+    "GET /api/groups",
+    "GET /api/groups/{group}",
+    "GET /api/openapi.json",
+}
 LINKS = {
     "GET /approvals/{link}",
     "POST /approvals/{link}",
@@ -75,10 +84,12 @@ def named_in(value: Any) -> set[str]:
     return {name for part in value for name in named_in(part)} if isinstance(value, list) else set()
 
 
-@pytest.mark.parametrize("access", ["none", "links"])
+@pytest.mark.parametrize(
+    "access", [{"WebAccess": "none"}, {"WebAccess": "links"}, SIGN_IN], ids=lambda one: one["WebAccess"]
+)
 @pytest.mark.parametrize("slack", [{}, SLACK], ids=["without Slack", "with Slack"])
-def test_whatever_the_access_nothing_names_what_is_not_there(access: str, slack: dict[str, str]) -> None:
-    template = deployed(WebAccess=access, **slack)
+def test_whatever_the_access_nothing_names_what_is_not_there(access: dict[str, str], slack: dict[str, str]) -> None:
+    template = deployed(**access, **slack)
     known = set(template["Resources"]) | set(hub()["Parameters"])
     dangling = {
         name: missing
@@ -104,18 +115,75 @@ def test_with_links_there_are_the_pages_and_the_routes_of_command_line_and_slack
     assert routes(WebAccess="links", **SLACK) == LINKS | {"POST /slack/interactions"}
 
 
+def test_with_sign_in_there_are_also_the_board_and_the_api() -> None:
+    assert routes(**SIGN_IN) == LINKS | BY_SESSION | BY_TOKEN
+
+
+def test_the_api_wants_a_token_of_this_client() -> None:
+    template = deployed(**SIGN_IN)["Resources"]
+    authorizer = template["TokenAuthorizer"]["Properties"]
+    assert authorizer["JwtConfiguration"] == {"Issuer": {"Ref": "OidcIssuer"}, "Audience": [{"Ref": "OidcClientId"}]}
+    kinds = {
+        one["Properties"]["RouteKey"]: one["Properties"]
+        for one in template.values()
+        if one["Type"] == "AWS::ApiGatewayV2::Route"
+    }
+    for route in BY_TOKEN:
+        wanted = (kinds[route]["AuthorizationType"], kinds[route]["AuthorizerId"])
+        assert wanted == ("JWT", {"Ref": "TokenAuthorizer"}), route
+
+
+def statements_of_serve_web(**given: str) -> list[dict[str, Any]]:
+    (policy,) = deployed(**given)["Resources"]["ServeWebRole"]["Properties"]["Policies"]
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_without_sign_in_the_function_may_read_no_dossier_no_list_and_no_secret() -> None:
+    granted = str(statements_of_serve_web(WebAccess="links"))
+    assert "s3:" not in granted
+    assert "dynamodb:Query" not in granted
+    assert "secretsmanager" not in granted
+
+
+def test_only_a_client_with_a_secret_gives_the_function_one_to_read() -> None:
+    assert "secretsmanager" not in str(statements_of_serve_web(**SIGN_IN))
+    with_secret = statements_of_serve_web(**SIGN_IN, OidcClientSecretArn=SECRET)
+    assert {"Ref": "OidcClientSecretArn"} in [one["Resource"] for one in with_secret]
+
+
+@pytest.mark.parametrize("missing", ["OidcIssuer", "OidcClientId"])
+def test_sign_in_without_a_provider_is_refused(missing: str) -> None:
+    given = parameters(**{**SIGN_IN, missing: ""})
+    with pytest.raises(ValueError, match=f"sign-in needs an {missing}"):
+        engine._evaluate_rules(hub(), given, engine._evaluate_conditions(hub(), given))
+
+
+@pytest.mark.parametrize(
+    ("issuer", "taken"),
+    [
+        ("https://id.example.com/realms/x", True),
+        ("http://127.0.0.1:4569", True),
+        ("http://id.example.com", False),
+        ("http://127.0.0.1.example.com", False),
+    ],
+)
+def test_an_issuer_is_reached_over_https_or_on_this_machine(issuer: str, taken: bool) -> None:
+    assert bool(re.fullmatch(hub()["Parameters"]["OidcIssuer"]["AllowedPattern"], issuer)) is taken
+
+
 def test_slack_without_the_web_is_refused() -> None:
     given = parameters(WebAccess="none", **SLACK)
     with pytest.raises(ValueError, match="button in Slack needs the web API"):
         engine._evaluate_rules(hub(), given, engine._evaluate_conditions(hub(), given))
 
 
-def test_every_route_that_changes_something_is_throttled_more_than_reading() -> None:
+def test_every_route_that_writes_is_throttled_more_than_reading() -> None:
     stage = resources("AWS::ApiGatewayV2::Stage")["WebStage"]
     changing = {
         name: one["RouteKey"]
         for name, one in resources("AWS::ApiGatewayV2::Route").items()
-        if not one["RouteKey"].startswith("GET ")
+        if not one["RouteKey"].startswith("GET ") or one["RouteKey"].startswith("GET /sign-in")
     }
     settings = stage["RouteSettings"]
     assert set(settings) == set(changing.values())

@@ -13,8 +13,8 @@ from lockkeeper.domain import gates
 from lockkeeper.domain.policy import StagingTests
 from lockkeeper.domain.release import Outcome, Release, Status
 from lockkeeper.domain.staging_tests import Answered
+from lockkeeper.use_cases.read_dossiers import read_dossiers
 
-from cli.dossiers import read_dossiers
 from tests.unit.harbour import (
     GROUP,
     HOLDOUT,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from lockkeeper.domain.release import Status
+from lockkeeper.use_cases.read_dossiers import read_dossiers, to_json
 from typer.testing import CliRunner
 
-from cli.dossiers import read_dossiers, to_json
 from cli.main import app
 from tests.unit.harbour import GROUP, HOLDOUT, Harbour, archive, package_arn, package_event, policy_document
 

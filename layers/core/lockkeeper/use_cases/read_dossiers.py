@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lockkeeper.domain.release import Release
-    from lockkeeper.ports import World
+from lockkeeper.domain.release import Release
+from lockkeeper.ports import World
 
 
 @dataclass(frozen=True)
