@@ -168,6 +168,17 @@ def test_decisions_answer_as_the_document_says(waiting: Harbour) -> None:
     assert call("post", address, {"answer": "approve"}, ADA)[0] == 409
 
 
+def test_revocations_answer_as_the_document_says(waiting: Harbour) -> None:
+    address = f"/api/releases/{release_id(1)}/revoke"
+    assert call("post", address, {"approver": "Nobody"}, ADA)[0] == 403
+    assert call("post", address, {})[0] == 403
+    assert call("post", "/api/releases/nobody/revoke", {}, ADA)[0] == 404
+    assert call("post", address, {"approver": "Grace"}, ADA)[1]["revoked"] == ["Grace"]
+    assert call("post", address, {}, ADA)[1]["revoked"] == ["Ada", "Grace"]
+    waiting.pass_time(hours=73)
+    assert call("post", address, {}, ADA)[0] == 410
+
+
 def test_a_decision_that_nobody_asks_for_answers_as_the_document_says(harbour: Harbour) -> None:
     harbour.register(1, accuracy=0.1)
     assert call("post", f"/api/releases/{release_id(1)}/decision", {"answer": "approve"}, ADA)[0] == 410
