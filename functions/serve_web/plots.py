@@ -6,8 +6,8 @@ from typing import Any
 
 from lockkeeper.domain.quality_series import QualitySeries
 
-WIDTH, HEIGHT = 640, 220
-LEFT, RIGHT, TOP, BOTTOM = 64, 620, 16, 186
+WIDTH, HEIGHT = 480, 210
+LEFT, RIGHT, TOP, BOTTOM = 58, 470, 16, 178
 MOST_LABELS = 12
 """Versions that are named below the plot; more would stand in each other's way."""
 
