@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 
+from cli.story.letter import open_page, press
 from tests.e2e.harness import Cloud
 from tests.e2e.test_a_promotion import prepare, register
 
@@ -43,6 +44,10 @@ class House:
                     return found.group()
             assert time.monotonic() < until, f"no mail to {address} about {group} version {version}"
             time.sleep(0.1)
+
+    def press(self, group: str, version: int, button: str, address: str = "ada@example.com") -> int:
+        """Somebody presses a button on the page behind their link, elsewhere; the status of the answer."""
+        return press(open_page(self.link(group, version, address)), button, {"comment": "as always"}).status
 
     def expire(self, release_id: str) -> None:
         """The time that a question had is over."""

@@ -155,6 +155,10 @@ class Window:
         style = "const s = getComputedStyle(document.activeElement); return s.outlineStyle + ' ' + s.outlineWidth"
         return not str(self._driver.execute_script(style)).startswith("none")
 
+    def cookies(self) -> list[dict[str, Any]]:
+        """The cookies of the page's site."""
+        return list(self._driver.get_cookies())
+
     def bottom_of(self, element: WebElement) -> float:
         """How far below the page's top an element ends, in CSS pixels."""
         script = "return arguments[0].getBoundingClientRect().bottom + window.scrollY"
