@@ -64,7 +64,7 @@ TITLES_OF_ERRORS: dict[type[LockkeeperError], str] = {
 """Where the status alone would say the wrong thing."""
 HEADERS = {
     # Pages hold a secret in their address and a model's names in their text: nothing may load, frame, cache or refer.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
