@@ -270,7 +270,9 @@ def test_pages_load_nothing_and_run_nothing(reader: Browser) -> None:
         answer = reader.get(page)
         assert "default-src 'none'" in answer["headers"]["Content-Security-Policy"]
         assert answer["headers"]["Cache-Control"] == "no-store"
-        assert re.findall(r"<script|<link(?! rel=\"icon\" href=\"data:)|<img|<iframe|\bon\w+=|url\(", answer["body"]) == []
+        assert (
+            re.findall(r"<script|<link(?! rel=\"icon\" href=\"data:)|<img|<iframe|\bon\w+=|url\(", answer["body"]) == []
+        )
 
 
 def test_the_button_of_the_page_signs_out(reader: Browser) -> None:
