@@ -1,4 +1,4 @@
-"""The two cookies: who is signed in, and which browser a sign-in was begun in. Neither is readable by scripts or sent elsewhere."""
+"""The cookies: who is signed in, which browser a sign-in was begun in, and where it goes on. Neither scripts nor other sites get them."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,8 @@ from aws_lambda_powertools.shared.cookies import Cookie, SameSite
 
 SESSION = "lockkeeper-session"
 SIGN_IN = "lockkeeper-sign-in"
+NEXT = "lockkeeper-next"
+"""Followed by the name of the sign-in: each goes on where it began."""
 
 
 def cookie(name: str, secret: str, seconds: int, web_url: str) -> Cookie:

@@ -21,7 +21,7 @@ for part in (api, board, sign_in):
 
 @app.get("/approvals/<link>")
 def show_approval(link: str) -> Response[str]:
-    return approvals.show(link, world())
+    return approvals.show(link, app.current_event, world())
 
 
 @app.post("/approvals/<link>")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -11,12 +11,12 @@ from aws_lambda_powertools.shared.cookies import Cookie
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from lockkeeper.bootstrap import AwsWorld
 from lockkeeper.domain.form_token import form_token, is_form_token
-from lockkeeper.domain.sign_in import ATTEMPT_LASTS, SESSION_LASTS, Session, new_secret
+from lockkeeper.domain.sign_in import ATTEMPT_LASTS, SESSION_LASTS, Session, local_path, new_secret
 from lockkeeper.entry import logger
-from lockkeeper.use_cases.sign_in import begin_sign_in, complete_sign_in, session_of, sign_out
+from lockkeeper.use_cases.sign_in import begin_sign_in, complete_sign_in, name_of_sign_in, session_of, sign_out
 
 from functions.serve_web.answers import HEADERS, FormRefused, page, submitted
-from functions.serve_web.cookies import SESSION, SIGN_IN, cookie, secret_in
+from functions.serve_web.cookies import NEXT, SESSION, SIGN_IN, cookie, secret_in
 
 SIGN_OUT = "sign-out"
 router = APIGatewayHttpRouter()
@@ -29,8 +29,11 @@ def go_to_provider() -> Response[str]:
     # Tabs that are opened together share one cookie: a new secret would make the others strangers.
     kept = secret_in(event.cookies, SIGN_IN, world.web_url)
     browser = kept if len(kept) == len(new_secret()) else new_secret()
-    address = begin_sign_in(event.query_string_parameters.get("next", "/"), browser, world)
-    return redirect(address, cookie(SIGN_IN, browser, int(ATTEMPT_LASTS.total_seconds()), world.web_url))
+    begun, seconds = begin_sign_in(browser, world), int(ATTEMPT_LASTS.total_seconds())
+    # Where one goes on may be a personal link, of which nothing but the hash is kept here: the browser keeps it.
+    wanted = quote(local_path(event.query_string_parameters.get("next", "/")), safe="")
+    kept_there = cookie(f"{NEXT}-{begun.name}", wanted, seconds, world.web_url)
+    return redirect(begun.address, cookie(SIGN_IN, browser, seconds, world.web_url), kept_there)
 
 
 @router.get("/sign-in/callback")
@@ -38,12 +41,15 @@ def come_back() -> Response[str]:
     world: AwsWorld = router.context["world"]
     event = router.current_event
     browser = secret_in(event.cookies, SIGN_IN, world.web_url)
-    done = complete_sign_in(dict(event.query_string_parameters), browser, world)
+    answer = dict(event.query_string_parameters)
+    done = complete_sign_in(answer, browser, world)
     logger.info("signed in", person=done.session.person.email, subject=done.session.person.subject)
     # Whoever was signed in at this browser before is not any more.
     sign_out(secret_in(event.cookies, SESSION, world.web_url), world)
     lasting = cookie(SESSION, done.secret, int(SESSION_LASTS.total_seconds()), world.web_url)
-    return redirect(done.next_path, lasting)
+    place = f"{NEXT}-{name_of_sign_in(answer.get('state', ''))}"
+    wanted = unquote(secret_in(event.cookies, place, world.web_url))
+    return redirect(local_path(wanted), lasting, cookie(place, "", 0, world.web_url))
 
 
 @router.post("/sign-out")

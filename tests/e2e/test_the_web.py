@@ -49,7 +49,9 @@ class Browser:
 
     def sign_in(self, address: str, email: str) -> urllib3.BaseHTTPResponse:
         """Go to a page of the board, say who one is, and come back to it."""
-        to_provider = self.ask("GET", self.ask("GET", address).headers["Location"])
+        to_provider = self.ask("GET", address)
+        while not to_provider.headers["Location"].startswith(self.cloud.running.sign_in_url):
+            to_provider = self.ask("GET", to_provider.headers["Location"])
         asked = dict(parse_qsl(urlsplit(to_provider.headers["Location"]).query))
         assert self.ask("GET", to_provider.headers["Location"]).status == 200
         chosen = self.ask("POST", f"{self.cloud.running.sign_in_url}/authorize", {**asked, "email": email})
@@ -103,6 +105,33 @@ def test_a_person_signs_in_reads_the_board_and_signs_out(cloud: Cloud, tmp_path:
     assert "You are signed out" in text_of(browser.ask("POST", "/sign-out", {"token": form[1]}))
     browser.cookies = cookies
     assert browser.ask("GET", "/").status == 303
+
+
+@pytest.mark.full
+def test_an_authenticated_link_decides_for_its_owner_alone(cloud: Cloud, tmp_path: Path) -> None:
+    address = "ada.who.signs.in@example.com"
+    approval = f"{{before: [staging], links: authenticated, approvers: [{{name: Ada, email: {address}}}]}}"
+    prepare(cloud, "signed-links", tmp_path, approval=approval)
+    register(cloud, "signed-links", 1.0)
+    cloud.wait_for("signed-links-v1-a1", "awaiting-approval")
+    page = urlsplit(re.search(r"https?://\S+/approvals/\S+", cloud.mails(address)[-1])[0]).path  # type: ignore[index]
+
+    def form_on(browser: Browser) -> dict[str, str]:
+        token = re.search(r'name="token" value="([0-9a-f]+)"', browser.ask("GET", page).data.decode())
+        return {"answer": "reject", "token": token[1]} if token else {}
+
+    owner, stranger = Browser(cloud), Browser(cloud)
+    assert form_on(owner) == form_on(stranger) == {}
+    assert "Sign in to decide" in text_of(owner.ask("GET", page))
+    assert "this link is Ada" in text_of(stranger.sign_in(f"/sign-in?next={page}", "grace@example.com"))
+    assert form_on(stranger) == {}
+    text_of(owner.sign_in(f"/sign-in?next={page}", address))
+    form = form_on(owner)
+    assert Browser(cloud).ask("POST", page, form).status == 401
+    assert stranger.ask("POST", page, form).status == 403
+    assert cloud.release("signed-links-v1-a1")["approvals"] == []
+    assert "You rejected it" in text_of(owner.ask("POST", page, form))
+    assert cloud.wait_for("signed-links-v1-a1", "rejected")["approvals"][0]["approver"] == "Ada"
 
 
 @pytest.mark.full

@@ -32,10 +32,10 @@ def test_sign_in_goes_to_the_provider_and_back_to_where_one_was(browser: Browser
 
 def test_cookies_are_of_this_host_alone_and_no_script_reads_them(browser: Browser) -> None:
     browser.get("/sign-in")
-    (line,) = browser.set
+    line, _ = browser.set
     assert re.fullmatch(rf"{SIGN_IN}=[\w-]{{43}}; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax", line), line
     browser.come_back()
-    (line,) = browser.set
+    line, _ = browser.set
     assert re.fullmatch(rf"{SESSION}=[\w-]{{43}}; Path=/; Max-Age=28800; HttpOnly; Secure; SameSite=Lax", line), line
 
 
@@ -43,7 +43,7 @@ def test_on_a_laptop_cookies_do_without_https(harbour: Harbour) -> None:
     harbour.world.web_url = "http://127.0.0.1:4567"
     browser = with_sign_in(harbour.world)
     browser.sign_in()
-    assert list(browser.cookies) == ["lockkeeper-sign-in", "lockkeeper-session"]
+    assert sorted(browser.cookies) == ["lockkeeper-session", "lockkeeper-sign-in"]
     assert all("Secure" not in line for line in browser.set)
 
 
@@ -77,11 +77,24 @@ def test_an_answer_in_another_browser_signs_nobody_in(browser: Browser) -> None:
 
 def test_tabs_that_are_opened_together_all_come_back(browser: Browser) -> None:
     states = []
-    for _ in range(3):
-        states.append(parse_qs(urlsplit(browser.get("/sign-in")["headers"]["Location"]).query))
-    for asked in states:
+    for page in ("/groups/one", "/groups/two", "/approvals/a-link"):
+        states.append((page, parse_qs(urlsplit(browser.get(f"/sign-in?next={page}")["headers"]["Location"]).query)))
+    for page, asked in states:
         provider_of(browser.world).asked.update({name: values[0] for name, values in asked.items()})
-        assert browser.come_back()["statusCode"] == 303
+        assert browser.come_back()["headers"]["Location"] == page
+    assert not [name for name in browser.cookies if "next" in name]
+
+
+def test_where_one_goes_on_is_kept_by_the_browser_alone(browser: Browser) -> None:
+    browser.get("/sign-in?next=/approvals/a-personal-link")
+    assert "a-personal-link" not in repr(browser.world.ledger.__dict__)
+
+
+def test_a_planted_place_to_go_on_leads_to_no_other_site(browser: Browser) -> None:
+    browser.get("/sign-in?next=/groups/wages")
+    name = next(name for name in browser.cookies if "next" in name)
+    browser.cookies[name] = "%2F%2Fevil.example.com"
+    assert browser.come_back()["headers"]["Location"] == "/"
 
 
 def test_a_cookie_that_is_not_ours_is_not_kept_on(browser: Browser) -> None:

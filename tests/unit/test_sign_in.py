@@ -44,13 +44,13 @@ def come_back(world: InMemoryWorld, browser: str = BROWSER, **answer: str) -> Si
     return complete_sign_in({"state": provider(world).asked["state"], "code": "a-code", **answer}, browser, world)
 
 
-def sign_in(world: InMemoryWorld, next_path: str = "/groups/wages") -> SignedIn:
-    begin_sign_in(next_path, BROWSER, world)
+def sign_in(world: InMemoryWorld) -> SignedIn:
+    begin_sign_in(BROWSER, world)
     return come_back(world)
 
 
 def test_a_browser_is_sent_with_a_state_a_nonce_and_a_challenge(world: InMemoryWorld) -> None:
-    address = begin_sign_in("/", BROWSER, world)
+    address = begin_sign_in(BROWSER, world).address
     asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
     assert asked["redirect_uri"] == "https://lockkeeper.example.com/sign-in/callback"
     assert len({asked[name] for name in ("state", "nonce", "challenge")}) == 3
@@ -64,9 +64,8 @@ def test_the_challenge_is_that_of_the_standard() -> None:
     )
 
 
-def test_who_signs_in_has_a_session_of_eight_hours_and_goes_on_where_they_were(world: InMemoryWorld) -> None:
+def test_who_signs_in_has_a_session_of_eight_hours(world: InMemoryWorld) -> None:
     done = sign_in(world)
-    assert done.next_path == "/groups/wages"
     assert done.session.person == Person("ada-1", "Ada Lindqvist", "ada@example.com")
     assert session_of(done.secret, world) == done.session
     world.clock.advance(timedelta(hours=7, minutes=59))
@@ -76,7 +75,7 @@ def test_who_signs_in_has_a_session_of_eight_hours_and_goes_on_where_they_were(w
 
 
 def test_only_hashes_of_secrets_are_kept(world: InMemoryWorld) -> None:
-    begin_sign_in("/", BROWSER, world)
+    begin_sign_in(BROWSER, world)
     kept = repr(world.ledger._sign_ins)
     state = provider(world).asked["state"]
     assert state not in kept
@@ -104,7 +103,7 @@ def test_a_session_does_not_outlive_the_provider(world: InMemoryWorld) -> None:
     world.identity_provider = None
     assert session_of(done.secret, world) is None
     with pytest.raises(LinkUnknown, match="nobody can sign in here"):
-        begin_sign_in("/", BROWSER, world)
+        begin_sign_in(BROWSER, world)
 
 
 def test_a_state_counts_once(world: InMemoryWorld) -> None:
@@ -116,13 +115,13 @@ def test_a_state_counts_once(world: InMemoryWorld) -> None:
 
 @pytest.mark.parametrize("state", ["", "guessed", "x" * 43])
 def test_a_state_that_nobody_was_sent_with_is_refused(world: InMemoryWorld, state: str) -> None:
-    begin_sign_in("/", BROWSER, world)
+    begin_sign_in(BROWSER, world)
     with pytest.raises(SignInRefused, match="not known"):
         come_back(world, state=state)
 
 
 def test_an_answer_in_another_browser_is_refused_and_spends_the_state(world: InMemoryWorld) -> None:
-    begin_sign_in("/", BROWSER, world)
+    begin_sign_in(BROWSER, world)
     with pytest.raises(SignInRefused, match="another browser"):
         come_back(world, browser="of somebody who was sent a link")
     with pytest.raises(SignInRefused, match="not known"):
@@ -131,29 +130,29 @@ def test_an_answer_in_another_browser_is_refused_and_spends_the_state(world: InM
 
 
 def test_ten_minutes_at_the_provider_are_too_long(world: InMemoryWorld) -> None:
-    begin_sign_in("/", BROWSER, world)
+    begin_sign_in(BROWSER, world)
     world.clock.advance(timedelta(minutes=10))
     with pytest.raises(SignInRefused, match="ten minutes"):
         come_back(world)
 
 
 def test_a_refusal_of_the_provider_is_told_by_its_word(world: InMemoryWorld) -> None:
-    begin_sign_in("/", BROWSER, world)
+    begin_sign_in(BROWSER, world)
     with pytest.raises(SignInRefused, match=r"did not sign you in \(access_denied\)"):
         come_back(world, error="access_denied")
-    begin_sign_in("/", BROWSER, world)
+    begin_sign_in(BROWSER, world)
     with pytest.raises(SignInRefused, match="did not sign you in —"):
         come_back(world, error="<b>call 555-1234</b>")
 
 
 def test_an_answer_that_names_another_issuer_is_refused(world: InMemoryWorld) -> None:
-    begin_sign_in("/", BROWSER, world)
+    begin_sign_in(BROWSER, world)
     with pytest.raises(SignInRefused, match="another provider"):
         come_back(world, iss="https://evil.example.com")
 
 
 def test_a_code_that_the_provider_does_not_take_signs_nobody_in(world: InMemoryWorld) -> None:
-    begin_sign_in("/", BROWSER, world)
+    begin_sign_in(BROWSER, world)
     with pytest.raises(SignInRefused, match="invalid_grant"):
         come_back(world, code="somebody-else's")
 

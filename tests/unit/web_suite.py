@@ -17,7 +17,7 @@ from lockkeeper.use_cases.pinned import iso
 from tests.unit.ledger_suite import FIRST
 
 SOON, LATE = iso(BEGINNING + timedelta(minutes=10)), iso(BEGINNING + timedelta(hours=8))
-ATTEMPT = SignInAttempt("a" * 64, "b" * 64, "nonce", "verifier", "/groups/wages", SOON)
+ATTEMPT = SignInAttempt("a" * 64, "b" * 64, "nonce", "verifier", SOON)
 SESSION = Session("c" * 64, Person("ada-1", "Ada Lindqvist", "ada@example.com"), iso(BEGINNING), LATE)
 
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from lockkeeper.domain.errors import AlreadyDecided, CandidateInvalid, NotPermitted, RequestClosed
+from lockkeeper.domain.errors import (
+    AlreadyDecided,
+    CandidateInvalid,
+    NotPermitted,
+    PolicyInvalid,
+    RequestClosed,
+    SignInNeeded,
+)
 from lockkeeper.domain.policy import Approval, Approver, roles_covered
 
 MAX_COMMENT = 1024
@@ -79,6 +86,8 @@ class ApprovalRequest:
     remind_every: int = 0
     """Seconds between two reminders; 0 for none."""
     revoked: tuple[Revocation, ...] = ()
+    links: str = "personal"
+    """`personal`: a link decides for whoever holds it. `authenticated`: for whoever holds it and signs in as its owner."""
 
     @property
     def revision(self) -> int:
@@ -216,6 +225,31 @@ def _is_person(maker: str) -> bool:
 def people_needed(approval: Approval, author: str) -> int:
     """How many must approve: one more where nobody knows who made the version, since it may be one of those who are asked."""
     return approval.people + (not is_known(author, approval.approvers))
+
+
+def permit_at_link(request: ApprovalRequest, approver: Approver, signed_in_as: str) -> None:
+    """May the reader of an approver's link decide by it? `signed_in_as` is their verified e-mail; empty for nobody."""
+    if request.links != "authenticated":
+        return
+    if not signed_in_as:
+        raise SignInNeeded(
+            f"this question is decided by whoever signs in as {approver.name}",
+            cure="open the link and sign in to decide",
+        )
+    if signed_in_as.casefold() != str(approver.email).casefold():
+        raise NotPermitted(
+            f"you are signed in as {signed_in_as}, and this link is {approver.name}'s",
+            cure="sign out, and in again with the address that the policy has; or use your own link",
+        )
+
+
+def able_to_sign_in(approval: Approval, web_access: str) -> None:
+    """Raise `PolicyInvalid` where links ask for a sign-in that the stack has not."""
+    if approval.links_are_authenticated and web_access != "sign-in":
+        raise PolicyInvalid(
+            f"approval.links is authenticated, but nobody can sign in here (WebAccess is {web_access or 'not known'})",
+            cure="deploy the stack with WebAccess=sign-in, see docs/board.md, or write links: personal",
+        )
 
 
 def enough_approvers(approval: Approval, author: str) -> None:

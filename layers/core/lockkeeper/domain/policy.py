@@ -156,6 +156,7 @@ class Approval(Section):
     one_of_each: tuple[Role, ...] = Field(default=(), strict=False, max_length=10)
     expires_after: Duration = 72 * 3600
     remind_every: Duration = 24 * 3600
+    links: Literal["personal", "authenticated"] = "personal"
 
     @model_validator(mode="after")
     def _enough_people(self) -> Approval:
@@ -180,6 +181,11 @@ class Approval(Section):
                 "remind_every must be between 1h and 90d; where it is longer than expires_after, nobody is reminded"
             )
         return self
+
+    @property
+    def links_are_authenticated(self) -> bool:
+        """Whether somebody is asked whose link decides only for whoever signs in as its owner."""
+        return bool(self.before) and self.links == "authenticated"
 
     @property
     def people(self) -> int:

@@ -34,7 +34,6 @@ class SignInAttempt:
     browser_sha256: str
     nonce: str
     verifier: str
-    next_path: str
     expires_at: str
 
 

@@ -114,6 +114,8 @@ def _provenance(before: Gates, after: Gates) -> Iterator[str]:
 def _approval(before: Policy, after: Policy) -> Iterator[str]:
     yield from _gone("an approval before", before.approval.before, after.approval.before)
     yield from _lower("quorum", before.approval.people, after.approval.people)
+    if before.approval.links_are_authenticated and after.approval.before and not after.approval.links_are_authenticated:
+        yield "links decide for whoever holds them, without a sign-in"
     yield from _gone("an approval by one of the role", before.approval.one_of_each, after.approval.one_of_each)
     if before.approval.author_from and after.approval.author_from != before.approval.author_from:
         yield f"the author is not taken from {before.approval.author_from} any more"

@@ -17,6 +17,7 @@ from lockkeeper.domain.approval import (
     grant,
     link_digest,
     permit,
+    permit_at_link,
     revocation_of,
 )
 from lockkeeper.domain.errors import (
@@ -93,9 +94,10 @@ def _release_of(champion: Champion | None, world: World) -> Release | None:
         return None
 
 
-def decide_by_link(name: str, answer: Answer, comment: str, world: World) -> ApprovalRequest:
-    """Decide as the person the link was sent to."""
+def decide_by_link(name: str, answer: Answer, comment: str, world: World, *, signed_in_as: str = "") -> ApprovalRequest:
+    """Decide as the person the link was sent to; `signed_in_as` is the verified e-mail of who holds it, where they signed in."""
     question = open_link(name, world)
+    permit_at_link(question.request, question.approver, signed_in_as)
     return decide(question.request, question.approver, answer, comment, "link", world)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lockkeeper.domain.approval import enough_approvers
+from lockkeeper.domain.approval import able_to_sign_in, enough_approvers
 from lockkeeper.domain.errors import (
     CandidateInvalid,
     PolicyInvalid,
@@ -115,6 +115,7 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
     author = author_of(description, policy.approval.author_from)
     world.ledger.record(release.release_id, "candidate read", f"author {author or 'unknown'}", author=author)
     enough_approvers(policy.approval, author)
+    able_to_sign_in(policy.approval, world.web_access)
 
 
 def take_or_wait(release: Release, policy: Policy, wait: Wait, world: World) -> None:

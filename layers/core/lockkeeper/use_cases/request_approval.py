@@ -80,6 +80,7 @@ def _request(release: Release, policy: Policy, before: str, world: World) -> App
         expires_at=iso(now + timedelta(seconds=approval.expires_after)),
         one_of_each=approval.one_of_each,
         remind_every=approval.remind_every,
+        links=approval.links,
     )
 
 

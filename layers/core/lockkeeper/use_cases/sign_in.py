@@ -18,7 +18,6 @@ from lockkeeper.domain.sign_in import (
     claims_in,
     code_challenge,
     digest_of,
-    local_path,
     new_secret,
     person_in,
 )
@@ -31,27 +30,37 @@ PERSONAL = ("email", "email_verified", "name")
 
 
 @dataclass(frozen=True)
+class Begun:
+    """A sign-in under way: where to send the browser, and a name of it that its cookies may have."""
+
+    address: str
+    name: str
+
+
+@dataclass(frozen=True)
 class SignedIn:
     """A new session: `secret` is for the browser's cookie alone."""
 
     secret: str
     session: Session
-    next_path: str
 
 
-def begin_sign_in(next_path: str, browser: str, world: World) -> str:
-    """Where to send a browser that keeps the secret `browser` meanwhile."""
+def begin_sign_in(browser: str, world: World) -> Begun:
+    """Somebody wants to sign in, at a browser that keeps the secret `browser` meanwhile."""
     provider = _provider(world)
     state, nonce, verifier = new_secret(), new_secret(), new_secret()
     address = provider.address(
         state=state, nonce=nonce, challenge=code_challenge(verifier), redirect_uri=_redirect_uri(world)
     )
     until = iso(world.clock.now() + ATTEMPT_LASTS)
-    attempt = SignInAttempt(
-        digest_of(state), digest_of(browser), nonce, verifier, local_path(next_path), expires_at=until
-    )
+    attempt = SignInAttempt(digest_of(state), digest_of(browser), nonce, verifier, expires_at=until)
     world.ledger.begin_sign_in(attempt)
-    return address
+    return Begun(address, name_of_sign_in(state))
+
+
+def name_of_sign_in(state: str) -> str:
+    """Tells the sign-ins of one browser apart, and nothing about their state."""
+    return digest_of(state)[:12]
 
 
 def complete_sign_in(answer: dict[str, str], browser: str, world: World) -> SignedIn:
@@ -75,7 +84,7 @@ def complete_sign_in(answer: dict[str, str], browser: str, world: World) -> Sign
     now, secret = world.clock.now(), new_secret()
     session = Session(digest_of(secret), person, iso(now), iso(now + SESSION_LASTS))
     world.ledger.open_session(session)
-    return SignedIn(secret, session, attempt.next_path)
+    return SignedIn(secret, session)
 
 
 def _person(code: str, attempt: SignInAttempt, provider: IdentityProvider, world: World) -> Person:

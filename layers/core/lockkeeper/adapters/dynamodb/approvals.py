@@ -111,6 +111,7 @@ def _item(request: ApprovalRequest) -> Item:
         "decisions": {"items": [decision.to_json() for decision in request.decisions]},
         "one_of_each": {"items": list(request.one_of_each)},
         "remind_every": request.remind_every,
+        "links": request.links,
         "revoked": {"items": [one.to_json() for one in request.revoked]},
         "revision": request.revision,
     }
@@ -133,5 +134,6 @@ def _request(item: Item) -> ApprovalRequest:
         ),
         one_of_each=tuple(item.get("one_of_each", {"items": []})["items"]),
         remind_every=item.get("remind_every", 0),
+        links=item.get("links", "personal"),
         revoked=tuple(Revocation(**one) for one in item.get("revoked", {"items": []})["items"]),
     )
