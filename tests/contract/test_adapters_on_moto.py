@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 from lockkeeper.adapters.aws import OneTimeSchedules, TopicMail
 from lockkeeper.adapters.in_memory import InMemoryObjects, InMemoryPolicies, SettableClock
 from lockkeeper.adapters.s3 import PART, S3Objects, S3Policies
@@ -207,3 +208,18 @@ def test_a_personal_mail_carries_its_approver_and_a_subject_sns_takes(aws: boto3
     assert first["Subject"].startswith("Gr??e?x")
     assert len(first["Subject"]) == 100
     assert (second["Message"], "MessageAttributes" in second) == ("to all", False)
+
+
+def test_an_address_is_confirmed_once_its_owner_has_followed_the_link(aws: boto3.Session) -> None:
+    sns = aws.client("sns")
+    topic = sns.create_topic(Name="personal")["TopicArn"]
+    for address in ("Ada@example.com", "other@example.com"):
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
+    sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="+4912345678")
+    mail = TopicMail(sns, personal_topic_arn=topic, broadcast_topic_arn="")
+    asked = frozenset({"ada@example.com", "grace@example.com"})
+    assert mail.confirmed(asked) == {"ada@example.com"}
+    with Stubber(sns) as stubbed:
+        pending = {"Protocol": "email", "Endpoint": "ada@example.com", "SubscriptionArn": "PendingConfirmation"}
+        stubbed.add_response("list_subscriptions_by_topic", {"Subscriptions": [pending]}, {"TopicArn": topic})
+        assert mail.confirmed(asked) == frozenset()

@@ -17,13 +17,14 @@ from lockkeeper.domain.artifact.findings import Limits
 from lockkeeper.domain.artifact.scan import scan
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
+from lockkeeper.domain.gates.approval import judge_people
 from lockkeeper.domain.gates.artifact import judge_images, judge_scan
 from lockkeeper.domain.online.latency import judge_latency
 from lockkeeper.domain.online.load import Shot, judge_load
 from lockkeeper.domain.online.replay import ServedAnswers, judge_against_champion
 from lockkeeper.domain.online.rows import Answered, Replayed
 from lockkeeper.domain.online.safety import hostile_cases, judge_safety
-from lockkeeper.domain.policy import ArtifactRule, Gates, Latency, Load, Replay, Safety, StagingTests
+from lockkeeper.domain.policy import Approval, ArtifactRule, Gates, Latency, Load, Policy, Replay, Safety, StagingTests
 from lockkeeper.domain.recorded import ONLINE as ONLINE_GATES
 from lockkeeper.domain.staging_tests import contract_cases, judge_contract
 
@@ -38,7 +39,7 @@ def examples(text: str) -> list[dict[str, Any]]:
     return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
 
 
-EXAMPLES = [one for one in examples(OFFLINE) if "artifact" not in one["policy"]]
+EXAMPLES = [one for one in examples(OFFLINE) if not {"artifact", "approvers"} & set(one["policy"])]
 ANY_QUALITY = [{"metric": "nothing.value", "at_least": 0}]
 
 
@@ -78,6 +79,14 @@ def test_prompts_end_as_the_page_says(example: dict[str, Any]) -> None:
     told = example["verdict"]
     verdict = next(one for one in judged if one.gate == told["gate"])
     assert {name: getattr(verdict, name) for name in told} == told
+
+
+@pytest.mark.parametrize("example", [one for one in examples(OFFLINE) if "approvers" in one["policy"]])
+def test_people_are_reached_as_the_page_says(example: dict[str, Any]) -> None:
+    approval = Approval.model_validate(example["policy"])
+    confirmed = frozenset(example["confirmed"])
+    (verdict,) = judge_people(approval, example["author"], confirmed, slack_used=example["slack"])
+    assert as_told(verdict, example["verdict"]) == example["verdict"]
 
 
 @pytest.mark.parametrize("example", [one for one in examples(OFFLINE) if "artifact" in one["policy"]])
@@ -144,5 +153,5 @@ def test_every_gate_has_a_section_with_an_example_and_no_other_has() -> None:
 
 def test_every_gate_is_reachable_from_a_policy() -> None:
     sections = {name.replace(" ", "_") for name in sections_of(OFFLINE)} - {"Where_evidence_comes_from"}
-    assert sections <= set(Gates.model_fields)
+    assert sections <= {*Gates.model_fields, *Policy.model_fields}
     assert set(sections_of(ONLINE)) <= set(StagingTests.model_fields)

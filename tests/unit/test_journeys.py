@@ -154,6 +154,31 @@ def test_nobody_is_asked_where_the_policy_asks_nobody(harbour: Harbour) -> None:
     assert harbour.world.mail.letters == []
 
 
+def test_who_would_get_no_mail_is_named_before_anything_is_deployed(harbour: Harbour) -> None:
+    harbour.world.mail.unconfirmed = {"ada@example.com", "grace@example.com"}
+    harbour.register(1)
+    release = harbour.release(1)
+    assert release.status is Status.FAILED
+    assert "Ada, Grace would get no mail" in release.reason
+    assert harbour.world.staging.endpoints == {}
+    assert harbour.world.mail.letters == []
+
+
+def test_one_who_is_reached_is_enough_where_one_must_approve(harbour: Harbour) -> None:
+    harbour.world.mail.unconfirmed = {"ada@example.com"}
+    harbour.register(1)
+    assert harbour.release(1).status is Status.AWAITING_APPROVAL
+
+
+def test_where_nobody_is_asked_nobody_has_to_be_reached(harbour: Harbour) -> None:
+    document = policy_document()
+    document["approval"] = {**document["approval"], "before": []}
+    harbour.apply(document)
+    harbour.world.mail.unconfirmed = {"ada@example.com", "grace@example.com"}
+    harbour.register(1)
+    assert harbour.release(1).status is Status.BAKING
+
+
 def test_the_author_is_not_asked(harbour: Harbour) -> None:
     harbour.register(1, author="ADA@example.com")
     assert [letter.approver for letter in harbour.world.mail.letters] == ["Grace"]

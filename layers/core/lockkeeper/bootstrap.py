@@ -118,6 +118,10 @@ class AwsWorld:
             broadcast_topic_arn=self.settings.optional("BROADCAST_TOPIC_ARN"),
         )
 
+    @property
+    def slack_used(self) -> bool:
+        return bool(self.settings.optional("SLACK_CHANNEL"))
+
     @cached_property
     def slack(self) -> SlackChannel | None:
         channel = self.settings.optional("SLACK_CHANNEL")

@@ -84,3 +84,8 @@ class ToldInSlack(Protocol):
     def slack(self) -> Slack | None:
         """None where Slack is not used."""
         ...
+
+    @property
+    def slack_used(self) -> bool:
+        """Whether it is, for those who have no business with its secret."""
+        ...

@@ -151,6 +151,13 @@ class TopicMail:
             MessageAttributes={"approver": {"DataType": "String", "StringValue": approver}},
         )
 
+    def confirmed(self, addresses: frozenset[str]) -> frozenset[str]:
+        pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self._personal)
+        listed = [one for page in pages for one in page["Subscriptions"] if one["Protocol"].startswith("email")]
+        # Until the reader has followed the link, SNS lists words in place of the ARN.
+        known = {one["Endpoint"].casefold() for one in listed if one["SubscriptionArn"].startswith("arn:")}
+        return frozenset(address for address in addresses if address.casefold() in known)
+
     def broadcast(self, subject: str, text: str) -> None:
         self._client.publish(TopicArn=self._broadcast, Subject=_subject(subject), Message=text)
 

@@ -12,6 +12,7 @@ from lockkeeper.domain.artifact.findings import Report
 from lockkeeper.domain.errors import ReleaseStopped
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence, collect, sources_of
 from lockkeeper.domain.gates import judge_offline, kinds_needed
+from lockkeeper.domain.gates.approval import GATE as PEOPLE
 from lockkeeper.domain.gates.artifact import ARTIFACT, judge_images, judge_scan
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
@@ -114,6 +115,9 @@ def _judge(name: PackageName, images: Sequence[str], policy: Policy, known: Know
     evidence = _evidence(name, policy, known, read)
     verdicts += judge_offline(policy.gates, evidence, known.champion)
     verdicts += judge_author(policy.approval.author_from, evidence)
+    # Who has confirmed what is nothing that a dossier or an event tells: what was found then stands.
+    people = known.recorded.verdict_of(PEOPLE) if known.recorded and policy.approval.before else None
+    verdicts += (people,) if people else ()
     if known.recorded is None or not known.recorded.tested or worst(verdicts) is not Outcome.PASSED:
         return verdicts
     return (*verdicts, *judge_recorded(policy.staging.tests, known.recorded))

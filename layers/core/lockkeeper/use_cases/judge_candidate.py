@@ -8,8 +8,10 @@ from lockkeeper.domain.about import about_version
 from lockkeeper.domain.errors import GateFailed, GateInconclusive, Observed
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
+from lockkeeper.domain.gates.approval import addresses_of, judge_people
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
+from lockkeeper.domain.policy import Approval
 from lockkeeper.domain.recorded import CHAMPION, MISSING, REGISTRY
 from lockkeeper.domain.release import Outcome, Release, Verdict
 from lockkeeper.ports import World
@@ -37,6 +39,7 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
     verdicts = (
         *judge_offline(policy.gates, evidence, champion),
         *judge_author(policy.approval.author_from, evidence),
+        *_judge_people(release, policy.approval, world),
     )
     try:
         seal_verdicts(release, verdicts, _kept(evidence, champion), "judged", world)
@@ -47,6 +50,12 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
     if policy.mode == "observe":
         raise Observed("only observed; enforced, it would have passed every offline gate")
     return verdicts
+
+
+def _judge_people(release: Release, approval: Approval, world: World) -> tuple[Verdict, ...]:
+    addresses = addresses_of(approval)
+    confirmed = world.mail.confirmed(addresses) if addresses else addresses
+    return judge_people(approval, release.author, confirmed, slack_used=world.slack_used)
 
 
 def _kept(evidence: Evidence, champion: ChampionEvidence | None) -> dict[str, Any]:

@@ -108,10 +108,14 @@ class Letter:
 
 
 class InMemoryMail:
-    """Implements `ports.Mail`: a list of letters."""
+    """Implements `ports.Mail`: a list of letters. Every address has confirmed, except for the `unconfirmed`."""
 
     def __init__(self) -> None:
         self.letters: list[Letter] = []
+        self.unconfirmed: set[str] = set()
+
+    def confirmed(self, addresses: frozenset[str]) -> frozenset[str]:
+        return addresses - self.unconfirmed
 
     def personal(self, approver: str, subject: str, text: str) -> None:
         self.letters.append(Letter(approver, subject, text))

@@ -53,6 +53,10 @@ class InMemoryWorld:
     web_access: str = "links"
     identity_provider: InMemoryProvider | None = None
 
+    @property
+    def slack_used(self) -> bool:
+        return self.slack is not None
+
     def __post_init__(self) -> None:
         self.ledger = InMemoryLedger(self.clock)
         self.policies = InMemoryPolicies(self.clock)

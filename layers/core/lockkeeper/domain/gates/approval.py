@@ -1,0 +1,45 @@
+"""Can those who have to approve be reached: a question that nobody hears of waits until it expires."""
+
+from __future__ import annotations
+
+from lockkeeper.domain.approval import is_author, people_needed
+from lockkeeper.domain.policy import Approval, Approver, roles_covered
+from lockkeeper.domain.release import Outcome, Verdict
+
+GATE = "approval: people"
+
+
+def addresses_of(approval: Approval) -> frozenset[str]:
+    """The addresses that personal mails of this policy would go to."""
+    return frozenset(one.email for one in approval.approvers if one.email) if approval.before else frozenset()
+
+
+def judge_people(
+    approval: Approval, author: str, confirmed: frozenset[str], *, slack_used: bool
+) -> tuple[Verdict, ...]:
+    """One verdict where the policy asks people: enough of them, one of each role, whose mails arrive or who are in Slack.
+
+    Whom the policy gives no address decides where they look by themselves (Studio, the command), and is not waited for in vain.
+    `confirmed` are the addresses whose owners let AWS send mails to them.
+    """
+    if not approval.before:
+        return ()
+    asked = [one for one in approval.approvers if not is_author(one, author)]
+    reached = [one for one in asked if _is_reached(one, confirmed, slack_used)]
+    needed = people_needed(approval, author)
+    measured, required = f"{len(reached)} of {len(asked)}", f"{needed} who can be reached"
+    if len(reached) >= needed and roles_covered(approval.one_of_each, reached):
+        who = ", ".join(one.name for one in reached)
+        return (Verdict(GATE, Outcome.PASSED, f"{who} can be reached", measured, required),)
+    missing = [one for one in asked if one not in reached]
+    why = (
+        f"{', '.join(one.name for one in missing)} would get no mail: each has to follow the link in AWS's mail "
+        "`Subscription Confirmation`, which `lockkeeper policy apply` sends (again); then `lockkeeper replay` the release"
+    )
+    return (Verdict(GATE, Outcome.INCONCLUSIVE, why, measured, required),)
+
+
+def _is_reached(approver: Approver, confirmed: frozenset[str], slack_used: bool) -> bool:
+    if approver.email in confirmed or (slack_used and approver.slack_user):
+        return True
+    return not approver.email and bool(approver.aws_principal or approver.studio_profile)
