@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,11 @@ def analysed(harbour: Harbour, version: int, report: Any) -> None:
 BIASED = json.loads(json.dumps(FAIR).replace("0.05", "0.27"))
 
 
+def foreseeable(verdicts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the one on people: who has confirmed a subscription is known to AWS alone."""
+    return [one for one in verdicts if one["gate"] != "approval: people"]
+
+
 @pytest.mark.parametrize(
     ("accuracy", "analysis", "goes_on"),
     [(0.8, FAIR, True), (0.6, FAIR, False), (0.8, BIASED, False), (None, FAIR, False), (0.8, {}, False)],
@@ -85,7 +91,7 @@ def test_a_simulation_has_the_verdicts_of_the_release(
 ) -> None:
     analysed(harbour, 1, analysis)
     harbour.register(1, accuracy=accuracy)
-    released = harbour.release(1).to_json()["verdicts"]
+    released = foreseeable(harbour.release(1).to_json()["verdicts"])
     as_registered(harbour, 1)
     told = simulated(*files(tmp_path, harbour, 1), "--artifact", artifact_file(tmp_path, harbour, 1))
     assert told["goes_on"] is goes_on
@@ -98,7 +104,7 @@ def test_the_champion_counts_in_a_simulation_too(harbour: Harbour, tmp_path: Pat
         analysed(harbour, version, FAIR)
     harbour.promote(1, accuracy=0.85)
     harbour.register(2, accuracy=0.8)
-    released = [one for one in harbour.release(2).to_json()["verdicts"] if one["gate"] != "artifact"]
+    released = foreseeable(one for one in harbour.release(2).to_json()["verdicts"] if one["gate"] != "artifact")
     kept = json.loads(harbour.world.objects.stored[f"s3://lockkeeper-bucket/dossiers/{GROUP}-v1-a1/model_quality.json"])
     (tmp_path / "champion.json").write_text(json.dumps(kept))
     as_registered(harbour, 2)
