@@ -35,7 +35,7 @@ from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.letters import next_reminder
 from lockkeeper.use_cases.pinned import facts_of, iso
 from lockkeeper.use_cases.request_approval import STATES, newest_question, rejected_by
-from lockkeeper.use_cases.settle_wait import deliver, failure
+from lockkeeper.use_cases.settle_wait import deliver, deliver_for_another, failure, was_told_by_another
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def decide(
     wait = world.ledger.wait_of(request.release_id, STATES[request.before])
     if wait and wait.settled and not wait.delivered:
         # Whoever decided crashed before the release heard of it; whoever comes next tells it.
-        deliver(wait, wait.result, world)
+        deliver_for_another(wait, world)
     permitted = permit(request, approver)
     decision = Decision(permitted.name, answer, clean_comment(comment), channel, now)
     decided = grant(request, decision, now)
@@ -164,7 +164,7 @@ def decide(
     settled = replace(wait, settled=True, result=_result(decided, decision)) if ended else None
     if not world.ledger.decide(request, decided, settled):
         raise AlreadyDecided(f"somebody decided on {request.release_id} at the same moment", cure="look again")
-    if settled is not None and not deliver(settled, settled.result, world):
+    if settled is not None and not deliver(settled, settled.result, world) and not was_told_by_another(settled, world):
         world.ledger.record(request.release_id, "a decision came too late", f"{permitted.name}: {answer}")
         raise RequestClosed(
             f"{request.release_id} no longer waits; your decision is on record and changes nothing",

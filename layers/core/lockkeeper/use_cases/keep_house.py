@@ -20,7 +20,7 @@ from lockkeeper.use_cases.open_release import interrupt, take_or_wait
 from lockkeeper.use_cases.pinned import pinned_policy
 from lockkeeper.use_cases.reap_release import ALIVE, reap
 from lockkeeper.use_cases.resume_release import look_at_endpoint_of, look_at_job_of
-from lockkeeper.use_cases.settle_wait import deliver, fail_wait
+from lockkeeper.use_cases.settle_wait import deliver_for_another, fail_wait
 from lockkeeper.use_cases.unseen_registrations import start_unseen
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 from lockkeeper.use_cases.watch_production import look_at_bake
@@ -91,7 +91,7 @@ def _last_heard_of(release: Release) -> datetime:
 def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Found]:
     who = f"{wait.release_id}/{wait.state}"
     if wait.settled:
-        deliver(wait, wait.result, world)
+        deliver_for_another(wait, world)
         yield Found(Kind.UNDELIVERED, f"{who}: delivered")
     elif wait.state == WATCH:
         if world.clock.now() >= datetime.fromisoformat(wait.deadline) + late:

@@ -57,6 +57,21 @@ def deliver(wait: Wait, result: dict[str, Any], world: World) -> bool:
     return accepted
 
 
+def deliver_for_another(wait: Wait, world: World) -> None:
+    """Tell what somebody else has decided, who may have crashed or may be about to tell it.
+
+    That we do is written first: whoever decided, and finds that nobody waits any more, sees that it was told.
+    """
+    world.ledger.wait_acted(wait)
+    deliver(wait, wait.result, world)
+
+
+def was_told_by_another(wait: Wait, world: World) -> bool:
+    """Whether a result that was not taken any more had reached the state machine through somebody else."""
+    stored = world.ledger.wait_of(wait.release_id, wait.state)
+    return stored is not None and stored.token == wait.token and stored.acted
+
+
 def _settle(wait: Wait, result: dict[str, Any], world: World) -> bool:
     if not world.ledger.settle_wait(wait, result):
         stored = world.ledger.wait_of(wait.release_id, wait.state)

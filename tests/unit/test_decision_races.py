@@ -1,0 +1,75 @@
+"""Somebody else tells what one has decided, in the moment between the write and the telling: the decision counts, and is published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.errors import AlreadyDecided, RequestClosed
+from lockkeeper.domain.release import Status
+from lockkeeper.use_cases.decide_approval import decide_by_link
+from lockkeeper.use_cases.keep_house import QUIET, keep_house
+
+from tests.unit.harbour import Harbour, release_id
+
+
+@pytest.fixture
+def harbour() -> Harbour:
+    """Version 1 waits for Ada or Grace."""
+    asked = Harbour()
+    asked.register(1)
+    return asked
+
+
+def meanwhile(harbour: Harbour, monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
+    """Something happens once, right after a decision was written and before it is told."""
+    write = harbour.world.ledger.decide
+
+    def decide(*parts: Any) -> bool:
+        written = write(*parts)
+        monkeypatch.setattr(harbour.world.ledger, "decide", write)
+        happens()
+        return written
+
+    monkeypatch.setattr(harbour.world.ledger, "decide", decide)
+
+
+def press(harbour: Harbour, person: str, answer: Answer) -> None:
+    decide_by_link(harbour.link(person), answer, "", harbour.inside)
+
+
+def test_who_is_later_may_tell_it_and_the_decision_is_published_once(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grace_is_too_late() -> None:
+        with pytest.raises(AlreadyDecided):
+            press(harbour, "Grace", Answer.REJECT)
+
+    meanwhile(harbour, monkeypatch, grace_is_too_late)
+    press(harbour, "Ada", Answer.APPROVE)
+    harbour.settle()
+    release = harbour.release(1)
+    assert release.status is Status.BAKING
+    assert "a decision came too late" not in {entry.what for entry in release.timeline}
+    assert [one["approver"] for one in harbour.published("Approval Decided")] == ["Ada"]
+
+
+def test_the_house_may_tell_it(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
+    harbour.pass_time(minutes=10)
+    meanwhile(harbour, monkeypatch, lambda: keep_house(QUIET, harbour.inside))
+    press(harbour, "Ada", Answer.APPROVE)
+    harbour.settle()
+    assert harbour.release(1).status is Status.BAKING
+    assert len(harbour.published("Approval Decided")) == 1
+
+
+def test_a_decision_on_a_release_that_ended_otherwise_says_so(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = harbour.machine.executions[release_id(1)].token
+    meanwhile(harbour, monkeypatch, lambda: harbour.world.tasks.withdraw(token))
+    with pytest.raises(RequestClosed, match="changes nothing"):
+        press(harbour, "Ada", Answer.APPROVE)
+    assert "a decision came too late" in {entry.what for entry in harbour.release(1).timeline}
+    assert harbour.published("Approval Decided") == []
