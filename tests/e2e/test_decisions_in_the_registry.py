@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.harness import Cloud, policy_text
-from tests.e2e.test_a_promotion import prepare, register
+from tests.e2e.test_a_promotion import answer_of, prepare, register
 from tests.e2e.test_nothing_stranded import eventually
 
 pytestmark = pytest.mark.full
@@ -61,3 +61,27 @@ def test_who_rejects_a_version_in_its_bake_takes_it_back(cloud: Cloud, tmp_path:
     cloud.wait_for("regretted-v1-a1", "baking")
     set_status(cloud, arn, "ada", "Rejected")
     assert "rejected by Ada in the registry" in cloud.wait_for("regretted-v1-a1", "rolled-back")["reason"]
+
+
+def test_who_rejects_what_serves_brings_back_what_served_before(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "outlived", tmp_path, approval=f"{{before: [], {ADA}}}")
+    for version in (1, 2):
+        arn = register(cloud, "outlived", float(version))
+        cloud.wait_for(f"outlived-v{version}-a1", "promoted")
+        cloud.ended_execution(f"outlived-v{version}-a1")
+    assert answer_of(cloud, "outlived") == "2.0"
+    set_status(cloud, arn, "mallory", "Rejected")
+    eventually(lambda: "d-local/mallory" in described(cloud, arn).get("ApprovalDescription", ""))
+    assert described(cloud, arn)["ModelApprovalStatus"] == "Approved"
+    set_status(cloud, arn, "ada", "Rejected")
+    eventually(lambda: cloud.release_status("outlived-v2-a1") == "rolled-back")
+    release = cloud.release("outlived-v2-a1")
+    assert release["reason"] == "rejected by Ada in the registry after it was promoted"
+    assert answer_of(cloud, "outlived") == "1.0"
+    endpoint = cloud.client("sagemaker", "production").describe_endpoint(EndpointName="outlived")
+    assert endpoint["EndpointConfigName"] == "lockkeeper-outlived-v1-a1-production"
+    refused = cloud.lockkeeper("replay", "outlived-v2-a1", expect=1)
+    assert "held" in refused
+    register(cloud, "outlived", 3.0)
+    third = cloud.wait_for("outlived-v3-a1", "promoted")
+    assert third["endpoints"]["production"]["previous_config_name"] == "lockkeeper-outlived-v1-a1-production"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from lockkeeper.adapters.in_memory.world import HUB as ROOT
 from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.errors import DecisionRefused
@@ -22,12 +23,15 @@ from lockkeeper.domain.events import (
     wait_hint,
 )
 from lockkeeper.domain.registration import PackageHint, name_of, package_hint
+from lockkeeper.domain.release import Status
 from lockkeeper.domain.replay import DeadLetter, read_letter
 from lockkeeper.domain.slack_press import Press, Shown
 from lockkeeper.use_cases.decide_approval import decide_by_slack
+from lockkeeper.use_cases.react_to_registry import react_to_registry
+from lockkeeper.use_cases.reap_release import reap_release
 
 from tests.template.project import PROJECT, functions, published_detail_types, resources
-from tests.unit.harbour import ALARM, Harbour, alarm_event, policy_document
+from tests.unit.harbour import ALARM, Harbour, alarm_event, package_arn, package_event, policy_document
 
 EVENTS = PROJECT / "events"
 HUB = "111122223333"
@@ -142,26 +146,44 @@ def test_a_schema_refuses_an_event_without_one_of_its_fields(detail_type: str) -
         assert not Draft202012Validator(schema).is_valid(sample), field
 
 
+def reject_in_registry(harbour: Harbour, version: int) -> None:
+    """Ada rejects what serves, and what served before is brought back."""
+    now = harbour.world.clock.now()
+    ada = {"IamIdentity": {"Arn": "arn:aws:iam::111111111111:role/Ada"}}
+    package = harbour.world.registry.packages[package_arn(version)]
+    package |= {"ModelApprovalStatus": "Rejected", "LastModifiedBy": ada, "LastModifiedTime": now}
+    event = package_event(version)
+    event["detail"] |= {"UpdatedModelPackageFields": ["ModelApprovalStatus"], "LastModifiedTime": now.isoformat()}
+    react_to_registry(event, harbour.inside)
+    (told,) = harbour.published("Promotion Withdrawn")
+    withdrawn = {"source": "lockkeeper", "detail-type": "Promotion Withdrawn", "account": ROOT, "detail": told}
+    reap_release(withdrawn, harbour.inside)
+    harbour.settle()
+    assert harbour.release(version).status is Status.ROLLED_BACK
+
+
 def journeys() -> Harbour:
-    """Journeys to seven different ends: promoted, rejected, superseded, failed, expired, rolled back and observed."""
+    """Journeys to seven different ends: promoted (and withdrawn), rejected, superseded, failed, expired, rolled back and observed."""
     harbour = Harbour()
     harbour.promote(1)
-    harbour.register(2)
-    with pytest.raises(DecisionRefused):
-        decide_by_slack(Press("U0STRANGER", Shown("wages-v2-a1", "staging", "5e")), harbour.inside)
-    harbour.decide(Answer.REJECT, comment="not before the audit")
+    harbour.promote(2)
+    reject_in_registry(harbour, 2)
     harbour.register(3)
-    harbour.register(4, accuracy=0.1)
-    harbour.register(5)
-    harbour.pass_time(hours=73)
+    with pytest.raises(DecisionRefused):
+        decide_by_slack(Press("U0STRANGER", Shown("wages-v3-a1", "staging", "5e")), harbour.inside)
+    harbour.decide(Answer.REJECT, comment="not before the audit")
+    harbour.register(4)
+    harbour.register(5, accuracy=0.1)
     harbour.register(6)
+    harbour.pass_time(hours=73)
+    harbour.register(7)
     harbour.approve()
     arn = harbour.world.production.alarm_arn(ALARM)
     harbour.world.production.change_alarm(ALARM, "ALARM")
     harbour.tell(alarm_event(arn))
     harbour.settle()
     harbour.apply(policy_document() | {"mode": "observe"})
-    harbour.register(7)
+    harbour.register(8)
     return harbour
 
 

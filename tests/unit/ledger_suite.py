@@ -242,6 +242,20 @@ def test_the_champion_is_who_was_crowned_last(ledger: Ledger) -> None:
     second = Champion("wages", 2, "wages-v2-a1", "wages", "config-2", LATER)
     ledger.crown(second)
     assert ledger.champion("wages") == second
+    assert [one.version for one in ledger.history("wages")] == [1, 2]
+    assert ledger.history("prices") == []
+
+
+def test_a_release_that_is_opened_again_is_unfinished_once_more(ledger: Ledger) -> None:
+    ledger.open(FIRST)
+    ledger.record(FIRST.release_id, "promoted", "", status=Status.PROMOTED, ending={"error": ""})
+    ledger.finish(FIRST.release_id)
+    assert (ledger.unfinished(), ledger.get(FIRST.release_id).unfinished) == ([], False)
+    ledger.record(FIRST.release_id, "promotion withdrawn", "", ending={}, unfinished=True)
+    opened = ledger.get(FIRST.release_id)
+    assert (ledger.unfinished(), opened.unfinished, opened.ending) == ([FIRST.release_id], True, {})
+    ledger.finish(FIRST.release_id)
+    assert ledger.unfinished() == []
 
 
 def test_a_hold_keeps_its_reason(ledger: Ledger) -> None:

@@ -114,6 +114,7 @@ LISTENING = {
     "ResumeReleaseAlarmChanged": {STAGING, PRODUCTION},
     "ReapReleaseEndpointChanged": {STAGING, PRODUCTION},
     "ReapReleaseExecutionDied": {HUB},
+    "ReapReleasePromotionWithdrawn": {HUB},
     "NotifyReleaseChanged": {HUB},
     "NotifyQuestionChanged": {HUB},
 }

@@ -35,6 +35,9 @@ TOLD = frozenset({"Release Opened", *(f"Release {str(status).replace('-', ' ').t
 QUESTIONS = frozenset({"Approval Requested", "Approval Decided", "Approval Refused"})
 """What becomes of a question: who was asked is told by the question itself, so this is for the message in Slack."""
 
+WITHDRAWN = "Promotion Withdrawn"
+"""Somebody who may has rejected what serves; what served before is to come back."""
+
 LONGEST_QUIET = timedelta(days=1)
 
 
@@ -148,7 +151,7 @@ def execution_hint(event: dict[str, Any], accounts: Accounts) -> ExecutionHint |
 def announcement(event: dict[str, Any], accounts: Accounts) -> Announcement | Unusable:
     """What Lockkeeper itself says about a release. Nobody else speaks in its name."""
     detail, kind = event.get("detail"), event.get("detail-type")
-    if event.get("source") != "lockkeeper" or not isinstance(kind, str) or kind not in TOLD | QUESTIONS:
+    if event.get("source") != "lockkeeper" or not isinstance(kind, str) or kind not in TOLD | QUESTIONS | {WITHDRAWN}:
         return Unusable(f"{shown(event.get('source'))} {shown(kind)} is not what became of a release")
     if event.get("account") != accounts.hub:
         return Unusable(f"account {shown(event.get('account'))} is not the hub, where releases run")

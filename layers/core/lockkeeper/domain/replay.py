@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockkeeper.domain.errors import ReplayRefused
-from lockkeeper.domain.events import EXECUTION_CHANGE, QUESTIONS, TOLD, Unusable
+from lockkeeper.domain.events import EXECUTION_CHANGE, QUESTIONS, TOLD, WITHDRAWN, Unusable
 from lockkeeper.domain.release import Release, Status, release_id_for
 
 RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -91,6 +91,8 @@ def _object(text: str) -> dict[str, Any] | None:
 def _recipients(event: dict[str, Any]) -> tuple[str, ...]:
     source, kind = str(event.get("source", "")), str(event.get("detail-type", ""))
     if source == "lockkeeper":
+        if kind == WITHDRAWN:
+            return ("ReapRelease",)
         return ("Notify",) if kind in TOLD | QUESTIONS else ()
     if source:
         return RECIPIENTS.get((source, kind), ())

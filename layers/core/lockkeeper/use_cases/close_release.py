@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from lockkeeper.domain.ending import Ending, judge_ending
 from lockkeeper.domain.errors import REGISTRY_REJECTIONS, StampRefused
@@ -13,6 +13,7 @@ from lockkeeper.use_cases.open_release import interrupt, lock_output
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
 from lockkeeper.use_cases.run_job import stop_job
 from lockkeeper.use_cases.settle_wait import complete_wait, give_up_waits
+from lockkeeper.use_cases.take_back import predecessor_of
 
 STATE = "CloseRelease"
 
@@ -28,6 +29,8 @@ def close_release(release_id: str, ending: Ending, world: World) -> Release:
         world.ledger.record(release_id, "closing", reason, stage=STATE, ending=asdict(ending))
     if status is Status.PROMOTED:
         _crown(release, world)
+    elif status is Status.ROLLED_BACK:
+        _crown_predecessor(release, world)
     world.ledger.close_requests(release_id)
     give_up_waits(release_id, world)
     _tear_down(release, ending, world)
@@ -102,6 +105,13 @@ def _crown(release: Release, world: World) -> None:
             since=now,
         )
     )
+
+
+def _crown_predecessor(release: Release, world: World) -> None:
+    """Where a version that was promoted is taken back, what serves again is the champion; any other never was one."""
+    champion = world.ledger.champion(release.model_package_group)
+    if champion and champion.release_id == release.release_id and (predecessor := predecessor_of(release, world)):
+        world.ledger.crown(replace(predecessor, since=_now(world)))
 
 
 def _tear_down(release: Release, ending: Ending, world: World) -> None:

@@ -1,4 +1,4 @@
-"""Somebody set `ModelApprovalStatus`, in SageMaker Studio or by API, of a version whose release is under way.
+"""Somebody set `ModelApprovalStatus`, in SageMaker Studio or by API, of a version whose release is under way, or which serves.
 
 Who may decide decides so. Until a version was promoted, the registry does not say Approved: others deploy what it says.
 """
@@ -17,6 +17,7 @@ from lockkeeper.ports import World
 from lockkeeper.use_cases.decide_approval import decide, question_about
 from lockkeeper.use_cases.pinned import pinned_policy
 from lockkeeper.use_cases.settle_wait import fail_wait
+from lockkeeper.use_cases.take_back import is_taken_back, serves_as_promoted, take_back
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
 
@@ -31,14 +32,19 @@ class Decided:
 def decide_in_registry(hint: PackageHint, release_id: str, world: World) -> Decided | Ignore:
     """Take the change as its maker's decision, or set it back with the reason. Repeated, it finds nothing to do."""
     release = world.ledger.get(release_id)
-    if release.ended:
+    serves = serves_as_promoted(release, world)
+    if release.ended and not serves:
         return Ignore(f"{release_id} has ended as {release.status}; its status in the registry moves nothing any more")
+    if is_taken_back(release, world):
+        return Ignore(f"{release_id} is on its way back already")
     description = world.registry.describe(hint.arn)
     if description is None:
         return Ignore(f"{hint.arn} is not in the registry")
     change = status_set(hint, description, world.own_registry_role)
     if isinstance(change, Ignore):
         return change
+    if serves:
+        return _reject_what_serves(release, change, world)
     try:
         what = _take(release, change, world)
     except DecisionRefused as refused:
@@ -48,14 +54,32 @@ def decide_in_registry(hint: PackageHint, release_id: str, world: World) -> Deci
     return _set_back(release, f"{what}; Approved is set once it was promoted", world)
 
 
+def _reject_what_serves(release: Release, change: StatusSet, world: World) -> Decided | Ignore:
+    """Who may reject takes it back; who may not finds the status set to what is true."""
+    if change.answer is not Answer.REJECT:
+        return Ignore(f"{release.release_id} was promoted, as the registry says")
+    try:
+        return Decided(release.release_id, take_back(release, _approver(release, change, world), world))
+    except DecisionRefused as refused:
+        return _set_back(release, f"{change.who} set it to Rejected: {refused}", world, "Approved")
+
+
+def _approver(release: Release, change: StatusSet, world: World) -> Approver:
+    """Who set the status, if the release's policy names them among its approvers."""
+    if change.unnamed:
+        raise DecisionRefused(change.unnamed, cure="set it again")
+    approver = _known(pinned_policy(release, world).approval.approvers, change)
+    if approver is None:
+        raise DecisionRefused(f"{change.who} is no approver of this group")
+    return approver
+
+
 def _take(release: Release, change: StatusSet, world: World) -> str:
     if change.unnamed:
         raise DecisionRefused(change.unnamed, cure="set it again")
     wait = world.ledger.wait_of(release.release_id, WATCH)
     if wait and not wait.settled and change.answer is Answer.REJECT:
-        approver = _known(pinned_policy(release, world).approval.approvers, change)
-        if approver is None:
-            raise DecisionRefused(f"{change.who} is no approver of this group")
+        approver = _approver(release, change, world)
         fail_wait(wait, ReleaseRejected(f"rejected by {approver.name} in the registry while it was watched"), world)
         return f"{approver.name} rejected it in its bake"
     request = question_about(release.release_id, world)
@@ -71,10 +95,10 @@ def _known(approvers: tuple[Approver, ...], change: StatusSet) -> Approver | Non
     return approver_of_principal(approvers, change.principal)
 
 
-def _set_back(release: Release, why: str, world: World) -> Decided:
+def _set_back(release: Release, why: str, world: World, status: str = PENDING) -> Decided:
     said = f"Lockkeeper {release.release_id}: {why}"
     try:
-        world.registry.stamp(release.model_package_arn, status=PENDING, description=said, metadata={}, life_cycle="")
+        world.registry.stamp(release.model_package_arn, status=status, description=said, metadata={}, life_cycle="")
     except StampRefused as refused:
         # What was decided stands, and what was not decided stays so, whatever the registry says.
         world.ledger.record(release.release_id, "registry status could not be set back", f"{why}; {refused}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from lockkeeper.domain.ending import Ending
 from lockkeeper.domain.errors import ExecutionDied, ReleaseStopped, TryAgain, UnknownRelease
-from lockkeeper.domain.events import EndpointHint, Unusable, execution_hint, wait_hint
+from lockkeeper.domain.events import EndpointHint, Unusable, announcement, execution_hint, wait_hint
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.close_release import close_release
@@ -19,13 +19,21 @@ from lockkeeper.use_cases.resume_release import look_at_endpoint_of
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.roll_back import roll_back
 from lockkeeper.use_cases.settle_wait import NOBODY, REAP, complete_wait, deliver, fail_wait, failure
+from lockkeeper.use_cases.take_back import is_taken_back
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
 ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
 def reap_release(event: dict[str, Any], world: World) -> list[str]:
-    """An execution ended badly, or an endpoint changed that a dead release waits for. Returns what was done, in words."""
+    """An execution ended badly, a promotion was withdrawn, or an endpoint changed that such a release waits for. Says what was done."""
+    if event.get("source") == "lockkeeper":
+        told = announcement(event, world.accounts)
+        return [
+            f"ignored: {told.reason}"
+            if isinstance(told, Unusable)
+            else f"{told.release_id}: {reap(told.release_id, world)}"
+        ]
     if event.get("source") == "aws.states":
         hint = execution_hint(event, world.accounts)
         if isinstance(hint, Unusable):
@@ -70,7 +78,7 @@ def _take_over(release: Release, state: str, world: World) -> None:
         for one, endpoints in ((staging, world.staging), (production, world.production))
         if one
     ]
-    if world.ledger.wait_of(release.release_id, REAP) is None:
+    if world.ledger.wait_of(release.release_id, REAP) is None and not is_taken_back(release, world):
         world.ledger.record(release.release_id, "its execution is dead", _cause(release, state))
     world.ledger.store_wait(Wait(release.release_id, REAP, NOBODY, resources=tuple(resources)))
     for other in world.ledger.open_waits(release.release_id):

@@ -85,6 +85,8 @@ class Releases:
         at = self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         entry = json.dumps({"at": at, "what": what, "why": why})
         values: Item = {name: _jsonable(value) for name, value in changes.items()}
+        if "unfinished" in values:
+            values["unfinished"] = "RELEASE"  # The index's key: one for all, and there or not.
         sets = ["#timeline = list_append(#timeline, :entry)", *(f"#{name} = :{name}" for name in values)]
         written = self.table.update(
             f"RELEASE#{release_id}",
@@ -108,7 +110,10 @@ class Releases:
 
     def champion(self, group: str) -> Champion | None:
         item = self.table.get(f"GROUP#{group}", "CHAMPION")
-        return Champion(**{one.name: item[one.name] for one in fields(Champion)}) if item else None
+        return _champion(item) if item else None
+
+    def history(self, group: str) -> list[Champion]:
+        return [_champion(item) for item in self.table.query(f"GROUP#{group}", "SERVED#")]
 
     def crown(self, champion: Champion) -> None:
         record = asdict(champion)
@@ -127,6 +132,10 @@ class Releases:
     def held(self, group: str, version: int) -> str | None:
         item = self.table.get(f"GROUP#{group}", f"HOLD#{version:010d}")
         return str(item["reason"]) if item else None
+
+
+def _champion(item: Item) -> Champion:
+    return Champion(**{one.name: item[one.name] for one in fields(Champion)})
 
 
 def _plain(release: Release) -> Item:

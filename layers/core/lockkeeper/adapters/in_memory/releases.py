@@ -11,7 +11,7 @@ from lockkeeper.domain.errors import UnknownRelease
 from lockkeeper.domain.release import Release, TimelineEntry
 from lockkeeper.ports import Champion, Clock, Meter
 
-CHANGEABLE = frozenset(one.name for one in fields(Release)) - {"timeline", "meters", "unfinished"}
+CHANGEABLE = frozenset(one.name for one in fields(Release)) - {"timeline", "meters"}
 
 
 class Releases:
@@ -92,6 +92,10 @@ class Releases:
         with self.writing:
             self._champions[champion.group] = champion
             self.crowned.append(champion)
+
+    def history(self, group: str) -> list[Champion]:
+        with self.writing:
+            return [one for one in self.served if one.group == group]
 
     def hold(self, group: str, version: int, reason: str) -> None:
         with self.writing:

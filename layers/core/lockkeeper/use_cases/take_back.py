@@ -1,0 +1,87 @@
+"""A version that was promoted is rejected: what served before it is to serve again, under the group's lock.
+
+This says so in the ledger; `reap_release` goes there, as it does for every release that no execution is left of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from lockkeeper.domain.ending import Ending
+from lockkeeper.domain.errors import ReleaseRejected, RequestClosed, TryAgain
+from lockkeeper.domain.policy import Approver
+from lockkeeper.domain.release import Release, Status
+from lockkeeper.ports import Champion, Wait, World
+from lockkeeper.use_cases.pinned import facts_of
+from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
+from lockkeeper.use_cases.settle_wait import NOBODY
+from lockkeeper.use_cases.watch_production import STATE as WATCH
+
+
+def serves_as_promoted(release: Release, world: World) -> bool:
+    """Whether this release's promotion is why production serves what it serves."""
+    champion = world.ledger.champion(release.model_package_group)
+    return release.status is Status.PROMOTED and champion is not None and champion.release_id == release.release_id
+
+
+def is_taken_back(release: Release, world: World) -> bool:
+    """Whether the way back has been asked for already, and is not gone to its end."""
+    back = world.ledger.wait_of(release.release_id, ROLL_BACK)
+    return release.unfinished and back is not None and back.token == NOBODY
+
+
+def take_back(release: Release, by: Approver, world: World) -> str:
+    """Returns what was done; `RequestClosed` where there is no way back now. Every step can be repeated."""
+    if release.unfinished:
+        raise TryAgain(f"{release.release_id} is still being closed")
+    predecessor = predecessor_of(release, world)
+    if predecessor is None:
+        raise RequestClosed(
+            f"no release of this group served before {release.release_id}",
+            cure="register a better version, or change the endpoint by hand",
+        )
+    _lock(release, world)
+    why = f"rejected by {by.name} in the registry after it was promoted"
+    ending = Ending(error=ReleaseRejected.__name__, cause=why, state=WATCH)
+    production = release.endpoints["production"]
+    # Its ending is in this wait before the release is opened again: whoever finds it open knows how it is to end.
+    details = {
+        "environment": "production",
+        "endpoint_name": production["endpoint_name"],
+        "config_name": production["previous_config_name"],
+        "ending": asdict(ending),
+    }
+    world.ledger.store_wait(Wait(release.release_id, ROLL_BACK, NOBODY, details=details))
+    back_to = f"back to version {predecessor.version}, configuration {predecessor.config_name}"
+    world.ledger.record(
+        release.release_id, "promotion withdrawn", f"{why}; {back_to}", stage=ROLL_BACK, ending={}, unfinished=True
+    )
+    facts = {"approver": by.name, "back_to_version": predecessor.version, "reason": why}
+    world.publisher.publish("Promotion Withdrawn", {**facts_of(release), **facts})
+    return f"{by.name} rejected it; production goes {back_to}"
+
+
+def predecessor_of(release: Release, world: World) -> Champion | None:
+    """What served with the very configuration that this release's update replaced; None where no release of the group did."""
+    previous = release.endpoints["production"]["previous_config_name"]
+    served = [one for one in world.ledger.history(release.model_package_group) if one.config_name == previous]
+    return served[-1] if previous and served else None
+
+
+def _lock(release: Release, world: World) -> None:
+    """Hold the group's lock as a release in production does, so that nobody deploys meanwhile; `RequestClosed` where it is taken."""
+    group, release_id = release.model_package_group, release.release_id
+    lock = world.ledger.take_lock(group, release_id, release.version)
+    if lock.owner == release_id:
+        lock = world.ledger.begin_production(group, release_id)
+    if lock.owner != release_id or not lock.production_begun:
+        other = lock.superseded_by or lock.owner
+        if lock.owner == release_id:
+            world.ledger.pass_lock(group, release_id, None)
+        raise RequestClosed(f"{other} has the lock of {group}", cure="stop it or let it end, then set the status again")
+    # Nothing of the group changes from here on: what was read before may be old.
+    current = world.ledger.get(release_id)
+    if current.unfinished or not serves_as_promoted(current, world):
+        if not is_taken_back(current, world):
+            world.ledger.pass_lock(group, release_id, None)
+        raise TryAgain(f"{release_id} does not serve any more, or is on its way back already")
