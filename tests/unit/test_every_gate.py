@@ -81,6 +81,7 @@ class Facts:
         self.hostile: dict[str, Any] = HOSTILE
         self.holdout = HOLDOUT
         self.serving: Callable[[str, str], Answered] = serve
+        self.unconfirmed: set[str] = set()
         self.search: Callable[[Any], list[bool | None]] | None = None
 
     @staticmethod
@@ -171,6 +172,7 @@ CASES: dict[str, list[Case]] = {
         (INCONCLUSIVE, change(data_quality={"violations": None})),
     ],
     "provenance": [GOOD, (INCONCLUSIVE, change(lineage={}))],
+    "approval": [GOOD, (INCONCLUSIVE, change(unconfirmed={"grace@example.com"}))],
     "contract": [GOOD, (FAILED, change(contract={**CONTRACT, "expect": {"status": 200, "rows": 2}}))],
     "replay": [
         GOOD,
@@ -186,7 +188,7 @@ CASES: dict[str, list[Case]] = {
     ],
 }
 """Each gate with the verdicts that it can give, and what brings them about. A scan and a recorded request leave no doubt, since
-what cannot be read is refused; what provenance asks for is there or missing, and never too little."""
+what cannot be read is refused; what provenance asks for is there or missing, and never too little. Who has not confirmed yet may do so."""
 
 
 def register(harbour: Harbour, version: int, facts: Facts) -> None:
@@ -199,6 +201,7 @@ def register(harbour: Harbour, version: int, facts: Facts) -> None:
     stored["s3://models/hostile.jsonl"] = json.dumps(facts.hostile).encode()
     stored["s3://models/holdout.csv"] = facts.holdout.encode()
     harbour.world.staging.serving = facts.serving
+    harbour.world.mail.unconfirmed = facts.unconfirmed
     if facts.search:
         harbour.world.search = facts.search
     container = {"Image": facts.image, "ImageDigest": IMAGE_DIGEST, "ModelDataUrl": f"{folder}/model.tar.gz"}
@@ -212,6 +215,9 @@ def register(harbour: Harbour, version: int, facts: Facts) -> None:
     }
     harbour.tell_registry(version)
     harbour.settle()
+    if harbour.release(version).status is Status.AWAITING_APPROVAL:
+        for approver in ("Ada", "Grace"):
+            harbour.approve(approver)
 
 
 def released(gate: str, facts: Facts) -> tuple[Harbour, Release]:
@@ -221,6 +227,10 @@ def released(gate: str, facts: Facts) -> tuple[Harbour, Release]:
     tests = document["staging"]["tests"]
     # Each online gate by itself: what makes one slow would make others fail too. Rows for it come from the replay.
     document["staging"]["tests"] = {name: tests[name] for name in tests if name in ("replay", gate)}
+    if gate == "approval":
+        # Nobody knows who made a version here, so both have to approve.
+        people = [{"name": name, "email": f"{name.lower()}@example.com"} for name in ("Ada", "Grace")]
+        document["approval"] = {"before": ["staging"], "approvers": people}
     harbour.apply(document)
     register(harbour, 1, Facts())
     harbour.traffic()
