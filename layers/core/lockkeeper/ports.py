@@ -155,10 +155,6 @@ class Ledger(SlackMessages, Sessions, BoardReads, Protocol):
         """This version serves now."""
         ...
 
-    def history(self, group: str) -> list[Champion]:
-        """Every champion that there was, in the order in which they were crowned."""
-        ...
-
     def hold(self, group: str, version: int, reason: str) -> None:
         """Keep a version from being released until a person lifts the hold."""
         ...

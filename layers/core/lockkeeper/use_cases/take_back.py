@@ -17,6 +17,9 @@ from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.settle_wait import NOBODY
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
+FAR_BACK = 100
+"""Champions that are looked through, newest first, for the one that served before."""
+
 
 def serves_as_promoted(release: Release, world: World) -> bool:
     """Whether this release's promotion is why production serves what it serves."""
@@ -64,8 +67,8 @@ def take_back(release: Release, by: Approver, world: World) -> str:
 def predecessor_of(release: Release, world: World) -> Champion | None:
     """What served with the very configuration that this release's update replaced; None where no release of the group did."""
     previous = release.endpoints["production"]["previous_config_name"]
-    served = [one for one in world.ledger.history(release.model_package_group) if one.config_name == previous]
-    return served[-1] if previous and served else None
+    served = world.ledger.served(release.model_package_group, FAR_BACK)
+    return next((one for one in served if previous and one.config_name == previous), None)
 
 
 def _lock(release: Release, world: World) -> None:

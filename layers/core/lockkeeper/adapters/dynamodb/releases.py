@@ -110,10 +110,7 @@ class Releases:
 
     def champion(self, group: str) -> Champion | None:
         item = self.table.get(f"GROUP#{group}", "CHAMPION")
-        return _champion(item) if item else None
-
-    def history(self, group: str) -> list[Champion]:
-        return [_champion(item) for item in self.table.query(f"GROUP#{group}", "SERVED#")]
+        return Champion(**{one.name: item[one.name] for one in fields(Champion)}) if item else None
 
     def crown(self, champion: Champion) -> None:
         record = asdict(champion)
@@ -132,10 +129,6 @@ class Releases:
     def held(self, group: str, version: int) -> str | None:
         item = self.table.get(f"GROUP#{group}", f"HOLD#{version:010d}")
         return str(item["reason"]) if item else None
-
-
-def _champion(item: Item) -> Champion:
-    return Champion(**{one.name: item[one.name] for one in fields(Champion)})
 
 
 def _plain(release: Release) -> Item:

@@ -93,10 +93,6 @@ class Releases:
             self._champions[champion.group] = champion
             self.crowned.append(champion)
 
-    def history(self, group: str) -> list[Champion]:
-        with self.writing:
-            return [one for one in self.served if one.group == group]
-
     def hold(self, group: str, version: int, reason: str) -> None:
         with self.writing:
             self._holds[group, version] = reason
