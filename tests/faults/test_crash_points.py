@@ -189,12 +189,13 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
         coverage, faults = Coverage(yard), []
         for function, target in yard.functions.items():
             untried = [point for point in coverage.untried(function, when) if (function, point) not in tried]
-            for point in untried[:1]:
+            # An event is tried three times: two cuts leave one.
+            for number, point in enumerate(untried[:2]):
                 tried.add((function, point))
                 where = {"operation": point.operation, "place": point.place}
-                faults.append(Fault(f"{group}.{day}.{function}", target, when, (group,), point.time, **where))
+                faults.append(Fault(f"{group}.{day}.{function}.{number}", target, when, (group,), point.time, **where))
         yard.plan.add(*faults)
-        problems += one_day(yard, group, 4 * day - 3)
+        problems += one_day(yard, group, 6 * day - 5)
         yard.plan.drop(f"{group}.")
         if problems or (day > 1 and not faults):
             break
@@ -202,7 +203,10 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
 
 
 def one_day(yard: Yard, group: str, version: int) -> list[str]:
-    """A question gives way to a newer one, which is approved; two more wait for its lock; it fails, and the newest is rejected."""
+    """A question gives way to a newer one, which is approved; two more wait for its lock; it fails, and the newest is rejected.
+
+    Then one is stopped in its bake, and the one that waits for its lock is asked about and rejected.
+    """
     older, chosen, passed_over, newest = (f"{group}-v{number}-a1" for number in range(version, version + 4))
     yard.alarm(f"{group}-5xx", "OK")
     yard.register(group, version)
@@ -222,7 +226,23 @@ def one_day(yard: Yard, group: str, version: int) -> list[str]:
     problems += yard.ends_as(chosen, "rolled-back") + yard.ends_as(passed_over, "superseded")
     yard.is_(newest, "awaiting-approval")
     answer(yard, newest, "reject")
-    return problems + yard.ends_as(newest, "rejected")
+    return problems + yard.ends_as(newest, "rejected") + a_stop(yard, group, version + 4)
+
+
+def a_stop(yard: Yard, group: str, version: int) -> list[str]:
+    stopped, heir = (f"{group}-v{number}-a1" for number in (version, version + 1))
+    yard.alarm(f"{group}-5xx", "OK")
+    yard.register(group, version)
+    yard.is_(stopped, "awaiting-approval")
+    answer(yard, stopped, "approve")
+    yard.is_(stopped, "baking")
+    yard.register(group, version + 1)
+    yard.is_(heir, "waiting-for-lock")
+    yard.stop(stopped)
+    problems = yard.ends_as(stopped, "failed")
+    yard.is_(heir, "awaiting-approval")
+    answer(yard, heir, "reject")
+    return problems + yard.ends_as(heir, "rejected")
 
 
 def answer(yard: Yard, release_id: str, word: str) -> None:
