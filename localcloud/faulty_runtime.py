@@ -73,11 +73,10 @@ class Breaker:
         """Hook of botocore: a request, which may be a repetition, is about to leave. An answer keeps it here."""
         _, service, name = event_name.split(".")
         operation = f"{service}:{name}"
+        number = len(self._calls) - self._calls[::-1].index(operation)
         for fault in self._faults:
-            if fault["when"] == "instead" and fault["operation"] in ("", operation):
-                number = self._calls.count(operation) if fault["operation"] else len(self._calls)
-                if fault["call"] in (0, number) and self._happens(fault, number, operation):
-                    return answer(request.url, self._protocols[service], fault)
+            if fault["when"] == "instead" and self._is_meant(fault, number) and self._happens(fault, number, operation):
+                return answer(request.url, self._protocols[service], fault)
         return None
 
     def end(self, cut: str = "") -> None:
@@ -97,18 +96,17 @@ class Breaker:
     def _cut(self, when: str, number: int) -> None:
         operation = self._calls[number - 1]
         for fault in self._faults:
-            meant = fault["when"] == when and fault["call"] in (0, self._number_for(fault, number))
-            if meant and self._happens(fault, number, operation):
+            if fault["when"] == when and self._is_meant(fault, number) and self._happens(fault, number, operation):
                 self.end(cut=f"{when} {number}")
                 os._exit(1)
 
-    def _number_for(self, fault: Fault, number: int) -> int:
-        """The how many-th call this is of those that a fault counts; -1 where it is none of them."""
-        calls = list(zip(self._calls, self._places, strict=True))[:number]
+    def _is_meant(self, fault: Fault, number: int) -> bool:
+        """Whether a fault is about the call of this number: of its operation, from its place, the how many-th of these."""
+        calls = zip(self._calls[:number], self._places[:number], strict=True)
         counted = [
             fault["operation"] in ("", operation) and fault["place"] in ("", place) for operation, place in calls
         ]
-        return sum(counted) if counted[-1] else -1
+        return counted[-1] and fault["call"] in (0, sum(counted))
 
     def _happens(self, fault: Fault, number: int, operation: str) -> bool:
         """Whether the fault has a time left; several sandboxes of a function share what is left."""

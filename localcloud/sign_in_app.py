@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import boto3
-from botocore.exceptions import ClientError
-
 from localcloud.identity_provider import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
-from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
+from localcloud.secrets_of_hub import keep_secret
 from localcloud.supervisor import Running
 
 SECRET_NAME = "lockkeeper/sign-in"
@@ -17,14 +14,5 @@ def sign_in_parameters(running: Running, *, with_secret: bool = False) -> dict[s
     access = {"WebAccess": "sign-in", "OidcIssuer": running.sign_in_url}
     if not with_secret:
         return {**access, "OidcClientId": PUBLIC_CLIENT}
-    session = boto3.Session(
-        aws_access_key_id=HUB_ACCOUNT_ID, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=REGION
-    )
-    secrets = session.client("secretsmanager", endpoint_url=running.endpoint_url)
-    try:
-        arn = secrets.create_secret(Name=SECRET_NAME, SecretString=CLIENT_SECRET)["ARN"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceExistsException":
-            raise
-        arn = secrets.describe_secret(SecretId=SECRET_NAME)["ARN"]
+    arn = keep_secret(running, SECRET_NAME, CLIENT_SECRET)
     return {**access, "OidcClientId": CONFIDENTIAL_CLIENT, "OidcClientSecretArn": arn}

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import tidiness
 
+HERE = Path(__file__).parent
+MARKERS = {HERE / "faults": pytest.mark.full, HERE / "browser": pytest.mark.browser}
+"""What every test of a folder is: nobody can forget the marker there."""
 PROPERTY = "figure"
 Figure = Callable[[str, object, str], None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for folder, marker in MARKERS.items():
+            if folder in item.path.parents:
+                item.add_marker(marker)
 
 
 @pytest.fixture

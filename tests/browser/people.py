@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import time
 from pathlib import Path
 
-from cli.story.letter import open_page, press
+from cli.story.letter import open_page, press, wait_for_link
 from tests.e2e.harness import Cloud
 from tests.e2e.test_a_promotion import prepare, register
 
-LINK = re.compile(r"http://127\.0\.0\.1:\d+/approvals/[\w-]+")
 ADA = "{name: Ada, email: ada@example.com, slack_user: U0ADA0ADA}"
 BEN = "{name: Ben, email: ben@example.com}"
 
@@ -37,13 +34,7 @@ class House:
 
     def link(self, group: str, version: int = 1, address: str = "ada@example.com") -> str:
         """The link in somebody's newest mail about a version."""
-        until = time.monotonic() + 30
-        while True:
-            for mail in reversed(self.cloud.mails(address)):
-                if f"{group} version {version} " in mail and (found := LINK.search(mail)):
-                    return found.group()
-            assert time.monotonic() < until, f"no mail to {address} about {group} version {version}"
-            time.sleep(0.1)
+        return wait_for_link(self.cloud.running.mailbox, address, f"{group} version {version} ")[1]
 
     def press(self, group: str, version: int, button: str, address: str = "ada@example.com") -> int:
         """Somebody presses a button on the page behind their link, elsewhere; the status of the answer."""

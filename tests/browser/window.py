@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import time
@@ -106,10 +105,6 @@ class Window:
     def buttons(self) -> list[str]:
         return [one.text for one in self._driver.find_elements(By.TAG_NAME, "button") if one.is_displayed()]
 
-    def links(self) -> dict[str, str]:
-        """Where each link of the page leads, by its text."""
-        return {one.text: str(one.get_attribute("href")) for one in self._driver.find_elements(By.TAG_NAME, "a")}
-
     def button(self, name: str) -> WebElement:
         return self._driver.find_element(By.XPATH, f"//button[normalize-space()='{name}']")
 
@@ -180,14 +175,6 @@ class Window:
         run = "const done = arguments[0]; axe.run(document).then(found => done(JSON.stringify(found.violations)))"
         violations: list[dict[str, Any]] = json.loads(self._driver.execute_async_script(run))
         return [f"{one['id']}: {node['html'][:200]}" for one in violations for node in one["nodes"]]
-
-    def picture(self, path: Path) -> None:
-        """The whole page as a PNG."""
-        script = "return document.documentElement.scrollHeight"
-        size = {"x": 0, "y": 0, "height": int(self._driver.execute_script(script)), "scale": 1}
-        width = int(self._driver.execute_script("return document.documentElement.clientWidth"))
-        asked = {"format": "png", "captureBeyondViewport": True, "clip": {**size, "width": width}}
-        path.write_bytes(base64.b64decode(self._driver.execute_cdp_cmd("Page.captureScreenshot", asked)["data"]))
 
     def _leave(self, act: Callable[[], None]) -> None:
         """Do what brings another page, and wait until it is there."""

@@ -55,6 +55,15 @@ def test_a_cut_is_told_by_the_place_in_the_code_as_well(yard: Yard) -> None:
     assert yard.plan.fired("never-placed-3") == []
 
 
+def test_any_call_of_an_operation_is_no_call_of_another(yard: Yard) -> None:
+    target = yard.functions["ReapRelease"]
+    yard.plan.add(Fault("never-any", target, When.BEFORE, ("never-any",), 0, "dynamodb:GetItem"))
+    answer, calls = reap(yard, "never-any")
+    assert answer["errorType"] == "Runtime.ExitError"
+    assert calls == [CALLS]
+    assert [one["operation"] for one in yard.plan.fired("never-any")] == ["dynamodb:GetItem"]
+
+
 def refused(yard: Yard, name: str, error: str) -> None:
     target = yard.functions["ReapRelease"]
     yard.plan.add(Fault(name, target, When.INSTEAD, (name,), 0, "dynamodb:GetItem", error, 400, 5))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,12 +16,12 @@ from lockkeeper.adapters.dynamodb.table import Table
 from lockkeeper.domain.errors import UnknownRelease
 from lockkeeper.domain.release import Release
 
+from cli.story.letter import wait_for_link
 from localcloud.fault_plan import FIRED, Fault, FaultPlan, When
 from tests.e2e.harness import ENDED, Cloud, policy_text
 from tests.e2e.leftovers import nothing_left
 from tests.e2e.test_a_promotion import prepare, register
 
-LINK = re.compile(r"http://127\.0\.0\.1:\d+/approvals/[\w-]+")
 PATIENCE = 300
 """Seconds. What a test waits for comes much sooner on a machine that does nothing else."""
 ALL_DAY = {"staging": "{startup_timeout: 24h}", "production": "  startup_timeout: 24h\n"}
@@ -174,13 +173,8 @@ class Yard:
     def link(self, release_id: str, address: str, seconds: float = PATIENCE) -> str:
         """The address of the personal page that was mailed to somebody about a release."""
         group, _, version = release_id.removesuffix("-a1").rpartition("-v")
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            for mail in self.cloud.mails(address):
-                if f"{group} version {version} " in mail and (found := LINK.search(mail)):
-                    return found.group(0)
-            time.sleep(0.1)
-        raise AssertionError(f"no link about {release_id} reached {address}")
+        about = f"{group} version {version} "
+        return wait_for_link(self.cloud.running.mailbox, address, about, timeout_seconds=seconds)[1]
 
     def alarm(self, name: str, state: str = "ALARM") -> None:
         """Make an alarm of this name, if there is none, and put it into a state."""
