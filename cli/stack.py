@@ -61,7 +61,7 @@ def find_stack(name: str, session: boto3.Session | None = None) -> Stack:
     """
     session = session or boto3.Session()
     # One look, and nobody waits a minute to hear that nothing listens.
-    patience = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2, "mode": "standard"})
+    patience = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2, "mode": "standard"})
     return stack_of(read_outputs(name, session.client("cloudformation", config=patience)), session)
 
 

@@ -49,6 +49,9 @@ RUNTIME_MODULES = (
 )
 """What Lambda's Python runtime has on `sys.path` beside the standard library."""
 
+INIT_SECONDS = 120.0
+"""Lambda gives an init 10 s of a processor of its own; here many sandboxes start at once on a few."""
+
 IN_FLIGHT: Counter[str] = Counter()
 """How many invocations of each function, by its ARN, have begun and not ended."""
 _counting = threading.Lock()
@@ -207,10 +210,20 @@ class RuntimeInterfaceWorker(lambda_runtime.ProvidedWorker):
 
     sandboxes: Sandboxes
 
+    def invoke(self, event: Any, request_id: str, **how: Any) -> dict[str, Any]:
+        """Run an invocation. The emulator would answer an error of a sandbox by killing all sandboxes of its function, busy ones too."""
+        try:
+            return dict(super().invoke(event, request_id, **how))
+        except Exception as error:
+            logging.getLogger(__name__).warning("Lambda %s: %s", self.func_name, error)
+            self._teardown()
+            payload = {"errorMessage": str(error), "errorType": getattr(error, "error_type", "Runtime.Unknown")}
+            return {"status": "error", "error": str(error), "error_payload": payload, "log": ""}
+
     def _spawn(self, init_timeout: float | None = None) -> None:
         _spawning.worker = self
         try:
-            super()._spawn(init_timeout)
+            super()._spawn(INIT_SECONDS if init_timeout is None else max(init_timeout, INIT_SECONDS))
         finally:
             _spawning.worker = None
 

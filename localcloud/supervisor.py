@@ -19,7 +19,7 @@ from pathlib import Path
 from localcloud import janitor
 from localcloud.settings import BUILD_FOLDER, DEFAULT_PORT, HUB_ACCOUNT_ID, PROJECT_FOLDER, client_environment
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 HEALTH_PATH = "/_ministack/health"
 STATE_FILE = "running.json"
@@ -170,7 +170,7 @@ def is_healthy(endpoint_url: str) -> bool:
 
 
 def wait_until_healthy(process: subprocess.Popen[bytes], running: Running) -> None:
-    """Block until the server answers. Raises StartError when it dies or takes longer than a minute."""
+    """Block until the server answers. Raises StartError when it dies or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

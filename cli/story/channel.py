@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import urllib3
 
 
-def wait_for_button(slack_url: str, about: str, *, timeout_seconds: float = 30.0) -> dict[str, Any]:
+def wait_for_button(slack_url: str, about: str, *, timeout_seconds: float = 180.0) -> dict[str, Any]:
     """Wait for a message with these words and a button; returns it as the laptop's stand-in of Slack keeps it.
 
     Raises:
@@ -27,7 +27,7 @@ def wait_for_button(slack_url: str, about: str, *, timeout_seconds: float = 30.0
 
 def read_messages(slack_url: str) -> list[dict[str, Any]]:
     """Every message of the channel, the oldest first."""
-    answer = urllib3.request("GET", f"{slack_url}/messages", retries=False, timeout=30)
+    answer = urllib3.request("GET", f"{slack_url}/messages", retries=False, timeout=60)
     return list(json.loads(answer.data))
 
 

@@ -62,7 +62,7 @@ class FormReader(HTMLParser):
             self._button = None
 
 
-def wait_for_link(mailbox: Path, address: str, about: str = "", *, timeout_seconds: float = 30.0) -> tuple[Path, str]:
+def wait_for_link(mailbox: Path, address: str, about: str = "", *, timeout_seconds: float = 180.0) -> tuple[Path, str]:
     """Wait for a mail to this address with an approval link and these words; returns the newest such mail and its link.
 
     Raises:
@@ -88,7 +88,7 @@ def read_text(mail: Path) -> str:
 
 def open_page(url: str) -> Page:
     """Fetch a page as a browser does, or a mail scanner."""
-    answer = urllib3.request("GET", url, headers={"Accept": "text/html"}, retries=False, timeout=30)
+    answer = urllib3.request("GET", url, headers={"Accept": "text/html"}, retries=False, timeout=60)
     return Page(url, answer.status, answer.data.decode("utf-8", errors="replace"))
 
 
@@ -118,6 +118,6 @@ def _submit(page: Page, form: Form, values: dict[str, str]) -> Page:
         body=urlencode(values),
         headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"},
         retries=False,
-        timeout=30,
+        timeout=60,
     )
     return Page(url, answer.status, answer.data.decode("utf-8", errors="replace"))

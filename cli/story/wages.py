@@ -26,8 +26,8 @@ MAIL_ADDRESS = "ada@example.com"
 COMMENT = "Evaluation and tests look right to me"
 YEAR_AFTER_TRAINING = 1979
 PIPELINE_STEPS = 3
-PIPELINE_SECONDS = 240
-STATE_SECONDS = 120
+PIPELINE_SECONDS = 600
+STATE_SECONDS = 300
 PERSON_SECONDS = 1800
 SLACK_USER = "U0ADA0ADA"
 """The approver's member id, as the policy says."""

@@ -17,10 +17,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.patience import PATIENCE
+
 AXE = Path(__file__).resolve().parents[2] / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 PHONE, DESK = (390, 844), (1280, 900)
 """Width and height in CSS pixels."""
-PATIENCE_SECONDS = 20
 ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",
@@ -68,7 +69,7 @@ class Window:
 
     def complained_about(self, text: str) -> bool:
         """Whether the browser complains about what a test expects; if so, that is forgotten."""
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = time.monotonic() + PATIENCE
         while not (heard := [line for line in self.complaints() if text in line]):
             if time.monotonic() > until:
                 return False
@@ -180,8 +181,8 @@ class Window:
         """Do what brings another page, and wait until it is there."""
         page = self._driver.find_element(By.TAG_NAME, "html")
         act()
-        WebDriverWait(self._driver, PATIENCE_SECONDS).until(lambda _: self._gone(page))
-        WebDriverWait(self._driver, PATIENCE_SECONDS).until(
+        WebDriverWait(self._driver, PATIENCE).until(lambda _: self._gone(page))
+        WebDriverWait(self._driver, PATIENCE).until(
             lambda driver: driver.execute_script("return document.readyState") == "complete"
         )
         self._listen()
@@ -209,7 +210,7 @@ def window(profile: Path) -> Iterator[Window]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = Chrome(options, ChromeService(found("chromedriver")))
-    driver.set_page_load_timeout(PATIENCE_SECONDS)
+    driver.set_page_load_timeout(PATIENCE)
     try:
         yield Window(driver)
     finally:

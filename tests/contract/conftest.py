@@ -17,6 +17,7 @@ from localcloud import supervisor
 from localcloud.deploy import deploy
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 from tests.inventory import accounts, inventory
+from tests.patience import PATIENCE
 from tests.removal import remove_named
 from tests.tidiness import watched
 
@@ -98,7 +99,7 @@ class Cloud:
         return eventually(found)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 15) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """Wait until the condition gives something, and return it."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

@@ -12,13 +12,14 @@ import pytest
 from localcloud import supervisor
 from localcloud.sagemaker import quirks
 from localcloud.settings import PROJECT_FOLDER
+from tests.patience import PATIENCE
 
 COMMAND = [sys.executable, "-c", "from cli.local import app; app()"]
 
 
 def local(*arguments: str, state_folder: Path) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, *arguments, "--state-folder", str(state_folder)]
-    return subprocess.run(command, cwd=PROJECT_FOLDER, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, cwd=PROJECT_FOLDER, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 @pytest.mark.full
@@ -39,7 +40,7 @@ def test_up_prints_an_environment_that_works_and_down_stops_it(tmp_path: Path) -
         )
         assert "CREATE_COMPLETE" in stacks.stdout
         url = exported["AWS_ENDPOINT_URL"] + supervisor.HEALTH_PATH
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http, 127.0.0.1
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - http, 127.0.0.1
             assert answer.status == 200
         running = supervisor.find_running(tmp_path)
         assert running is not None

@@ -11,13 +11,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
+from tests.patience import PATIENCE
 
 
 def request(method: str, url: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> tuple[int, Any]:
     """The status and parsed JSON body of an HTTP exchange."""
     prepared = urllib.request.Request(url, data=body, method=method, headers=headers or {})  # noqa: S310 - http, 127.0.0.1
     try:
-        with urllib.request.urlopen(prepared, timeout=15) as response:  # noqa: S310 - as above
+        with urllib.request.urlopen(prepared, timeout=PATIENCE) as response:  # noqa: S310 - as above
             return response.status, json.loads(response.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())

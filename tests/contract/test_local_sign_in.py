@@ -19,6 +19,7 @@ from lockkeeper.domain.sign_in import check_claims, claims_in, code_challenge, n
 
 from localcloud import identity_provider
 from localcloud.identity_provider import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
+from tests.patience import PATIENCE
 
 BACK = "http://127.0.0.1:9/sign-in/callback"
 
@@ -45,7 +46,7 @@ def browse(url: str, form: dict[str, str] | None = None) -> tuple[int, str, str]
     body = urllib.parse.urlencode(form).encode() if form is not None else None
     opener = urllib.request.build_opener(NoRedirects, urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, body, timeout=10) as answer:
+        with opener.open(url, body, timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode(), answer.headers.get("Location", "")
     except urllib.error.HTTPError as error:
         with error:

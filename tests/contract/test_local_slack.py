@@ -18,6 +18,7 @@ from lockkeeper.domain.slack_message import message_of, refusal_of
 
 from localcloud import slack
 from localcloud.slack_blocks import page_of, problems_of
+from tests.patience import PATIENCE
 from tests.unit.slack_stage import button_of
 from tests.unit.test_slack_message import HOSTILE, REQUEST, WAITING, hostile_standing
 
@@ -39,7 +40,7 @@ class Place:
         return SlackChannel(lambda: secret, channel=channel, api_url=address, clock=SystemClock())
 
     def get(self, path: str) -> str:
-        return urllib3.request("GET", self.url + path, timeout=5).data.decode()
+        return urllib3.request("GET", self.url + path, timeout=PATIENCE).data.decode()
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_another_sites_page_presses_no_button(place: Place) -> None:
     place.channel.post(message_of(WAITING))
     elsewhere = {"Origin": "https://evil.example", "Content-Type": "application/x-www-form-urlencoded"}
     form = b"ts=1&user=U0ADA0ADA"
-    assert urllib3.request("POST", f"{place.url}/press", body=form, headers=elsewhere, timeout=5).status == 404
+    assert urllib3.request("POST", f"{place.url}/press", body=form, headers=elsewhere, timeout=PATIENCE).status == 404
 
 
 def test_a_press_is_signed_as_the_adapter_wants_it(place: Place) -> None:

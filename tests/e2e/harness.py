@@ -20,6 +20,7 @@ import boto3
 from localcloud.settings import HUB_ACCOUNT_ID
 from localcloud.sign_in_app import sign_in_parameters
 from localcloud.supervisor import Running
+from tests.patience import ALL_DAY, PATIENCE
 
 IMAGES = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
 SCIKIT_LEARN = f"{IMAGES}/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -108,7 +109,7 @@ class Cloud:
         found = self.client("dynamodb").get_item(TableName=self.outputs["TableName"], Key=key, ConsistentRead=True)
         return str(found["Item"]["status"]["S"]) if "Item" in found else "not opened"
 
-    def wait_for(self, release_id: str, *statuses: str, seconds: float = 180) -> dict[str, Any]:
+    def wait_for(self, release_id: str, *statuses: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The release once it has one of these statuses (default: any in which it has ended)."""
         wanted, until = set(statuses) or ENDED, time.monotonic() + seconds
         status = "not opened"
@@ -130,7 +131,7 @@ class Cloud:
         client = self.client("stepfunctions")
         client.stop_execution(executionArn=self.execution_arn(release_id), cause="stopped by hand")
 
-    def ended_execution(self, release_id: str, seconds: float = 60) -> dict[str, Any]:
+    def ended_execution(self, release_id: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The release's execution once it has ended, with its history under `events`."""
         client, until = self.client("stepfunctions"), time.monotonic() + seconds
         arn = self.execution_arn(release_id)
@@ -235,10 +236,10 @@ def package_request(group: str, image: str, artifact: str, report: str | None, *
 
 
 def policy_text(group: str, *, metric: str, bound: str, **more: str) -> str:
-    """A small policy: nobody is asked unless `approval` says so."""
+    """A small policy: nobody is asked unless `approval` says so, and endpoints have a day to start."""
     approval = more.get("approval", "{before: []}")
-    staging = more.get("staging", "{}")
-    production = more.get("production", "")
+    staging = more.get("staging", ALL_DAY["staging"])
+    production = more.get("production", ALL_DAY["production"])
     artifact = more.get("artifact", "{}")
     return f"""\
 model_package_group: {group}

@@ -9,9 +9,10 @@ from typing import Any
 from localcloud.settings import HUB_ACCOUNT_ID
 from tests.e2e.harness import Cloud
 from tests.inventory import accounts, inventory, letters, served
+from tests.patience import PATIENCE
 
 
-def after_a_while(listed: Callable[[], list[str]], seconds: float = 30) -> list[str]:
+def after_a_while(listed: Callable[[], list[str]], seconds: float = PATIENCE) -> list[str]:
     """What is still listed when endpoints have had the time to be deleted, and executions to end."""
     until = time.monotonic() + seconds
     while (found := listed()) and time.monotonic() < until:
@@ -19,7 +20,7 @@ def after_a_while(listed: Callable[[], list[str]], seconds: float = 30) -> list[
     return found
 
 
-def nothing_left(cloud: Cloud, *, about: str = "", seconds: float = 30) -> list[str]:
+def nothing_left(cloud: Cloud, *, about: str = "", seconds: float = PATIENCE) -> list[str]:
     """What is left of releases after a while, whose name contains `about`; in words, sorted.
 
     What serves a champion, and what served before it, is not left over: that is production and the way back.

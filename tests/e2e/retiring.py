@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.e2e.harness import ENDED, Cloud
 from tests.e2e.leftovers import items, of_releases, running_executions
+from tests.patience import PATIENCE
 
 
 def retire(cloud: Cloud, group: str, account: str) -> None:
@@ -30,7 +31,7 @@ def retire(cloud: Cloud, group: str, account: str) -> None:
         sagemaker.delete_model_package_group(ModelPackageGroupName=group)
 
 
-def end_releases(cloud: Cloud, group: str, seconds: float = 60) -> None:
+def end_releases(cloud: Cloud, group: str, seconds: float = PATIENCE) -> None:
     """Stop the executions of a group's releases that have not ended, and wait until Lockkeeper has cleaned up after them."""
     until = time.monotonic() + seconds
     while alive := [one for one in of_releases(cloud) if f" {group}-v" in one or f"#{group}-v" in one]:

@@ -26,6 +26,7 @@ from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 from tests.conftest import Figure
 from tests.e2e.harness import Cloud
 from tests.e2e.test_the_web import token
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.full
 
@@ -73,7 +74,7 @@ def statuses_of(operation: Any, cloud: Cloud, bearer: str) -> list[int]:
     statuses: list[int] = []
 
     def ask(case: Any) -> None:
-        response = case.call(base_url=cloud.running.web_url, timeout=30, **how)
+        response = case.call(base_url=cloud.running.web_url, timeout=PATIENCE, **how)
         statuses.append(response.status_code)
         case.validate_response(response, checks=CHECKS)
 

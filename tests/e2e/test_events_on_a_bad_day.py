@@ -88,7 +88,7 @@ def test_doubled_and_shuffled_events_change_nothing(cloud: Cloud, tmp_path: Path
             for group in groups:
                 register(cloud, group, float(version))
             for group in groups:
-                cloud.wait_for(f"{group}-v{version}-a1", "promoted", seconds=120)
+                cloud.wait_for(f"{group}-v{version}-a1", "promoted")
         for group in groups:
             assert_as_on_a_good_day(cloud, group)
     assert letters(cloud) == 0
@@ -110,8 +110,8 @@ def test_lost_events_are_made_up_for(cloud: Cloud, tmp_path: Path, figure: Figur
     with quirky(cloud, LOSSY):
         for version in (1, 2):
             register(cloud, group, float(version))
-            eventually(lambda version=version: promoted(f"{group}-v{version}-a1"), seconds=120)
-        eventually(lambda: keep_house(cloud) == [] and endpoints(cloud, group) == [group], seconds=30)
+            eventually(lambda version=version: promoted(f"{group}-v{version}-a1"))
+        eventually(lambda: keep_house(cloud) == [] and endpoints(cloud, group) == [group])
         assert_as_on_a_good_day(cloud, group)
     lost = sum(f"lost: {kind}" in line for line in server_log(cloud) for kind in quirks.LOOKED_AFTER)
     assert lost

@@ -65,10 +65,10 @@ def test_a_large_suite_is_sent_from_stagings_account(joined_cloud: Cloud, tmp_pa
 
     ask_for_replay(cloud, "crowd", tmp_path, rows=500, more=BY_JOB)
     register(cloud, "crowd", 2.0, model=model_archive({"constant.json": "2.0", "code/inference.py": SLOW}))
-    eventually(lambda: cloud.release_status("crowd-v2-a1") == "testing", seconds=60)
+    eventually(lambda: cloud.release_status("crowd-v2-a1") == "testing")
     eventually(lambda: "replay started" in json.dumps(cloud.release("crowd-v2-a1")["timeline"]))
     cloud.stop("crowd-v2-a1")
-    eventually(lambda: job_of(cloud, "crowd-v2-a1")["ProcessingJobStatus"] == "Stopped", seconds=60)
+    eventually(lambda: job_of(cloud, "crowd-v2-a1")["ProcessingJobStatus"] == "Stopped")
 
 
 def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: Cloud, tmp_path: Path) -> None:

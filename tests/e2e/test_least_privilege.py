@@ -90,7 +90,7 @@ def test_what_a_function_cannot_do_ends_in_the_queue(cloud: Cloud) -> None:
             lost.update(json.loads(body).get("lost by", "") for body in queued_by(cloud))
             return set(FED_BY_EVENTS) <= lost
 
-        eventually(all_lost, seconds=30)
+        eventually(all_lost)
     # Schedules called KeepHouse in the meantime, and what they sent is still being tried.
     quiet_since = time.monotonic()
     while time.monotonic() < quiet_since + SECONDS_OF_RETRIES:

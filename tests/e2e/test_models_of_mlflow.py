@@ -72,7 +72,7 @@ def test_a_synced_version_is_judged_by_its_card_and_served_from_its_folder(cloud
     request = synced_package(group, TRAINING, evaluation, specification(uri))
     cloud.client("sagemaker").create_model_package(**request)
 
-    release = cloud.wait_for(f"{group}-v1-a1", "promoted", seconds=180)
+    release = cloud.wait_for(f"{group}-v1-a1", "promoted")
 
     verdict = next(one for one in release["verdicts"] if one["gate"].startswith("quality: regression_metrics.mean"))
     assert verdict["measured"] == pytest.approx(evaluation["mean_absolute_error"])
@@ -96,7 +96,7 @@ def test_metadata_alone_is_released_when_it_gets_its_containers(cloud: Cloud, tm
     uri = log(cloud, group, files_of(group, model))
     sagemaker.update_model_package(ModelPackageArn=arn, InferenceSpecification=specification(uri))
 
-    cloud.wait_for(f"{group}-v1-a1", "promoted", seconds=180)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
     assert answers(cloud, group, rows[:9]) == pytest.approx(list(model.predict(rows[:9])), rel=1e-4)
 
 

@@ -117,7 +117,7 @@ def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, 
     created = cloud.aws("sagemaker", "create-model-package", "--cli-input-json", json.dumps(request))
     assert created["ModelPackageArn"].endswith("model-package/house-prices/1")
 
-    cloud.wait_for("house-prices-v1-a1", "awaiting-approval", seconds=120)
+    cloud.wait_for("house-prices-v1-a1", "awaiting-approval")
     # Root registered the version, so root may not decide on it.
     not_their_own = cloud.lockkeeper("approve", "house-prices-v1-a1", "--comment", "mine", expect=1)
     assert "no approver" in not_their_own
@@ -158,7 +158,7 @@ def test_a_booster_without_a_script_is_served_as_its_framework_serves_it(cloud: 
     cloud.apply(policy_text("boosted-prices", metric="regression_metrics.mae.value", bound="at_most: 30000"), tmp_path)
     cloud.client("sagemaker").create_model_package(**package_request("boosted-prices", XGBOOST, artifact, report))
 
-    cloud.wait_for("boosted-prices-v1-a1", "promoted", seconds=180)
+    cloud.wait_for("boosted-prices-v1-a1", "promoted")
 
     answer = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName="boosted-prices",

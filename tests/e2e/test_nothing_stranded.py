@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.harness import SCIKIT_LEARN, Cloud, package_request, policy_text
 from tests.e2e.test_a_promotion import answer_of, prepare, register
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.full
 
@@ -29,7 +30,7 @@ def keep_house(cloud: Cloud) -> list[dict[str, str]]:
     return said
 
 
-def eventually(what: Callable[[], Any], seconds: float = 20) -> Any:
+def eventually(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     until = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < until, "it never came"

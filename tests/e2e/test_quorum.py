@@ -52,7 +52,7 @@ def registered_by_ada(cloud: Cloud, folder: Path) -> str:
         CustomerMetadataProperties={"author": "Ada", "reason": "a better one"},
     )
     arn = str(cloud.client("sagemaker", "registry").create_model_package(**request)["ModelPackageArn"])
-    cloud.wait_for(RELEASE, "awaiting-approval", seconds=120)
+    cloud.wait_for(RELEASE, "awaiting-approval")
     return arn
 
 

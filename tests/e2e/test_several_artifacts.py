@@ -96,7 +96,7 @@ def test_a_scaler_and_a_booster_in_series_answer_as_one_model(cloud: Cloud, tmp_
     ]
     cloud.client("sagemaker").create_model_package(**request)
 
-    release = cloud.wait_for("in-series-v1-a1", "promoted", seconds=180)
+    release = cloud.wait_for("in-series-v1-a1", "promoted")
 
     answer = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName="in-series",
@@ -129,7 +129,7 @@ def test_a_folder_in_s3_is_served_as_it_was_scanned(cloud: Cloud, tmp_path: Path
     cloud.put("unpacked-models", "model/code/inference.py", "raise SystemExit('not scanned')\n")
     cloud.lockkeeper("approve", "unpacked-v1-a1", "--comment", "as scanned", person=cloud.person("Nina"))
 
-    release = cloud.wait_for("unpacked-v1-a1", "promoted", seconds=180)
+    release = cloud.wait_for("unpacked-v1-a1", "promoted")
 
     answer = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName="unpacked", ContentType="text/csv", Accept="text/csv", Body=csv_lines([row for _, row in sold[:9]])
@@ -196,7 +196,7 @@ def test_a_folder_is_served_in_other_accounts(joined_cloud: Cloud, tmp_path: Pat
     files = {"constant.json": "8.0", "code/inference.py": CONSTANT_INFERENCE}
     register_folder(cloud, "folder-abroad", put_folder(cloud, "folder-abroad-models", files))
 
-    release = cloud.wait_for("folder-abroad-v1-a1", "promoted", seconds=180)
+    release = cloud.wait_for("folder-abroad-v1-a1", "promoted")
 
     assert answer_of(cloud, "folder-abroad") == "8.0"
     assert release["pins"]["artifacts"][0]["pinned"].startswith(f"s3://{cloud.outputs['BucketName']}/artifacts/")

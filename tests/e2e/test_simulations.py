@@ -41,7 +41,7 @@ def test_a_worse_version_and_a_hostile_artifact_are_stopped_by_simulation_as_by_
     for number, (model, mae) in enumerate(zip(models, (1.0, 3.0, 1.0), strict=True), start=1):
         register(cloud, "foretold", float(number), mae=mae, model=model)
         release_id = f"foretold-v{number}-a1"
-        release = cloud.wait_for(release_id, "promoted" if number == 1 else "failed", seconds=180)
+        release = cloud.wait_for(release_id, "promoted" if number == 1 else "failed")
         again = simulated(cloud, release_id, policy, model, tmp_path, goes_on=number == 1)
         assert again["differences"] == []
         # What production's watch has seen is nobody's to judge again.

@@ -16,6 +16,7 @@ from localcloud import slack
 from tests.conftest import Figure
 from tests.e2e.harness import SCIKIT_LEARN, Cloud, package_request
 from tests.e2e.test_a_promotion import constant_model, prepare, report
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.full
 
@@ -34,7 +35,7 @@ def messages(cloud: Cloud, release_id: str) -> list[dict[str, Any]]:
     return [one for one in shown if one["whispered_to"] or release_id in json.dumps(one["blocks"])]
 
 
-def told(cloud: Cloud, release_id: str, words: str, seconds: float = 60) -> dict[str, Any]:
+def told(cloud: Cloud, release_id: str, words: str, seconds: float = PATIENCE) -> dict[str, Any]:
     """The message of a release, or the whisper, that says these words."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -66,7 +67,7 @@ def asked(cloud: Cloud, group: str, folder: Path, author: str) -> dict[str, Any]
     made_by = {"CustomerMetadataProperties": {"author": author}}
     request = package_request(group, SCIKIT_LEARN, artifact, statistics, **made_by)
     cloud.client("sagemaker", "registry").create_model_package(**request)
-    cloud.wait_for(f"{group}-v1-a1", "awaiting-approval", seconds=120)
+    cloud.wait_for(f"{group}-v1-a1", "awaiting-approval")
     return told(cloud, f"{group}-v1-a1", "may it go to staging?")
 
 

@@ -49,7 +49,7 @@ def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    release = cloud.wait_for("wages-v1-a1", "awaiting-approval", seconds=120)
+    release = cloud.wait_for("wages-v1-a1", "awaiting-approval")
     assert release["author"].startswith("grace@example.com")
     assert any("Approve wages version 1" in mail for mail in cloud.mails("ada@example.com"))
     documents = registered_documents(cloud, "wages")

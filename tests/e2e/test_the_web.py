@@ -16,6 +16,7 @@ import urllib3
 from localcloud.identity_provider import CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
 from tests.e2e.harness import Cloud
 from tests.e2e.test_a_promotion import prepare, register
+from tests.patience import PATIENCE
 
 ASKS_ADA = "{before: [staging], approvers: [{name: Ada, email: ada.of.the.web@example.com}]}"
 
@@ -34,7 +35,7 @@ class Browser:
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         body = urlencode(form) if form is not None else None
-        answer = urllib3.request(method, url, body=body, headers=headers, redirect=False, timeout=30)
+        answer = urllib3.request(method, url, body=body, headers=headers, redirect=False, timeout=PATIENCE)
         for line in answer.headers.getlist("Set-Cookie") if ours else []:
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies.pop(name, None)
@@ -66,13 +67,13 @@ def text_of(answer: urllib3.BaseHTTPResponse) -> str:
 def token(cloud: Cloud, audience: str = CONFIDENTIAL_CLIENT, **claims: Any) -> str:
     """A token that the provider has signed, about Ada."""
     wanted = json.dumps({"email": "ada@example.com", "audience": audience, "claims": claims})
-    answer = urllib3.request("POST", f"{cloud.running.sign_in_url}/tokens", body=wanted.encode(), timeout=30)
+    answer = urllib3.request("POST", f"{cloud.running.sign_in_url}/tokens", body=wanted.encode(), timeout=PATIENCE)
     return str(answer.json()["token"])
 
 
 def get(cloud: Cloud, address: str, bearer: str | None) -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {bearer}"} if bearer is not None else {}
-    answer = urllib3.request("GET", f"{cloud.running.web_url}{address}", headers=headers, timeout=30)
+    answer = urllib3.request("GET", f"{cloud.running.web_url}{address}", headers=headers, timeout=PATIENCE)
     return answer.status, answer.json()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.e2e.harness import model_archive
 from tests.e2e.test_a_promotion import CONSTANT_INFERENCE
+from tests.patience import PATIENCE
 
 GATE = """
 import itertools, os, time
@@ -42,7 +43,7 @@ class Gate:
         for number in numbers:
             (self.folder / f"go-{number}").touch()
 
-    def reached(self, number: int, seconds: float = 300) -> None:
+    def reached(self, number: int, seconds: float = PATIENCE) -> None:
         """Wait until this start waits at the gate."""
         until = time.monotonic() + seconds
         while not (self.folder / f"started-{number}").exists():

@@ -10,6 +10,7 @@ from typing import Any
 
 from localcloud.fault_plan import Fault, When
 from tests.faults.yard import Yard
+from tests.patience import PATIENCE
 
 TRIES = 3
 """How often Lambda tries an asynchronous event before it gives it up to the dead letter queue."""
@@ -27,7 +28,7 @@ def swallow(yard: Yard, name: str, function: str, *about: str) -> Fault:
     return fault
 
 
-def lost(yard: Yard, fault: Fault, *telling: str, seconds: float = 300) -> None:
+def lost(yard: Yard, fault: Fault, *telling: str, seconds: float = PATIENCE) -> None:
     """Wait until every event that a fault swallowed was given up, and one of them says all of `telling`."""
     until = time.monotonic() + seconds
     while True:

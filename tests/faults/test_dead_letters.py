@@ -20,6 +20,7 @@ from tests.faults.lost_events import (
     without_limits,
 )
 from tests.faults.yard import Yard
+from tests.patience import PATIENCE
 
 ASKS = "{before: [staging], approvers: [{name: Ada, email: ada@example.com}]}"
 Letter = dict[str, Any]
@@ -62,7 +63,7 @@ def attributes(received: dict[str, Any]) -> dict[str, Any]:
     return {name: {key: one[key] for key in ("DataType", "StringValue")} for name, one in received.items()}
 
 
-def letter_about(yard: Yard, *about: str, seconds: float = 300) -> None:
+def letter_about(yard: Yard, *about: str, seconds: float = PATIENCE) -> None:
     """Wait until a dead letter says all of this."""
     until = time.monotonic() + seconds
     while not any(all(text in one["MessageBody"] for text in about) for one in letters(yard)):

@@ -21,6 +21,7 @@ from lockkeeper.ports import Wait
 
 from tests.conftest import Figure
 from tests.faults.yard import Yard
+from tests.patience import PATIENCE
 
 COMPETITORS = 16
 STATE = "RequestStagingApproval"
@@ -45,7 +46,7 @@ class Tokens:
         """An execution's ARN, and the token that it waits with."""
         client = self.yard.cloud.client
         started = client("stepfunctions").start_execution(stateMachineArn=self.machine, name=name, input="{}")
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             for message in client("sqs").receive_message(QueueUrl=self.queue, WaitTimeSeconds=1).get("Messages", []):
                 client("sqs").delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
@@ -54,7 +55,7 @@ class Tokens:
 
     def ended(self, arn: str) -> str:
         """How an execution ended."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         while (status := self._describe(arn)) == "RUNNING":
             assert time.monotonic() < until, f"{arn} heard of no decision"
             time.sleep(0.02)
@@ -120,7 +121,7 @@ def race(yard: Yard, tokens: Tokens, version: int, pool: ThreadPoolExecutor, web
         barrier.wait()
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         url = f"{yard.cloud.running.web_url}/approvals/{link}"
-        return web.request("POST", url, body=body, headers=kind, retries=False, timeout=60).status
+        return web.request("POST", url, body=body, headers=kind, retries=False, timeout=PATIENCE).status
 
     statuses = Counter(pool.map(press, links, answers))
     release = yard.release(release_id)
@@ -136,8 +137,8 @@ def race(yard: Yard, tokens: Tokens, version: int, pool: ThreadPoolExecutor, web
 
 def wake(yard: Yard, pool: ThreadPoolExecutor, web: urllib3.PoolManager) -> None:
     """Sixteen sandboxes that are warm: on a busy machine as many cold starts at once take longer than the function may."""
-    url, until = f"{yard.cloud.running.web_url}/approvals/{new_link_name()}", time.monotonic() + 240
-    while set(pool.map(lambda _: web.request("GET", url, timeout=60).status, PEOPLE)) != {404}:
+    url, until = f"{yard.cloud.running.web_url}/approvals/{new_link_name()}", time.monotonic() + PATIENCE
+    while set(pool.map(lambda _: web.request("GET", url, timeout=PATIENCE).status, PEOPLE)) != {404}:
         assert time.monotonic() < until, "ServeWeb does not wake up"
 
 

@@ -21,10 +21,8 @@ from localcloud.fault_plan import FIRED, Fault, FaultPlan, When
 from tests.e2e.harness import ENDED, Cloud, policy_text
 from tests.e2e.leftovers import nothing_left
 from tests.e2e.test_a_promotion import prepare, register
+from tests.patience import PATIENCE
 
-PATIENCE = 300
-"""Seconds. What a test waits for comes much sooner on a machine that does nothing else."""
-ALL_DAY = {"staging": "{startup_timeout: 24h}", "production": "  startup_timeout: 24h\n"}
 CHANGES_PRODUCTION = ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint")
 STATES = (
     "OpenRelease",
@@ -73,16 +71,12 @@ class Yard:
         return DynamoDBLedger(Table(client, self.cloud.outputs["TableName"]), SystemClock())
 
     def prepare(self, group: str, **policy: str) -> None:
-        """A new group with a policy that asks nobody unless `approval` says so, and has all the time of a day.
-
-        Time-outs of an hour, which policies have by default, are scaled and would measure the machine.
-        """
-        prepare(self.cloud, group, self.folder_of(group), **{**ALL_DAY, **policy})
+        """A new group with a policy that asks nobody unless `approval` says so."""
+        prepare(self.cloud, group, self.folder_of(group), **policy)
 
     def apply(self, group: str, *, bake: str = "1m", more: str = "", **policy: str) -> None:
         """Change a group's policy."""
-        patient = {**ALL_DAY, **policy}
-        text = policy_text(group, metric="regression_metrics.mae.value", bound="at_most: 5", **patient)
+        text = policy_text(group, metric="regression_metrics.mae.value", bound="at_most: 5", **policy)
         self.cloud.apply(text.replace("bake: 1m", f"bake: {bake}") + more, self.folder_of(group))
 
     def folder_of(self, group: str) -> Path:
@@ -136,7 +130,7 @@ class Yard:
             assert time.monotonic() < until, f"{release_id}: {what!r} never came"
             time.sleep(0.1)
 
-    def nothing_left(self, about: str, seconds: float = 120) -> list[str]:
+    def nothing_left(self, about: str, seconds: float = PATIENCE) -> list[str]:
         """What is still left of a group or release after a while in which endpoints may be deleted."""
         return nothing_left(self.cloud, about=about, seconds=seconds)
 

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 from tests.contract.aws.target import PREFIX, STEPS, Target, sweep
+from tests.patience import PATIENCE
 from tests.tidiness import watched
 
 ENDPOINTS = "LOCKKEEPER_CONTRACT_ENDPOINTS"
@@ -41,14 +42,14 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         session = boto3.Session(
             aws_access_key_id=HUB_ACCOUNT_ID, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=REGION
         )
-        account = Target(session, laptop.running.endpoint_url, patience=20.0)
+        account = Target(session, laptop.running.endpoint_url, patience=PATIENCE)
         yield account
         laptop.things = sweep(account, account.name) + left_of(account)
 
 
 def on_aws() -> Iterator[Target]:
     """The account of the credentials in the environment. What an earlier run left when it was killed goes first."""
-    aws = Target(boto3.Session(), None, patience=300.0)
+    aws = Target(boto3.Session(), None, patience=PATIENCE)
     try:
         assert aws.caller
     except (BotoCoreError, ClientError) as error:

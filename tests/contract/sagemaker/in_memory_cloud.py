@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.sagemaker.cloud import JsonObject, Place, StoredObject
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class InMemoryCloud:
     def put_metric(self, place: Place, name: str, value: float, unit: str, dimensions: dict[str, str]) -> None:
         self.metrics.append((name, value, dimensions))
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float = 20.0) -> None:
+    def wait_for(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
         """Return as soon as the condition holds; it is looked at after every event."""
         deadline = time.monotonic() + seconds
         # The condition is looked at without the lock: it may call SageMaker, which emits under locks of its own.

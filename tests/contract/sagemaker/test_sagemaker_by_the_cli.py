@@ -24,6 +24,7 @@ from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 from tests.conftest import Figure
 from tests.contract.sagemaker.account import SCIKIT_LEARN
 from tests.contract.sagemaker.test_sagemaker_over_http import Laptop
+from tests.patience import PATIENCE
 from tests.tidiness import watched
 
 ARN = f"arn:aws:sagemaker:{REGION}:{HUB_ACCOUNT_ID}"
@@ -48,7 +49,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 def typed(laptop: Laptop, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).parent / "aws"), "sagemaker", *arguments]
     environment = {**os.environ, **laptop.running.environment(), "AWS_PAGER": ""}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def refusal(laptop: Laptop, *arguments: str) -> tuple[str, str]:
@@ -165,7 +166,7 @@ def send(laptop: Laptop, method: str, path: str, body: bytes, headers: dict[str,
     prepared = request.prepare()
     asked = urllib.request.Request(prepared.url, data=body, headers=dict(prepared.headers), method=method)  # noqa: S310
     try:
-        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - http, 127.0.0.1
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:  # noqa: S310 - http, 127.0.0.1
             return answer.status, json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read() or b"{}")

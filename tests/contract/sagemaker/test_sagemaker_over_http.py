@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from localcloud import supervisor
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 from tests.contract.sagemaker.account import DOUBLING, SCIKIT_LEARN, archive
+from tests.patience import PATIENCE
 from tests.tidiness import watched
 
 TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -75,7 +76,7 @@ def _allow(action: str, resource: str, **condition: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **condition}
 
 
-def _eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+def _eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"

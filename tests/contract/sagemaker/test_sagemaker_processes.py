@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from localcloud.settings import PROJECT_FOLDER
+from tests.patience import PATIENCE
 
 PARENT = """
 import sys, time
@@ -44,7 +45,7 @@ def is_alive(pid: int) -> bool:
 
 def wait_until(condition: object) -> None:
     assert callable(condition)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)

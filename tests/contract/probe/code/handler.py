@@ -3,11 +3,18 @@
 import json
 import os
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import boto3
+
+BREAK_INIT = Path(tempfile.gettempdir()) / "break-init"
+with suppress(FileNotFoundError):
+    BREAK_INIT.unlink()
+    raise RuntimeError("a sandbox that starts once this file is there does not come up")
 
 
 class RefusedOnPurposeError(Exception):
@@ -20,9 +27,12 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         raise RefusedOnPurposeError(event.get("message", "on purpose"))
     if action == "sleep":
         time.sleep(event["seconds"])
+    if action == "break the next init":
+        BREAK_INIT.touch()
     if action == "exit":
         os._exit(3)
     if action == "environment":
+        time.sleep(event.get("seconds", 0))
         return {"variables": dict(os.environ), "path": sys.path, "folder": str(Path.cwd()), "process": os.getpid()}
     if action == "import":
         __import__(event["module"])
