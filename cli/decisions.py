@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,10 @@ from cli.stack import Stack
 
 TIMEOUT_SECONDS = 35
 """The API's own limit is 30."""
+DECIDE_IN_STUDIO = (
+    "to decide, set the version's ModelApprovalStatus to Approved or Rejected, in SageMaker Studio or with "
+    "`aws sagemaker update-model-package`, as an approver whom the policy knows by principal or profile"
+)
 
 
 def decide(stack: Stack, release_id: str, answer: Answer, comment: str) -> dict[str, Any]:
@@ -30,7 +35,9 @@ def decide(stack: Stack, release_id: str, answer: Answer, comment: str) -> dict[
     Raises:
         CommandRefused: the decision was not taken; message and cure are the API's.
     """
-    return _post(stack, release_id, "decision", {"answer": str(answer), "comment": comment})
+    return _post(
+        stack, _of_release(release_id, "decision"), {"answer": str(answer), "comment": comment}, DECIDE_IN_STUDIO
+    )
 
 
 def revoke(stack: Stack, release_id: str, approver: str) -> dict[str, Any]:
@@ -42,17 +49,37 @@ def revoke(stack: Stack, release_id: str, approver: str) -> dict[str, Any]:
     Raises:
         CommandRefused: nothing was revoked; message and cure are the API's.
     """
-    return _post(stack, release_id, "revoke", {"approver": approver})
+    return _post(stack, _of_release(release_id, "revoke"), {"approver": approver}, DECIDE_IN_STUDIO)
 
 
-def _post(stack: Stack, release_id: str, what: str, body: dict[str, str]) -> dict[str, Any]:
+def brake(stack: Stack, group: str, what: str, body: Mapping[str, object], without_a_web: str) -> dict[str, Any]:
+    """Hold, lift, freeze, unfreeze or roll back.
+
+    Args:
+        what: The last part of the route: `hold`, `lift-hold`, `freeze`, `unfreeze` or `rollback`.
+        without_a_web: What else a person can do where the stack has no web API.
+
+    Returns:
+        The API's answer: `model_package_group`, `did`, `by`, `identity`, `since`, `reason`, `until`, `note`, and `version`
+        where it is about one.
+
+    Raises:
+        CommandRefused: nothing was done; message and cure are the API's.
+    """
+    return _post(stack, f"groups/{quote(group, safe='')}/{what}", body, without_a_web)
+
+
+def _of_release(release_id: str, what: str) -> str:
+    return f"releases/{quote(release_id, safe='')}/{what}"
+
+
+def _post(stack: Stack, route: str, body: Mapping[str, object], without_a_web: str) -> dict[str, Any]:
     if "WebUrl" not in stack.outputs:
         raise CommandRefused(
             "this stack was deployed without a web API (WebAccess is none), and this command goes over it",
-            cure="to decide, set the version's ModelApprovalStatus to Approved or Rejected, in SageMaker Studio or with "
-            "`aws sagemaker update-model-package`, as an approver whom the policy knows by principal or profile",
+            cure=without_a_web,
         )
-    url = f"{stack.outputs['WebUrl'].rstrip('/')}/api/releases/{quote(release_id, safe='')}/{what}"
+    url = f"{stack.outputs['WebUrl'].rstrip('/')}/api/{route}"
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     request = AWSRequest("POST", url, data=json.dumps(body).encode(), headers=headers)
     _sign(request, stack)

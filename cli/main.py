@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from cli import init_command, policy_commands, release_commands, replay_commands, simulate_command
+from cli import (
+    brake_commands,
+    init_command,
+    policy_commands,
+    release_commands,
+    replay_commands,
+    simulate_command,
+)
 from cli.groups import Later, LockkeeperGroup
 
 
@@ -26,5 +33,6 @@ app = typer.Typer(
 app.add_typer(policy_commands.app, name="policy", help="Validate, apply and show the policies of model package groups.")
 app.add_typer(init_command.app)
 app.add_typer(release_commands.app)
+app.add_typer(brake_commands.app)
 app.add_typer(replay_commands.app)
 app.add_typer(simulate_command.app)

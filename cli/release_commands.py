@@ -28,10 +28,12 @@ def releases(
     as_json: AsJson = False,
     stack_name: StackName = DEFAULT_STACK,
 ) -> None:
-    """List releases, newest first."""
+    """List releases, newest first; below them, what is held or frozen."""
+    from lockkeeper.use_cases.braked import brakes_of_group
+
     from cli.release_tables import draw_releases
     from cli.stack import find_stack
-    from cli.terminal import console
+    from cli.terminal import console, plain
 
     world = find_stack(stack_name).world
     found = world.ledger.releases(group)
@@ -39,6 +41,9 @@ def releases(
         typer.echo(json.dumps([release.to_json() for release in found], indent=2))
     elif found:
         console().print(draw_releases(found, world.clock.now()))
+        for group_name in sorted({release.model_package_group for release in found}):
+            for words in brakes_of_group(group_name, world):
+                console().print(plain(words, "bold red"))
     else:
         typer.echo("No release yet. One opens when a version is registered in a model package group.", err=True)
 
@@ -46,18 +51,22 @@ def releases(
 @app.command()
 def show(release_name: ReleaseName, as_json: AsJson = False, stack_name: StackName = DEFAULT_STACK) -> None:
     """Show one release: verdicts with small plots, approvals, timeline, pins, endpoints and cost; --json has its dossiers."""
+    from lockkeeper.use_cases.braked import brakes_on
     from lockkeeper.use_cases.read_dossiers import read_dossiers, to_json
 
     from cli.release_tables import draw_release
     from cli.stack import find_stack
-    from cli.terminal import console
+    from cli.terminal import console, plain
 
     stack = find_stack(stack_name)
     release = stack.world.ledger.get(release_id_of(release_name, stack))
-    dossiers = read_dossiers(release, stack.world)
+    dossiers, brakes = read_dossiers(release, stack.world), brakes_on(release, stack.world)
     if as_json:
-        typer.echo(json.dumps(to_json(release, dossiers), indent=2))
+        typer.echo(json.dumps(to_json(release, dossiers, brakes), indent=2))
     else:
+        for name, brake in brakes.items():
+            if brake:
+                console().print(plain(f"{name}: {brake.words}", "bold red"))
         console().print(*draw_release(release, stack.world.clock.now(), dossiers), sep="\n")
 
 

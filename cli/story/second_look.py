@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lockkeeper.domain.simulation import Simulation, simulate
+from lockkeeper.use_cases.braked import brakes_on
 from lockkeeper.use_cases.read_dossiers import read_dossiers, to_json
 
 from cli.policies import read_policy
@@ -20,8 +21,10 @@ def second_look(stage: Stage, release_id: str, policy_text: str) -> Simulation:
     with tempfile.TemporaryDirectory() as folder:
         policy, shown, artifact = (Path(folder) / name for name in ("policy.yaml", "release.json", "model.tar.gz"))
         policy.write_text(policy_text, encoding="utf-8")
-        release = stage.stack.world.ledger.get(release_id)
-        shown.write_text(json.dumps(to_json(release, read_dossiers(release, stage.stack.world))), encoding="utf-8")
+        world = stage.stack.world
+        release = world.ledger.get(release_id)
+        document = to_json(release, read_dossiers(release, world), brakes_on(release, world))
+        shown.write_text(json.dumps(document), encoding="utf-8")
         event, known = what_was_recorded(shown)
         container = (known.description or {})["InferenceSpecification"]["Containers"][0]
         artifact.write_bytes(stage.read(container["ModelDataUrl"]))

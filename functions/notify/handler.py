@@ -14,6 +14,6 @@ def handler(event: Event, world: AwsWorld) -> Any:
     if isinstance(told, Unusable):
         logger.info(f"ignored: {told.reason}")
         return {"ignored": told.reason}
-    logger.append_keys(release_id=told.release_id)
+    logger.append_keys(release_id=told.detail.get("release_id", ""))
     logger.info(f"broadcast: {told.detail_type}")
     return {"told": told.detail_type}

@@ -11,11 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lockkeeper.domain.approval import Answer, must_approve
 from lockkeeper.domain.errors import (
     AlreadyDecided,
+    BrakeRefused,
     DecisionRefused,
     LinkRevoked,
     LinkUnknown,
     LockkeeperError,
     NotFromSlack,
+    NothingToRelease,
     NotPermitted,
     ProviderFailed,
     QueryRefused,
@@ -34,6 +36,7 @@ HTTP_STATUS: dict[type[LockkeeperError], int] = {
     UnknownRelease: 404,
     UnknownGroup: 404,
     QueryRefused: 400,
+    BrakeRefused: 400,
     NotFromSlack: 401,
     SignInNeeded: 401,
     SignInRefused: 403,
@@ -41,6 +44,7 @@ HTTP_STATUS: dict[type[LockkeeperError], int] = {
     NotPermitted: 403,
     RequestRepeated: 409,
     AlreadyDecided: 409,
+    NothingToRelease: 409,
     RequestClosed: 410,
     LinkRevoked: 410,
     TryAgain: 503,
@@ -102,7 +106,12 @@ def as_json(status: int, document: dict[str, Any]) -> Response[str]:
 def refusal(error: LockkeeperError, path: str) -> Response[str]:
     """What an error becomes: JSON where programs call, a page on the other routes; the status goes by the error's type."""
     # Behind a stage or a domain of one's own the path may begin with more than /api.
-    by_program = "/api/releases/" in path or path.startswith("/api/") or path.endswith("/slack/interactions")
+    by_program = (
+        "/api/releases/" in path
+        or "/api/groups/" in path
+        or path.startswith("/api/")
+        or path.endswith("/slack/interactions")
+    )
     return problem(error) if by_program else problem_page(error)
 
 
@@ -126,14 +135,17 @@ def submitted(event: APIGatewayProxyEventV2) -> dict[str, str]:
     return {name: values[-1] for name, values in fields.items()}
 
 
+OBJECT = "send a JSON object with what /api/openapi.json names for this route"
+
+
 def submitted_json(event: APIGatewayProxyEventV2) -> dict[str, Any]:
     """The body's JSON object."""
     try:
         document = json.loads(event.decoded_body or "{}")
     except ValueError as error:
-        raise FormRefused("the body is no JSON", cure='send {"answer": "approve", "comment": "..."}') from error
+        raise FormRefused("the body is no JSON", cure=OBJECT) from error
     if not isinstance(document, dict):
-        raise FormRefused("the body is no JSON object", cure='send {"answer": "approve", "comment": "..."}')
+        raise FormRefused("the body is no JSON object", cure=OBJECT)
     return document
 
 

@@ -10,12 +10,12 @@ from lockkeeper.bootstrap import world
 from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.entry import Event, logger, metrics
 
-from functions.serve_web import api, approvals, board, callers, sign_in
+from functions.serve_web import api, approvals, board, brakes, callers, sign_in
 from functions.serve_web.answers import refusal
 from functions.serve_web.slack import answer_slack
 
 app = APIGatewayHttpResolver()
-for part in (api, board, sign_in):
+for part in (api, board, brakes, sign_in):
     app.include_router(part.router)
 
 

@@ -208,6 +208,9 @@ def test_a_personal_mail_carries_its_approver_and_a_subject_sns_takes(aws: boto3
     assert first["Subject"].startswith("Gr??e?x")
     assert len(first["Subject"]) == 100
     assert (second["Message"], "MessageAttributes" in second) == ("to all", False)
+    mail.broadcast("URGENT", "look now", urgent=True)
+    (urgent,) = heard(client, url)
+    assert urgent["MessageAttributes"]["urgent"]["Value"] == "true"
 
 
 def test_an_address_is_confirmed_once_its_owner_has_followed_the_link(aws: boto3.Session) -> None:

@@ -9,12 +9,16 @@ import pytest
 from lockkeeper.adapters.dynamodb import DynamoDBLedger
 from lockkeeper.adapters.dynamodb.table import Table
 from lockkeeper.adapters.in_memory import SettableClock
+from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.ports import Ledger, Wait
 from moto import mock_aws
 
+from tests.unit.brakes_suite import *  # noqa: F403
 from tests.unit.ledger_suite import *  # noqa: F403
 from tests.unit.ledger_suite import FIRST
 from tests.unit.web_suite import *  # noqa: F403
+
+HOLD_OF_THREE = Brake(Did.HELD, "another", at="2026-11-24T09:00:00.000Z", version=3)
 
 
 @pytest.fixture
@@ -57,3 +61,14 @@ def test_a_delivered_wait_and_its_pointers_go_in_one_call(ledger: DynamoDBLedger
     ledger.wait_delivered(wait)
     assert called == ["TransactWriteItems"]
     assert [ledger.waits_on(arn) for arn in ("arn:endpoint", "arn:alarm")] == [[], []]
+
+
+def test_a_hold_of_the_version_before_is_read_and_lifted(ledger: DynamoDBLedger) -> None:
+    """It has a reason and nothing else."""
+    ledger.table.put({"pk": "GROUP#wages", "sk": "HOLD#0000000003", "reason": "an alarm"})
+    held = ledger.held("wages", 3)
+    assert held == Brake(Did.HELD, "an alarm", version=3)
+    assert ledger.holds("wages") == [held]
+    assert not ledger.hold("wages", HOLD_OF_THREE)
+    assert ledger.lift_hold("wages", held, HOLD_OF_THREE)
+    assert ledger.held("wages", 3) is None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from lockkeeper.adapters.in_memory import InMemoryWorld
 from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.domain.release import Outcome, Status, Verdict
 
 from checks.rules import BY_SESSION
@@ -133,7 +134,7 @@ def test_the_page_of_a_group_has_champions_holds_and_a_plot(harbour: Harbour, re
     harbour.settle()
     promote(harbour)
     harbour.register(2, accuracy=0.75)
-    harbour.world.ledger.hold(GROUP, 3, "an alarm went off")
+    harbour.world.ledger.hold(GROUP, Brake(Did.HELD, "an alarm went off", version=3))
     answer = reader.get(f"/groups/{GROUP}")
     text = text_of(answer)
     assert "Version 1 at endpoint wages , since" in text
@@ -213,7 +214,7 @@ def test_names_and_comments_are_shown_as_text(harbour: Harbour, browser: Browser
     harbour.apply(document)
     harbour.register(1, author="<SCRIPT>lin</SCRIPT>")
     harbour.decide(Answer.APPROVE, MARKUP, comment=MARKUP)
-    harbour.world.ledger.hold(GROUP, 7, MARKUP)
+    harbour.world.ledger.hold(GROUP, Brake(Did.HELD, MARKUP, version=7))
     harbour.world.ledger.record(release_id(1), MARKUP, MARKUP, reason=MARKUP)
     assert browser.world.identity_provider is not None
     browser.world.identity_provider.claims["name"] = MARKUP

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 import jsonschema
 import pytest
 from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.domain.release import Status
+from lockkeeper.use_cases.braked import brakes_on
 from lockkeeper.use_cases.read_dossiers import read_dossiers, to_json
 
 from functions.serve_web.api import DOCUMENT
@@ -78,7 +80,10 @@ def test_a_release_is_what_the_command_shows(waiting: Harbour) -> None:
     status, found = get(f"/api/releases/{release_id(1)}")
     release = waiting.release(1)
     assert status == 200
-    assert found == json.loads(json.dumps(to_json(release, read_dossiers(release, waiting.world))))
+    world = waiting.world
+    shown = to_json(release, read_dossiers(release, world), brakes_on(release, world))
+    assert found == json.loads(json.dumps(shown))
+    assert found["brakes"] == {"held": None, "frozen": None}
     assert {one["seal_holds"] for one in found["dossiers"].values()} == {True}
 
 
@@ -130,11 +135,11 @@ def test_groups_have_their_champions(waiting: Harbour) -> None:
 
 def test_a_group_tells_what_served_and_what_is_held(waiting: Harbour) -> None:
     waiting.promote(2)
-    waiting.world.ledger.hold(GROUP, 7, "an alarm")
+    waiting.world.ledger.hold(GROUP, Brake(Did.HELD, "an alarm", version=7))
     status, found = get(f"/api/groups/{GROUP}")
     assert status == 200
     assert found["served"] == [found["champion"]]
-    assert found["holds"] == [{"version": 7, "reason": "an alarm"}]
+    assert [(one["version"], one["reason"], one["by"]) for one in found["holds"]] == [(7, "an alarm", "lockkeeper")]
 
 
 def test_many_groups_come_in_pages(waiting: Harbour) -> None:

@@ -26,6 +26,8 @@ from lockkeeper.domain.registration import PackageHint, name_of, package_hint
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.replay import DeadLetter, read_letter
 from lockkeeper.domain.slack_press import Press, Shown
+from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
+from lockkeeper.use_cases.brake import freeze_group, hold_version, lift_hold, unfreeze_group
 from lockkeeper.use_cases.decide_approval import decide_by_slack
 from lockkeeper.use_cases.react_to_registry import react_to_registry
 from lockkeeper.use_cases.reap_release import reap_release
@@ -184,7 +186,22 @@ def journeys() -> Harbour:
     harbour.settle()
     harbour.apply(policy_document() | {"mode": "observe"})
     harbour.register(8)
+    harbour.apply(policy_document())
+    use_brakes(harbour)
     return harbour
+
+
+def use_brakes(harbour: Harbour) -> None:
+    """Each brake once, by whom the policy knows and by whom it does not."""
+    ada, operator = "arn:aws:sts::111111111111:assumed-role/Ada/session", "arn:aws:iam::111111111111:user/operator"
+    hold_version("wages", 9, ada, "the data were wrong", harbour.inside)
+    lift_hold("wages", 9, operator, "the data were right", harbour.inside)
+    freeze_group("wages", operator, "the audit", "64h", harbour.inside)
+    unfreeze_group("wages", ada, "the audit is over", harbour.inside)
+    harbour.world.production.change_alarm(ALARM, "OK")
+    for version in (10, 11):
+        harbour.promote(version)
+    ask_for_rollback("wages", ada, "customers complain", harbour.inside)
 
 
 def test_what_is_really_published_keeps_to_the_schemas() -> None:

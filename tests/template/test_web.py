@@ -28,6 +28,7 @@ LINKS = {
     "POST /approvals/{link}",
     "POST /api/releases/{release_id}/decision",
     "POST /api/releases/{release_id}/revoke",
+    *(f"POST /api/groups/{{group}}/{brake}" for brake in ("hold", "lift-hold", "freeze", "unfreeze", "rollback")),
 }
 
 
@@ -141,10 +142,21 @@ def statements_of_serve_web(**given: str) -> list[dict[str, Any]]:
 
 
 def test_without_sign_in_the_function_may_read_no_dossier_no_list_and_no_secret() -> None:
-    granted = str(statements_of_serve_web(WebAccess="links"))
-    assert "s3:" not in granted
-    assert "dynamodb:Query" not in granted
+    statements = statements_of_serve_web(WebAccess="links")
+    granted = str(statements)
+    assert {one["Resource"]["Fn::Sub"] for one in statements if one["Action"] == "s3:GetObject"} == {
+        "${Bucket.Arn}/policies/*"
+    }
+    assert "dossiers" not in granted
+    assert "/index/" not in granted
     assert "secretsmanager" not in granted
+
+
+def test_each_brake_has_a_route_of_its_own_that_wants_an_aws_identity() -> None:
+    found = {one["RouteKey"]: one["AuthorizationType"] for one in resources("AWS::ApiGatewayV2::Route").values()}
+    brakes = {key: kind for key, kind in found.items() if key.startswith("POST /api/groups/")}
+    assert len(brakes) == 5
+    assert set(brakes.values()) == {"AWS_IAM"}
 
 
 def test_only_a_client_with_a_secret_gives_the_function_one_to_read() -> None:

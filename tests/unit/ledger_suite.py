@@ -256,12 +256,6 @@ def test_a_release_that_is_opened_again_is_unfinished_once_more(ledger: Ledger) 
     assert ledger.unfinished() == []
 
 
-def test_a_hold_keeps_its_reason(ledger: Ledger) -> None:
-    assert ledger.held("wages", 1) is None
-    ledger.hold("wages", 1, "rolled back")
-    assert (ledger.held("wages", 1), ledger.held("wages", 2)) == ("rolled back", None)
-
-
 def test_a_question_and_its_links_come_back(ledger: Ledger) -> None:
     link = PersonalLink("ab12", "wages-v1-a1", "staging", "Ada", LATER, "seal")
     request = replace(REQUEST, one_of_each=("risk", "operations"), remind_every=3600)

@@ -38,7 +38,7 @@ COMMANDS = dict(commands(get_command(app)))
 
 def documented() -> dict[str, str]:
     """Each command of the page's table with the line that it is written on."""
-    lines = (re.match(r"\| `(lockkeeper(?: [a-z]+)+)([^`]*)`", line) for line in PAGE.splitlines())
+    lines = (re.match(r"\| `(lockkeeper(?: [a-z][a-z-]*)+)([^`]*)`", line) for line in PAGE.splitlines())
     return {line[1]: line[2] for line in lines if line}
 
 
@@ -69,8 +69,8 @@ def test_the_readme_names_every_command(name: str) -> None:
 
 def test_the_readme_names_no_command_that_is_not_there() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    typed = set(re.findall(r"`(lockkeeper [a-z]+(?: [a-z]+)?)", readme)) | set(
-        re.findall(r"^(?:\$ )?(lockkeeper [a-z]+(?: [a-z]+)?)", readme, re.MULTILINE)
+    typed = set(re.findall(r"`(lockkeeper [a-z][a-z-]*(?: [a-z]+)?)", readme)) | set(
+        re.findall(r"^(?:\$ )?(lockkeeper [a-z][a-z-]*(?: [a-z]+)?)", readme, re.MULTILINE)
     )
     known = {" ".join(name.split()[:length]) for name in COMMANDS for length in (2, 3)}
     unknown = {one for one in typed if one not in known and " ".join(one.split()[:2]) not in known - grouped()}

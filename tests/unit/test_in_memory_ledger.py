@@ -14,6 +14,7 @@ from lockkeeper.adapters.in_memory.messages import BEGINNING
 from lockkeeper.ports import Ledger, Meter
 
 from tests.unit import ledger_suite
+from tests.unit.brakes_suite import *  # noqa: F403
 from tests.unit.ledger_suite import *  # noqa: F403
 from tests.unit.web_suite import *  # noqa: F403
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.domain.errors import AlreadyDecided, RequestClosed
 from lockkeeper.domain.release import Status
 from lockkeeper.use_cases.decide_approval import decide_by_link
@@ -239,7 +240,7 @@ def test_a_failed_bake_of_a_first_release_removes_the_endpoint(harbour: Harbour)
     harbour.settle()
     assert harbour.release(1).status is Status.ROLLED_BACK
     assert harbour.world.production.endpoints == harbour.world.production.models == {}
-    assert "rolled back" in harbour.world.ledger.held(GROUP, 1)
+    assert "rolled back" in harbour.world.ledger.held(GROUP, 1).reason
     assert harbour.world.ledger.champion(GROUP) is None
     assert harbour.world.schedules.planned == {}
 
@@ -317,7 +318,7 @@ def decide_and_fail_update(harbour: Harbour) -> None:
 
 
 def test_a_held_version_is_not_released_again(harbour: Harbour) -> None:
-    harbour.world.ledger.hold(GROUP, 1, "a person said so")
+    harbour.world.ledger.hold(GROUP, Brake(Did.HELD, "a person said so", version=1))
     harbour.register(1)
     assert harbour.release(1).status is Status.FAILED
     assert "held: a person said so" in harbour.release(1).reason

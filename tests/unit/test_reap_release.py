@@ -89,7 +89,7 @@ def test_a_version_that_had_served_is_held_and_its_model_is_not_called_bad() -> 
     die_in("WatchProduction", harbour, answered=True)
     reap_until_nothing_moves(harbour)
     assert harbour.release(2).reason == ("its execution was ABORTED in WatchProduction; production is as it was before")
-    assert "its execution was ABORTED" in (harbour.world.ledger.held(GROUP, 2) or "")
+    assert "its execution was ABORTED" in harbour.world.ledger.held(GROUP, 2).reason  # type: ignore[union-attr]
     package = harbour.world.registry.packages[harbour.release(2).model_package_arn]
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
 

@@ -177,7 +177,7 @@ def dossier_file(folder: Path, harbour: Harbour, version: int) -> str:
     """What `lockkeeper show --json` prints of a release."""
     release = harbour.release(version)
     path = folder / f"release-{version}.json"
-    path.write_text(json.dumps(to_json(release, read_dossiers(release, harbour.world))))
+    path.write_text(json.dumps(to_json(release, read_dossiers(release, harbour.world), {})))
     return str(path)
 
 

@@ -14,7 +14,7 @@ from lockkeeper.use_cases.decide_in_registry import Decided
 from lockkeeper.use_cases.keep_house import QUIET, keep_house
 from lockkeeper.use_cases.react_to_registry import react_to_registry
 from lockkeeper.use_cases.reap_release import reap_release
-from lockkeeper.use_cases.take_back import take_back
+from lockkeeper.use_cases.take_back import reject_what_serves
 
 from tests.unit.harbour import ENDPOINT, GROUP, Harbour, package_arn, package_event, release_id
 from tests.unit.test_decisions_in_registry import ADA, STRANGERS, registry_status, set_status
@@ -164,9 +164,8 @@ def test_what_was_taken_back_can_be_followed_by_taking_back_what_came_before(ser
 
 def test_while_it_is_still_being_closed_it_is_tried_again(serving: Harbour) -> None:
     serving.world.ledger.record(release_id(2), "closing", "", unfinished=True)
-    by = serving.world.ledger.request_of(release_id(2), "staging").approvers[0]  # type: ignore[union-attr]
     with pytest.raises(TryAgain):
-        take_back(serving.release(2), by, serving.inside)
+        reject_what_serves(serving.release(2), "Ada", serving.inside)
 
 
 def test_a_rollback_that_fails_is_said_and_the_champion_stays(serving: Harbour) -> None:

@@ -107,11 +107,3 @@ def test_what_served_is_told_newest_first(ledger: Any) -> None:
     assert [one.version for one in ledger.served("wages", 10)] == [3, 2, 1]
     assert [one.version for one in ledger.served("wages", 2)] == [3, 2]
     assert ledger.served("nobody", 10) == []
-
-
-def test_holds_are_told_with_their_reasons(ledger: Any) -> None:
-    ledger.hold("wages", 2, "an alarm")
-    ledger.hold("wages", 12, "a person")
-    ledger.hold("prices", 3, "another")
-    assert ledger.holds("wages") == {2: "an alarm", 12: "a person"}
-    assert ledger.holds("nobody") == {}

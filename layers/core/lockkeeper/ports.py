@@ -19,6 +19,7 @@ from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.ports_of_brakes import Brakes
 from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
 from lockkeeper.ports_of_web import BoardReads, OverTheWeb, Sessions
 from lockkeeper.ports_of_web import Champion as Champion
@@ -60,7 +61,7 @@ class Clock(Protocol):
         ...
 
 
-class Ledger(SlackMessages, Sessions, BoardReads, Protocol):
+class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Protocol):
     """Releases and all that is decided about them. Every transition is a conditional write."""
 
     def open(self, release: Release) -> bool:
@@ -153,14 +154,6 @@ class Ledger(SlackMessages, Sessions, BoardReads, Protocol):
 
     def crown(self, champion: Champion) -> None:
         """This version serves now."""
-        ...
-
-    def hold(self, group: str, version: int, reason: str) -> None:
-        """Keep a version from being released until a person lifts the hold."""
-        ...
-
-    def held(self, group: str, version: int) -> str | None:
-        """The reason a version is held, or None."""
         ...
 
     def ask(self, request: ApprovalRequest, links: list[PersonalLink]) -> bool:
@@ -418,8 +411,8 @@ class Mail(Protocol):
         """Which of these addresses have confirmed that they want personal messages."""
         ...
 
-    def broadcast(self, subject: str, text: str) -> None:
-        """A message to everybody who subscribed."""
+    def broadcast(self, subject: str, text: str, *, urgent: bool = False) -> None:
+        """A message to everybody who subscribed; an urgent one is marked, so that it can call people who are on duty."""
         ...
 
 

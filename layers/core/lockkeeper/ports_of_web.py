@@ -88,10 +88,6 @@ class BoardReads(Protocol):
         """What served the group, newest first."""
         ...
 
-    def holds(self, group: str) -> dict[int, str]:
-        """Why versions of the group are held."""
-        ...
-
 
 class OverTheWeb(Protocol):
     """The part of the world that people reach by a browser."""

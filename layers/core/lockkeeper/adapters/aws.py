@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
     from mypy_boto3_stepfunctions import SFNClient
 
 TOKEN_GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
@@ -158,8 +159,14 @@ class TopicMail:
         known = {one["Endpoint"].casefold() for one in listed if one["SubscriptionArn"].startswith("arn:")}
         return frozenset(address for address in addresses if address.casefold() in known)
 
-    def broadcast(self, subject: str, text: str) -> None:
-        self._client.publish(TopicArn=self._broadcast, Subject=_subject(subject), Message=text)
+    def broadcast(self, subject: str, text: str, *, urgent: bool = False) -> None:
+        # A subscription may filter on it: a pager that hears of what is urgent, and of nothing else.
+        marked: dict[str, MessageAttributeValueTypeDef] = (
+            {"urgent": {"DataType": "String", "StringValue": "true"}} if urgent else {}
+        )
+        self._client.publish(
+            TopicArn=self._broadcast, Subject=_subject(subject), Message=text, MessageAttributes=marked
+        )
 
 
 def _subject(text: str) -> str:

@@ -79,6 +79,14 @@ class VersionHeld(ReleaseStopped):
     """The version was rolled back before and is held until a person lifts the hold."""
 
 
+class GroupFrozen(ReleaseStopped):
+    """A person, the policy or a failed rollback lets no production change of the group begin; the next attempt waits for that to end."""
+
+
+class RollbackRequested(ReleaseStopped):
+    """A person wants back what served before."""
+
+
 class DeploymentFailed(ReleaseStopped):
     """SageMaker could not create or update an endpoint."""
 
@@ -139,6 +147,14 @@ class DecisionRefused(LockkeeperError):
     """A decision that is not accepted: wrong person, wrong time, wrong evidence. Maps to HTTP 401, 403, 404, 409 or 410 by type."""
 
 
+class BrakeRefused(DecisionRefused):
+    """A hold, a freeze or a rollback that cannot be done as it was asked for."""
+
+
+class NothingToRelease(DecisionRefused):
+    """A brake that is to be taken off is not on."""
+
+
 class NotPermitted(DecisionRefused):
     """This person may not decide."""
 
@@ -174,5 +190,5 @@ STATUS_OF_ERROR = {
 }
 """Status a release ends in, by the name of the error that stopped it; every other error means `failed`."""
 
-REGISTRY_REJECTIONS = frozenset({"GateFailed", "ReleaseRejected", "BakeFailed", "ArtifactRefused"})
+REGISTRY_REJECTIONS = frozenset({"GateFailed", "ReleaseRejected", "BakeFailed", "ArtifactRefused", "RollbackRequested"})
 """Errors that say something about the model itself: the registry is stamped Rejected. The others leave its status."""

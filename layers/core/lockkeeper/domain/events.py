@@ -38,6 +38,10 @@ QUESTIONS = frozenset({"Approval Requested", "Approval Decided", "Approval Refus
 WITHDRAWN = "Promotion Withdrawn"
 """Somebody who may has rejected what serves; what served before is to come back."""
 
+BRAKED = frozenset({"Group Frozen", "Group Unfrozen", "Version Held", "Hold Lifted", "Rollback Requested"})
+"""What somebody did with a brake: about a group, and of a release only where one is concerned."""
+GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+
 LONGEST_QUIET = timedelta(days=1)
 
 
@@ -106,6 +110,22 @@ class Announcement:
 
 
 @dataclass(frozen=True)
+class BrakeTold:
+    """One of Lockkeeper's own events about a brake, to be told to people. `urgent`: a rollback failed, look now."""
+
+    detail_type: str
+    detail: dict[str, Any]
+
+    @property
+    def group(self) -> str:
+        return str(self.detail["model_package_group"])
+
+    @property
+    def urgent(self) -> bool:
+        return self.detail.get("urgent") is True
+
+
+@dataclass(frozen=True)
 class Unusable:
     """An event that ends no wait, and why."""
 
@@ -161,6 +181,25 @@ def announcement(event: dict[str, Any], accounts: Accounts) -> Announcement | Un
     if not re.fullmatch(re.escape(f"{group}-v{version}-a") + r"\d+", release_id) or isinstance(version, bool):
         return Unusable(f"{release_id} is no release of version {shown(version)} of {shown(group)}")
     return Announcement(kind, detail)
+
+
+def is_brake(event: dict[str, Any]) -> bool:
+    """Whether an event says that it is about a brake."""
+    kind = event.get("detail-type")
+    return event.get("source") == "lockkeeper" and isinstance(kind, str) and kind in BRAKED
+
+
+def brake_told(event: dict[str, Any], accounts: Accounts) -> BrakeTold | Unusable:
+    """What Lockkeeper itself says about a brake. Nobody else speaks in its name."""
+    detail = event.get("detail")
+    if not is_brake(event):
+        return Unusable(f"{shown(event.get('source'))} {shown(event.get('detail-type'))} is not about a brake")
+    if event.get("account") != accounts.hub:
+        return Unusable(f"account {shown(event.get('account'))} is not the hub, where releases run")
+    group = detail.get("model_package_group") if isinstance(detail, dict) else None
+    if not isinstance(detail, dict) or not isinstance(group, str) or not GROUP_NAME.fullmatch(group):
+        return Unusable("the event names no model package group")
+    return BrakeTold(str(event["detail-type"]), detail)
 
 
 def quiet_before_a_look(event: dict[str, Any], usual: timedelta) -> timedelta | Unusable:

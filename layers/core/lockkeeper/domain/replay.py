@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lockkeeper.domain.errors import ReplayRefused
-from lockkeeper.domain.events import EXECUTION_CHANGE, QUESTIONS, TOLD, WITHDRAWN, Unusable
+from lockkeeper.domain.errors import GroupFrozen, ReplayRefused
+from lockkeeper.domain.events import BRAKED, EXECUTION_CHANGE, QUESTIONS, TOLD, WITHDRAWN, Unusable
 from lockkeeper.domain.release import Release, Status, release_id_for
 
 RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -48,7 +48,7 @@ def decide_on_replay(release: Release, latest: str | None, held: str | None, cha
         champion: The version that serves its group.
     """
     what = f"version {release.version} of {release.model_package_group}"
-    if release.unfinished:
+    if release.unfinished and not stopped_by_freeze(release):
         raise ReplayRefused(f"{release.release_id} has not ended: it is {release.status}")
     if release.status is Status.PROMOTED:
         raise ReplayRefused(f"{release.release_id} was promoted", cure="register a new version")
@@ -61,6 +61,11 @@ def decide_on_replay(release: Release, latest: str | None, held: str | None, cha
             f"{what} is older than version {champion}, which serves", cure="register it as a new version"
         )
     return release_id_for(release.model_package_group, release.version, release.attempt + 1)
+
+
+def stopped_by_freeze(release: Release) -> bool:
+    """Whether it ended since its group was frozen: its next attempt is still to be started when that has ended."""
+    return release.ended and release.ending.get("error") == GroupFrozen.__name__
 
 
 def read_letter(body: str, attributes: Mapping[str, str]) -> DeadLetter | Unusable:
@@ -93,7 +98,7 @@ def _recipients(event: dict[str, Any]) -> tuple[str, ...]:
     if source == "lockkeeper":
         if kind == WITHDRAWN:
             return ("ReapRelease",)
-        return ("Notify",) if kind in TOLD | QUESTIONS else ()
+        return ("Notify",) if kind in TOLD | QUESTIONS | BRAKED else ()
     if source:
         return RECIPIENTS.get((source, kind), ())
     return tuple(function for key, function in SCHEDULED.items() if key in event)

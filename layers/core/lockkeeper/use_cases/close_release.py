@@ -8,9 +8,12 @@ from lockkeeper.domain.ending import Ending, judge_ending
 from lockkeeper.domain.errors import REGISTRY_REJECTIONS, StampRefused
 from lockkeeper.domain.registration import STAMP
 from lockkeeper.domain.release import Release, Status, resource_name
+from lockkeeper.domain.replay import stopped_by_freeze
 from lockkeeper.ports import Champion, World
+from lockkeeper.use_cases.braked import freeze_after_failed_rollback, freeze_of
 from lockkeeper.use_cases.open_release import interrupt, lock_output
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
+from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.run_job import stop_job
 from lockkeeper.use_cases.settle_wait import complete_wait, give_up_waits
 from lockkeeper.use_cases.take_back import predecessor_of
@@ -42,10 +45,16 @@ def close_release(release_id: str, ending: Ending, world: World) -> Release:
     world.ledger.record(
         release_id, str(status), reason, status=status, stage=STATE, reason=reason, ended_at=_now(world)
     )
+    if status is Status.FAILED and ending.state == ROLL_BACK:
+        # Before the lock is handed on: who gets it must not change what nobody has looked at.
+        freeze_after_failed_rollback(release, reason, world)
     hand_on_lock(release, world)
     closed = world.ledger.get(release_id)
     world.publisher.publish(f"Release {_word(status)}", {**facts_of(closed), "status": str(status), "reason": reason})
-    world.ledger.finish(release_id)
+    if not stopped_by_freeze(
+        closed
+    ):  # Else it stays unfinished: `keep_house` starts its next attempt after the freeze.
+        world.ledger.finish(release_id)
     return closed
 
 
@@ -53,11 +62,11 @@ def hand_on_lock(release: Release, world: World) -> None:
     """Give the lock to the newest that waits; the older ones that wait are superseded by it."""
     group, release_id = release.model_package_group, release.release_id
     world.ledger.leave_queue(group, release_id, release.version)
-    waiting = world.ledger.queue(group)
+    waiting = _heirs(group, world)
     version, heir = waiting[0] if waiting else (0, None)
     world.ledger.pass_lock(group, release_id, heir, version)
     # Somebody may have queued between the look and the release of the lock, here or in an earlier try of this state.
-    for version, heir in world.ledger.queue(group)[:1]:
+    for version, heir in _heirs(group, world):
         world.ledger.take_lock(group, heir, version)
     lock = world.ledger.lock_of(group)
     if lock and lock.owner != release_id:
@@ -68,6 +77,13 @@ def hand_on_lock(release: Release, world: World) -> None:
         else:
             _wake(group, lock.owner, lock.owner_version, world)
     _tell_the_older_ones(group, world)
+
+
+def _heirs(group: str, world: World) -> list[tuple[int, str]]:
+    """The newest that waits; nobody while the group is frozen: `keep_house` gives the lock when that has ended."""
+    newest = world.ledger.queue(group)[:1]
+    frozen = any(freeze_of(pinned_policy(world.ledger.get(heir), world), world) for _version, heir in newest)
+    return [] if frozen else newest
 
 
 def _tell_the_older_ones(group: str, world: World) -> None:

@@ -17,7 +17,7 @@ from lockkeeper.ports import World
 from lockkeeper.use_cases.decide_approval import decide, question_about
 from lockkeeper.use_cases.pinned import pinned_policy
 from lockkeeper.use_cases.settle_wait import fail_wait
-from lockkeeper.use_cases.take_back import is_taken_back, serves_as_promoted, take_back
+from lockkeeper.use_cases.take_back import is_taken_back, reject_what_serves, serves_as_promoted
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
 
@@ -59,7 +59,7 @@ def _reject_what_serves(release: Release, change: StatusSet, world: World) -> De
     if change.answer is not Answer.REJECT:
         return Ignore(f"{release.release_id} was promoted, as the registry says")
     try:
-        return Decided(release.release_id, take_back(release, _approver(release, change, world), world))
+        return Decided(release.release_id, reject_what_serves(release, _approver(release, change, world).name, world))
     except DecisionRefused as refused:
         return _set_back(release, f"{change.who} set it to Rejected: {refused}", world, "Approved")
 

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from lockkeeper.domain.errors import ReleaseStopped, TryAgain, UnknownRelease
+from lockkeeper.domain.errors import ReleaseStopped, ReplayRefused, TryAgain, UnknownRelease
 from lockkeeper.domain.release import Release
+from lockkeeper.domain.replay import stopped_by_freeze
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.braked import freeze_of
 from lockkeeper.use_cases.close_release import hand_on_lock, remove_staging
 from lockkeeper.use_cases.letters import QUESTIONS, remind
 from lockkeeper.use_cases.open_release import STATE as OPEN
 from lockkeeper.use_cases.open_release import interrupt, take_or_wait
 from lockkeeper.use_cases.pinned import pinned_policy
 from lockkeeper.use_cases.reap_release import ALIVE, reap
+from lockkeeper.use_cases.replay_release import replay_release
 from lockkeeper.use_cases.resume_release import look_at_endpoint_of, look_at_job_of
 from lockkeeper.use_cases.settle_wait import deliver_for_another, fail_wait
 from lockkeeper.use_cases.unseen_registrations import start_unseen
@@ -41,6 +44,7 @@ class Kind(StrEnum):
     STAGING = "forgotten staging endpoint"
     UNSEEN = "unseen registration"
     REMINDED = "reminder"
+    FROZEN = "release stopped by a freeze"
     PROBLEM = "problem"
 
 
@@ -76,12 +80,27 @@ def _look_after(release_id: str, quiet: timedelta, world: World) -> Iterator[Fou
     release = world.ledger.get(release_id)
     if not release.unfinished or world.clock.now() < _last_heard_of(release) + quiet:
         return
+    if stopped_by_freeze(release):
+        yield from _after_the_freeze(release, world)
+        return
     if world.tasks.state_of(release_id) not in ALIVE:
         yield Found(Kind.DEAD, f"{release_id}: {reap(release_id, world)}")
         return
     for wait in world.ledger.open_waits(release_id):
         yield from _look_after_wait(wait, min(quiet, LATE), world)
     yield from _look_after_lock(release, world)
+
+
+def _after_the_freeze(release: Release, world: World) -> Iterator[Found]:
+    """What a freeze stopped on its way starts anew, unless something newer, a hold or a person came in between."""
+    if freeze_of(pinned_policy(release, world), world):
+        return
+    try:
+        what = f"the freeze has ended, {replay_release(release.release_id, world)} has started"
+    except ReplayRefused as refused:
+        what = f"the freeze has ended; {refused}"
+    world.ledger.finish(release.release_id)
+    yield Found(Kind.FROZEN, f"{release.release_id}: {what}")
 
 
 def _last_heard_of(release: Release) -> datetime:
@@ -133,13 +152,22 @@ def _look_after_lock(release: Release, world: World) -> Iterator[Found]:
             return
         if lock.owner_version < release.version:
             return
+    policy = pinned_policy(release, world)
+    if freeze_of(policy, world) or (lock is None and _a_newer_one_waits(release, world)):
+        return
     try:
-        take_or_wait(release, pinned_policy(release, world), wait, world)
+        take_or_wait(release, policy, wait, world)
     except ReleaseStopped as stopped:
         fail_wait(wait, stopped, world)
         yield Found(Kind.LOCK, f"{release_id}: waited for a lock that {stopped}")
         return
     yield Found(Kind.LOCK, f"{release_id}: waited for a lock that it could have")
+
+
+def _a_newer_one_waits(release: Release, world: World) -> bool:
+    """After a freeze several wait for a free lock; the newest takes it when it is looked after itself, and the others give way."""
+    newer = (one for version, one in world.ledger.queue(release.model_package_group) if version > release.version)
+    return any(not world.ledger.get(one).ended for one in newer)
 
 
 def _forgotten_endpoints(world: World) -> Iterator[Found]:

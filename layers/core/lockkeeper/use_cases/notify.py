@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from lockkeeper.domain.events import TOLD, Announcement, Unusable, announcement
+from lockkeeper.domain.events import TOLD, Announcement, BrakeTold, Unusable, announcement, brake_told, is_brake
 from lockkeeper.domain.words import one_line
 from lockkeeper.ports import World
 from lockkeeper.use_cases.show_in_slack import show_in_slack, whisper_refusal
@@ -14,12 +14,17 @@ REMEMBERED = timedelta(days=15)
 """Longer than a dead letter is kept: what is brought back must not be mailed again."""
 
 
-def notify(event: dict[str, Any], world: World) -> Announcement | Unusable:
+def notify(event: dict[str, Any], world: World) -> Announcement | BrakeTold | Unusable:
     """Tell one of Lockkeeper's events in plain words; what is none is not told, for the reason returned.
 
     Mails go first and once, so that a Slack that is down keeps nobody from theirs; what Slack does not take is raised, and
     Lambda tries again.
     """
+    if is_brake(event):
+        braked = brake_told(event, world.accounts)
+        if isinstance(braked, BrakeTold):
+            _call(event, braked, world)
+        return braked
     told = announcement(event, world.accounts)
     if isinstance(told, Unusable):
         return told
@@ -40,6 +45,20 @@ def _broadcast_once(name: str, told: Announcement, world: World) -> None:
     """What fails after the mail is tried again without it."""
     if not world.ledger.remembers(name):
         _broadcast(told, world)
+        world.ledger.remember(name, world.clock.now() + REMEMBERED)
+
+
+def _call(event: dict[str, Any], braked: BrakeTold, world: World) -> None:
+    """By mail alone: a message in Slack is a release's. Where Slack is used, the ledger remembers what was mailed."""
+    detail = braked.detail
+    subject = f"{'URGENT: ' if braked.urgent else ''}{braked.group}: {braked.detail_type}"
+    lines = [one_line(f"{subject}: {detail.get('reason', '')}"), ""]
+    lines += (f"{key}: {one_line(str(detail[key]))}" for key in sorted(detail))
+    name = f"mail of event {event.get('id')} {braked.detail_type} {braked.group}"
+    if world.slack and world.ledger.remembers(name):
+        return
+    world.mail.broadcast(subject, "\n".join(lines), urgent=braked.urgent)
+    if world.slack:
         world.ledger.remember(name, world.clock.now() + REMEMBERED)
 
 

@@ -11,7 +11,6 @@ from lockkeeper.domain.errors import (
     PolicyMissing,
     ReleaseSuperseded,
     UnknownRelease,
-    VersionHeld,
 )
 from lockkeeper.domain.lock import LockStep, decide_on_lock
 from lockkeeper.domain.model_package import PackageName, author_of, candidate_from
@@ -19,6 +18,7 @@ from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.domain.weakened import weakened
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.braked import freeze_of, refuse_if_held
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
 from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
 
@@ -107,11 +107,7 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
             f"{release.model_package_arn} is not in the registry", cure="register the version, or check its ARN"
         )
     candidate_from(description)
-    reason = world.ledger.held(release.model_package_group, release.version)
-    if reason:
-        raise VersionHeld(
-            f"version {release.version} is held: {reason}", cure="lift the hold before you release it again"
-        )
+    refuse_if_held(release, world)
     author = author_of(description, policy.approval.author_from)
     world.ledger.record(release.release_id, "candidate read", f"author {author or 'unknown'}", author=author)
     enough_approvers(policy.approval, author)
@@ -119,8 +115,16 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
 
 
 def take_or_wait(release: Release, policy: Policy, wait: Wait, world: World) -> None:
-    """Take the lock, which ends the wait, or queue for it; `ReleaseSuperseded` where a newer release has it."""
+    """Take the lock, which ends the wait, or queue for it; `ReleaseSuperseded` where a newer release has it.
+
+    While the group is frozen nobody takes it: `keep_house` tries again when that has ended.
+    """
     group = release.model_package_group
+    had = world.ledger.lock_of(group)
+    if not (had and had.owner == release.release_id) and (freeze := freeze_of(policy, world)):
+        why = f"{group} is frozen: {freeze.words}"
+        world.ledger.record(release.release_id, "waiting for the lock", why, status=Status.WAITING_FOR_LOCK)
+        return
     lock = world.ledger.take_lock(group, release.release_id, release.version)
     decision = decide_on_lock(lock, release.release_id, release.version)
     if decision.step is LockStep.OWN:

@@ -6,6 +6,7 @@ from lockkeeper.domain.errors import DeploymentFailed, LockLost, ReleaseSupersed
 from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.braked import refuse_if_braked
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
 from lockkeeper.use_cases.pinned import iso, pinned_policy, still_in
 from lockkeeper.use_cases.still_sealed import still_sealed
@@ -22,6 +23,7 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     still_sealed(release, world)
     _begin(release, world)
     policy = pinned_policy(release, world)
+    refuse_if_braked(release, policy, world)
     production = policy.production
     config = resource_name(release_id, "production")
     current = world.production.look(production.endpoint_name)

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lockkeeper.domain.brakes import Brake
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import World
 
@@ -43,7 +44,8 @@ def _read(release: Release, kind: str, seal: str, world: World) -> Dossier:
     return Dossier(kind, holds, document if isinstance(document, dict) else None)
 
 
-def to_json(release: Release, dossiers: tuple[Dossier, ...]) -> dict[str, Any]:
-    """The release as `lockkeeper show --json` gives it: with its dossiers by kind."""
+def to_json(release: Release, dossiers: tuple[Dossier, ...], brakes: dict[str, Brake | None]) -> dict[str, Any]:
+    """The release as `lockkeeper show --json` gives it: with its dossiers by kind, and the brakes that are on now."""
     found = {one.kind: {"seal_holds": one.seal_holds, "document": one.document} for one in dossiers}
-    return {**release.to_json(), "dossiers": found}
+    on = {name: brake.to_json() if brake else None for name, brake in brakes.items()}
+    return {**release.to_json(), "dossiers": found, "brakes": on}

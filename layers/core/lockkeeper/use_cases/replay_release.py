@@ -15,7 +15,7 @@ def replay_release(release_id: str, world: World) -> str:
     following = decide_on_replay(
         release,
         world.ledger.release_of(group, version),
-        world.ledger.held(group, version),
+        held.words if (held := world.ledger.held(group, version)) else None,
         champion.version if champion else None,
     )
     payload = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.domain.ending import Ending, readable
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.release import Release, resource_name
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.pinned import iso
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
@@ -43,7 +45,8 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
     world.ledger.record(release_id, "rolling back", why, stage=STATE)
     if ending.state == WATCH:
         # Before the way back: once the wait ended, nobody would try this state again for the sake of a lost hold.
-        world.ledger.hold(release.model_package_group, release.version, f"rolled back by {release_id}: {why}")
+        why_held, now = f"rolled back by {release_id}: {why}", iso(world.clock.now())
+        world.ledger.hold(release.model_package_group, Brake(Did.HELD, why_held, at=now, version=release.version))
     _restore(release, wait, world.production.look(endpoint_name), world)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lockkeeper.domain.approval import RequestStatus, asked_by, must_approve
+from lockkeeper.domain.brakes import Brake
 from lockkeeper.domain.errors import QueryRefused, UnknownGroup
+from lockkeeper.domain.events import GROUP_NAME
 from lockkeeper.domain.quality_series import QualitySeries, first_quality_series
 from lockkeeper.domain.release import ENDED, Release, Status
 from lockkeeper.ports import World
 from lockkeeper.ports_of_web import Champion, Page
+from lockkeeper.use_cases.braked import brakes_on, frozen_group
 from lockkeeper.use_cases.read_dossiers import Dossier, read_dossiers, to_json
 from lockkeeper.use_cases.request_approval import newest_question
 
@@ -21,7 +23,6 @@ RECENT = 15
 HISTORY = 20
 LARGEST_DOSSIERS = 4_000_000
 """Characters. A function answers with 6 MB at most; what is larger is read in the bucket."""
-GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ class GroupView:
     group: str
     champion: Champion | None
     served: tuple[Champion, ...]
-    holds: dict[int, str]
+    holds: tuple[Brake, ...]
+    frozen: Brake | None
+    braked: tuple[Brake, ...]
+    """What was done with holds and freezes, newest first."""
     page: Page
     quality: QualitySeries | None
 
@@ -80,8 +84,16 @@ def show_group(group: str, after: str, world: World) -> GroupView:
     served = tuple(world.ledger.served(group, HISTORY))
     if not page.releases and not served and not after and not _has_policy(group, world):
         raise UnknownGroup(f"there is no group {group[:100]!r}", cure="the board lists every group that has a policy")
-    champion, holds = world.ledger.champion(group), world.ledger.holds(group)
-    return GroupView(group, champion, served, holds, page, first_quality_series(page.releases))
+    return GroupView(
+        group=group,
+        champion=world.ledger.champion(group),
+        served=served,
+        holds=tuple(world.ledger.holds(group)),
+        frozen=frozen_group(group, world),
+        braked=tuple(world.ledger.brake_history(group, HISTORY)),
+        page=page,
+        quality=first_quality_series(page.releases),
+    )
 
 
 def show_release(release_id: str, world: World) -> ReleaseView:
@@ -107,7 +119,7 @@ def release_document(release_id: str, world: World) -> dict[str, Any]:
     release = world.ledger.get(release_id)
     dossiers = read_dossiers(release, world)
     size = sum(len(str(one.document)) for one in dossiers)
-    document = to_json(release, dossiers)
+    document = to_json(release, dossiers, brakes_on(release, world))
     if size > LARGEST_DOSSIERS:
         for kind, one in document["dossiers"].items():
             one["document"] = None
@@ -123,13 +135,23 @@ def list_groups(after: str, world: World) -> dict[str, Any]:
 
 
 def group_document(group: str, world: World) -> dict[str, Any]:
-    """A group: what serves, what served, what is held."""
+    """A group: what serves, what served, what is held or frozen, and who braked."""
     served = world.ledger.served(group, 100)
     if not served and not _has_policy(group, world) and not world.ledger.page(group=group, limit=1).releases:
         raise UnknownGroup(f"there is no group {group[:100]!r}", cure="GET /api/groups lists those that have a policy")
-    holds = [{"version": version, "reason": reason} for version, reason in world.ledger.holds(group).items()]
-    champion, history = _champion(group, world), [_to_json(one) for one in served]
-    return {"model_package_group": group, "champion": champion, "served": history, "holds": holds}
+    frozen, braked = frozen_group(group, world), world.ledger.brake_history(group, HISTORY)
+    return {
+        "model_package_group": group,
+        "champion": _champion(group, world),
+        "served": [_to_json(one) for one in served],
+        "holds": [_with_version(brake) for brake in world.ledger.holds(group)],
+        "frozen": frozen.to_json() if frozen else None,
+        "braked": [{"did": str(brake.did), **_with_version(brake)} for brake in braked],
+    }
+
+
+def _with_version(brake: Brake) -> dict[str, Any]:
+    return {"version": brake.version or None, **brake.to_json()}
 
 
 def _has_policy(group: str, world: World) -> bool:

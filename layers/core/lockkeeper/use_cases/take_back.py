@@ -1,4 +1,4 @@
-"""A version that was promoted is rejected: what served before it is to serve again, under the group's lock.
+"""A version that was promoted is rejected, or rolled back by a person: what served before it is to serve again, under the group's lock.
 
 This says so in the ledger; `reap_release` goes there, as it does for every release that no execution is left of.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lockkeeper.domain.ending import Ending
-from lockkeeper.domain.errors import ReleaseRejected, RequestClosed, TryAgain
-from lockkeeper.domain.policy import Approver
+from lockkeeper.domain.errors import LockkeeperError, ReleaseRejected, RequestClosed, TryAgain
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.ports import Champion, Wait, World
+from lockkeeper.use_cases.open_release import interrupt
 from lockkeeper.use_cases.pinned import facts_of
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.settle_wait import NOBODY
@@ -33,8 +33,22 @@ def is_taken_back(release: Release, world: World) -> bool:
     return release.unfinished and back is not None and back.token == NOBODY
 
 
-def take_back(release: Release, by: Approver, world: World) -> str:
-    """Returns what was done; `RequestClosed` where there is no way back now. Every step can be repeated."""
+def reject_what_serves(release: Release, by: str, world: World) -> str:
+    """An approver rejected it in the registry. While another release has the lock, this is refused."""
+    why = ReleaseRejected(f"rejected by {by} in the registry after it was promoted")
+    back_to = take_back(release, by, why, world)
+    return f"{by} rejected it; production goes {back_to}"
+
+
+def take_back(release: Release, by: str, why: LockkeeperError, world: World, *, urgent: bool = False) -> str:
+    """Returns whereto production goes, in words; `RequestClosed` where there is no way back now. Every step can be repeated.
+
+    Args:
+        release: What serves, as it was promoted.
+        by: Who wants it, by name.
+        why: The error that its release ends with.
+        urgent: A release that has the lock and has not begun production loses it.
+    """
     if release.unfinished:
         raise TryAgain(f"{release.release_id} is still being closed")
     predecessor = predecessor_of(release, world)
@@ -43,9 +57,8 @@ def take_back(release: Release, by: Approver, world: World) -> str:
             f"no release of this group served before {release.release_id}",
             cure="register a better version, or change the endpoint by hand",
         )
-    _lock(release, world)
-    why = f"rejected by {by.name} in the registry after it was promoted"
-    ending = Ending(error=ReleaseRejected.__name__, cause=why, state=WATCH)
+    _lock(release, world, urgent=urgent)
+    ending = Ending(error=type(why).__name__, cause=why.message, state=WATCH)
     production = release.endpoints["production"]
     # Its ending is in this wait before the release is opened again: whoever finds it open knows how it is to end.
     details = {
@@ -57,11 +70,16 @@ def take_back(release: Release, by: Approver, world: World) -> str:
     world.ledger.store_wait(Wait(release.release_id, ROLL_BACK, NOBODY, details=details))
     back_to = f"back to version {predecessor.version}, configuration {predecessor.config_name}"
     world.ledger.record(
-        release.release_id, "promotion withdrawn", f"{why}; {back_to}", stage=ROLL_BACK, ending={}, unfinished=True
+        release.release_id,
+        "promotion withdrawn",
+        f"{why.message}; {back_to}",
+        stage=ROLL_BACK,
+        ending={},
+        unfinished=True,
     )
-    facts = {"approver": by.name, "back_to_version": predecessor.version, "reason": why}
+    facts = {"approver": by, "back_to_version": predecessor.version, "reason": why.message}
     world.publisher.publish("Promotion Withdrawn", {**facts_of(release), **facts})
-    return f"{by.name} rejected it; production goes {back_to}"
+    return back_to
 
 
 def predecessor_of(release: Release, world: World) -> Champion | None:
@@ -71,10 +89,15 @@ def predecessor_of(release: Release, world: World) -> Champion | None:
     return next((one for one in served if previous and one.config_name == previous), None)
 
 
-def _lock(release: Release, world: World) -> None:
+def _lock(release: Release, world: World, *, urgent: bool) -> None:
     """Hold the group's lock as a release in production does, so that nobody deploys meanwhile; `RequestClosed` where it is taken."""
     group, release_id = release.model_package_group, release.release_id
     lock = world.ledger.take_lock(group, release_id, release.version)
+    if urgent and lock.owner != release_id and world.ledger.supersede(lock, release_id):
+        # Marked first: from here on it cannot begin production, whatever becomes of the rest.
+        world.ledger.pass_lock(group, lock.owner, release_id, release.version)
+        interrupt(lock.owner, f"superseded by the rollback of {release_id}", world)
+        lock = world.ledger.take_lock(group, release_id, release.version)
     if lock.owner == release_id:
         lock = world.ledger.begin_production(group, release_id)
     if lock.owner != release_id or not lock.production_begun:

@@ -67,7 +67,3 @@ class Board:
     def served(self, group: str, limit: int) -> list[Champion]:
         found = self.table.newest(f"GROUP#{group}", "SERVED#", limit)
         return [Champion(**{one.name: item[one.name] for one in fields(Champion)}) for item in found]
-
-    def holds(self, group: str) -> dict[int, str]:
-        found = self.table.query(f"GROUP#{group}", "HOLD#")
-        return {int(item["sk"].removeprefix("HOLD#")): str(item["reason"]) for item in found}

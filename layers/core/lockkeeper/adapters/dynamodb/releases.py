@@ -1,4 +1,4 @@
-"""Releases, their timeline and meters, champions and holds."""
+"""Releases, their timeline and meters, and champions."""
 
 from __future__ import annotations
 
@@ -122,13 +122,6 @@ class Releases:
                 )
             },
         )
-
-    def hold(self, group: str, version: int, reason: str) -> None:
-        self.table.put({"pk": f"GROUP#{group}", "sk": f"HOLD#{version:010d}", "reason": reason})
-
-    def held(self, group: str, version: int) -> str | None:
-        item = self.table.get(f"GROUP#{group}", f"HOLD#{version:010d}")
-        return str(item["reason"]) if item else None
 
 
 def _plain(release: Release) -> Item:

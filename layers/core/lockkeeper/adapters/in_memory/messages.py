@@ -105,6 +105,7 @@ class Letter:
     approver: str
     subject: str
     text: str
+    urgent: bool = False
 
 
 class InMemoryMail:
@@ -120,5 +121,5 @@ class InMemoryMail:
     def personal(self, approver: str, subject: str, text: str) -> None:
         self.letters.append(Letter(approver, subject, text))
 
-    def broadcast(self, subject: str, text: str) -> None:
-        self.letters.append(Letter("", subject, text))
+    def broadcast(self, subject: str, text: str, *, urgent: bool = False) -> None:
+        self.letters.append(Letter("", subject, text, urgent))

@@ -1,4 +1,4 @@
-"""Releases, champions and holds, in memory."""
+"""Releases and champions, in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ class Releases:
         self.crowned: list[Champion] = []
         self._attempts: dict[tuple[str, int], tuple[int, str]] = {}
         self._champions: dict[str, Champion] = {}
-        self._holds: dict[tuple[str, int], str] = {}
 
     def open(self, release: Release) -> bool:
         version = (release.model_package_group, release.version)
@@ -92,11 +91,3 @@ class Releases:
         with self.writing:
             self._champions[champion.group] = champion
             self.crowned.append(champion)
-
-    def hold(self, group: str, version: int, reason: str) -> None:
-        with self.writing:
-            self._holds[group, version] = reason
-
-    def held(self, group: str, version: int) -> str | None:
-        with self.writing:
-            return self._holds.get((group, version))

@@ -56,7 +56,6 @@ class Board:
     writing: RLock
     by_id: dict[str, Release]
     crowned: list[Champion]
-    _holds: dict[tuple[str, int], str]
 
     def page(self, *, group: str = "", status: str = "", limit: int = 50, after: str = "") -> Page:
         with self.writing:
@@ -75,10 +74,6 @@ class Board:
         with self.writing:
             mine = [one for one in self.crowned if one.group == group]
         return sorted(mine, key=lambda one: one.since, reverse=True)[:limit]
-
-    def holds(self, group: str) -> dict[int, str]:
-        with self.writing:
-            return {version: reason for (its, version), reason in sorted(self._holds.items()) if its == group}
 
 
 def _place(release: Release) -> tuple[str, str]:

@@ -1,0 +1,137 @@
+"""A person holds a version or freezes a group, or lets it go on. IAM says who may call; who did it is kept and told.
+
+Nothing here weighs on an approval: what was let go on passes every gate, and people are asked as ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockkeeper.domain.brakes import Brake, Did, act, with_end
+from lockkeeper.domain.errors import (
+    BrakeRefused,
+    NothingToRelease,
+    PolicyInvalid,
+    PolicyMissing,
+    ReplayRefused,
+    UnknownGroup,
+)
+from lockkeeper.domain.events import GROUP_NAME
+from lockkeeper.domain.policy import Approver, parse_policy
+from lockkeeper.domain.replay import decide_on_replay
+from lockkeeper.ports import World
+from lockkeeper.use_cases.braked import put_freeze, told
+from lockkeeper.use_cases.pinned import iso
+
+
+def hold_version(group: str, version: int, principal: str, reason: str, world: World) -> dict[str, Any]:
+    """Nothing ships this version from now on. Repeated, it answers with the hold that stands."""
+    if not 1 <= version <= 10**9:
+        raise BrakeRefused(f"{version} is no version", cure="name a version of the registry, such as 3")
+    brake = acting(group, Did.HELD, principal, reason, world, version)
+    held = world.ledger.hold(group, brake)
+    standing = brake if held else world.ledger.held(group, version) or brake
+    if held:
+        _note_on_release(group, brake, world)
+        world.publisher.publish("Version Held", {**told(group, brake), "version": version})
+    note = _what_a_hold_meets(group, version, world)
+    return answer(group, standing, note if held else f"It was held before. {note}")
+
+
+def lift_hold(group: str, version: int, principal: str, reason: str, world: World) -> dict[str, Any]:
+    """The version may be released again, through every gate."""
+    lifted = acting(group, Did.LIFTED, principal, reason, world, version)
+    seen = world.ledger.held(group, version)
+    if seen is None or not world.ledger.lift_hold(group, seen, lifted):
+        raise NothingToRelease(
+            f"version {version} of {group} is not held", cure=f"see `lockkeeper show {group}/{version}`"
+        )
+    _note_on_release(group, lifted, world)
+    world.publisher.publish("Hold Lifted", {**told(group, lifted), "version": version})
+    return answer(group, lifted, _what_ships_it(group, version, world))
+
+
+def freeze_group(group: str, principal: str, reason: str, until: str, world: World) -> dict[str, Any]:
+    """No production change of the group begins from now on; one that had begun goes on to its end, and may go back."""
+    brake = with_end(acting(group, Did.FROZE, principal, reason, world), until, world.clock.now())
+    put_freeze(group, brake, world)
+    # Read after the freeze is written: a release that has begun and did not see it is seen here.
+    lock = world.ledger.lock_of(group)
+    if lock and lock.production_begun:
+        note = (
+            f"{lock.owner} had begun its change of production and goes on; `lockkeeper rollback {group}` takes it back."
+        )
+    else:
+        note = f"What comes in waits at the lock until `lockkeeper unfreeze {group}`."
+    return answer(group, brake, note)
+
+
+def unfreeze_group(group: str, principal: str, reason: str, world: World) -> dict[str, Any]:
+    """What waits goes on, the newest version first."""
+    taken = acting(group, Did.UNFROZE, principal, reason, world)
+    seen = world.ledger.frozen(group)
+    if seen is None or not world.ledger.unfreeze(group, seen, taken):
+        raise NothingToRelease(
+            f"{group} is not frozen by anybody", cure="a freeze window is the policy's, and ends as the policy says"
+        )
+    world.publisher.publish("Group Unfrozen", told(group, taken))
+    waiting = [release_id for _version, release_id in world.ledger.queue(group)]
+    what = (
+        f"Waiting: {', '.join(waiting)}; the newest goes on at KeepHouse's next look." if waiting else "Nothing waits."
+    )
+    return answer(group, taken, what)
+
+
+def acting(group: str, did: Did, principal: str, reason: str, world: World, version: int = 0) -> Brake:
+    """What a caller does; `UnknownGroup` for a group that has no policy: a brake on a misspelt name would stop nothing."""
+    return act(did, reason, principal, _approvers(group, world), iso(world.clock.now()), version)
+
+
+def _approvers(group: str, world: World) -> tuple[Approver, ...]:
+    try:
+        if not GROUP_NAME.fullmatch(group):
+            raise PolicyMissing(group)
+        stored = world.policies.load(group)
+    except PolicyMissing as missing:
+        raise UnknownGroup(f"no group {group[:100]!r} has a policy", cure="look at the name's spelling") from missing
+    try:
+        return parse_policy(stored.text, source=f"policies/{group}.yaml").approval.approvers
+    except PolicyInvalid:
+        # A policy of another version of Lockkeeper must keep nobody from braking.
+        return ()
+
+
+def answer(group: str, brake: Brake, note: str) -> dict[str, Any]:
+    """What a caller is answered: the act that stands, and what follows, in words."""
+    about = {"version": brake.version} if brake.version else {}
+    return {"model_package_group": group, **about, "did": str(brake.did), **brake.to_json(), "note": note}
+
+
+def _note_on_release(group: str, brake: Brake, world: World) -> None:
+    if release_id := world.ledger.release_of(group, brake.version):
+        world.ledger.record(release_id, str(brake.did), f"by {brake.by}: {brake.reason}")
+
+
+def _what_a_hold_meets(group: str, version: int, world: World) -> str:
+    champion, lock = world.ledger.champion(group), world.ledger.lock_of(group)
+    in_production = lock is not None and lock.production_begun and lock.owner_version == version
+    if in_production or (champion is not None and champion.version == version):
+        return f"It serves: `lockkeeper rollback {group}` takes it back."
+    release_id = world.ledger.release_of(group, version)
+    if release_id and not world.ledger.get(release_id).ended:
+        return f"{release_id} is under way and ends before it changes production."
+    return f"Nothing ships it until `lockkeeper lift-hold {group} {version}`."
+
+
+def _what_ships_it(group: str, version: int, world: World) -> str:
+    release_id = world.ledger.release_of(group, version)
+    if release_id is None:
+        return "It was never released: its next event in the registry, such as its registration, opens its release."
+    release, champion = world.ledger.get(release_id), world.ledger.champion(group)
+    if release.unfinished:
+        return f"{release_id} is under way and goes on."
+    try:
+        decide_on_replay(release, release_id, None, champion.version if champion else None)
+    except ReplayRefused as refused:
+        return f"Nothing ships it by itself: {refused}."
+    return f"`lockkeeper replay {release_id}` releases it again."
