@@ -74,15 +74,15 @@ def test_who_may_not_call_the_route_brakes_nothing(cloud: Cloud, tmp_path: Path)
 
 def test_what_meets_a_freeze_goes_on_after_it(cloud: Cloud, tmp_path: Path, figure: Figure) -> None:
     person = on_call(cloud, "OnCallForFreezes")
-    root = "arn:aws:iam::111122223333:root"
-    ada = f"{{name: Ada, email: ada-frozen@example.com, aws_principal: '{root}'}}"
+    approver = cloud.person("AdaOfTheFrozen")
+    ada = "{name: Ada, aws_principal: 'arn:aws:iam::111122223333:role/AdaOfTheFrozen'}"
     asks = f"{{before: [production], approvers: [{ada}]}}"
     prepare(cloud, "frozen-over", tmp_path, approval=asks)
     register(cloud, "frozen-over", 1.0)
     cloud.wait_for("frozen-over-v1-a1", "awaiting-approval")
     said = run(cloud, "freeze", "frozen-over", "--reason", "the audit", "--until", "300d", person=person)
     assert "group frozen by arn:aws:sts::" in said
-    run(cloud, "approve", "frozen-over-v1-a1", "--comment", "fine")
+    run(cloud, "approve", "frozen-over-v1-a1", "--comment", "fine", person=approver)
     stopped = cloud.wait_for("frozen-over-v1-a1", "failed")
     assert "frozen-over is frozen: the audit (by arn:aws:sts::" in stopped["reason"]
     assert stopped["endpoints"]["production"] is None
@@ -96,7 +96,7 @@ def test_what_meets_a_freeze_goes_on_after_it(cloud: Cloud, tmp_path: Path, figu
     keep_house(cloud)
     cloud.wait_for("frozen-over-v1-a2", "superseded")
     cloud.wait_for("frozen-over-v2-a1", "awaiting-approval")
-    run(cloud, "approve", "frozen-over-v2-a1", "--comment", "fine")
+    run(cloud, "approve", "frozen-over-v2-a1", "--comment", "fine", person=approver)
     cloud.wait_for("frozen-over-v2-a1", "promoted")
     figure("releases that met a freeze", "2 of 2 accounted for: the newest promoted, the older superseded", "0 lost")
 
