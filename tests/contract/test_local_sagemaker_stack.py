@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 
 from localcloud.deploy import deploy
 
+pytestmark = pytest.mark.full
+
 
 def test_a_template_creates_and_removes_a_model_package_group(cloud: Any, unique: str, tmp_path: Path) -> None:
     name = unique[:40]

@@ -117,6 +117,7 @@ def test_the_second_version_replaces_the_first_and_leaves_nothing_of_staging(clo
     assert package["ModelLifeCycle"]["Stage"] == "Production"
 
 
+@pytest.mark.full
 def test_lockkeepers_own_stamps_start_and_decide_nothing(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "stamped", tmp_path)
     arn = register(cloud, "stamped", 3.0)

@@ -20,6 +20,8 @@ NEIGHBOUR_INFERENCE = """
 import csv, io, json, os
 import kdtree  # from the model's own requirements.txt: nothing else on this machine has it
 
+pytestmark = pytest.mark.full
+
 class House(tuple):
     price = 0.0
 
@@ -91,7 +93,6 @@ def write_neighbours(folder: Path, known: list[House], held_out: list[House]) ->
     return errors
 
 
-@pytest.mark.full  # Its container installs packages.
 def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, tmp_path: Path) -> None:
     sold = houses()
     held_out, known = sold[::5], [house for number, house in enumerate(sold) if number % 5]
@@ -141,7 +142,6 @@ def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, 
     assert float(answer.read_text()) == pytest.approx(held_out[0][0] - errors[0], rel=0.1)
 
 
-@pytest.mark.full
 def test_a_booster_without_a_script_is_served_as_its_framework_serves_it(cloud: Cloud, tmp_path: Path) -> None:
     sold = houses()
     held_out, known = sold[::5], [house for number, house in enumerate(sold) if number % 5]

@@ -18,6 +18,8 @@ from tests.e2e.harness import Cloud
 from tests.e2e.test_a_promotion import prepare, register
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.full
+
 ASKS_ADA = "{before: [staging], approvers: [{name: Ada, email: ada.of.the.web@example.com}]}"
 
 
@@ -85,7 +87,6 @@ def asked(cloud: Cloud, group: str, folder: Path) -> str:
     return f"{group}-v1-a1"
 
 
-@pytest.mark.full
 def test_a_person_signs_in_reads_the_board_and_signs_out(cloud: Cloud, tmp_path: Path) -> None:
     release_id = asked(cloud, "on-the-board", tmp_path)
     browser = Browser(cloud)
@@ -108,7 +109,6 @@ def test_a_person_signs_in_reads_the_board_and_signs_out(cloud: Cloud, tmp_path:
     assert browser.ask("GET", "/").status == 303
 
 
-@pytest.mark.full
 def test_an_authenticated_link_decides_for_its_owner_alone(cloud: Cloud, tmp_path: Path) -> None:
     address = "ada.who.signs.in@example.com"
     approval = f"{{before: [staging], links: authenticated, approvers: [{{name: Ada, email: {address}}}]}}"
@@ -135,7 +135,6 @@ def test_an_authenticated_link_decides_for_its_owner_alone(cloud: Cloud, tmp_pat
     assert cloud.wait_for("signed-links-v1-a1", "rejected")["approvals"][0]["approver"] == "Ada"
 
 
-@pytest.mark.full
 def test_programs_read_what_the_command_shows(cloud: Cloud, tmp_path: Path) -> None:
     release_id = asked(cloud, "read-by-programs", tmp_path)
     bearer = token(cloud)

@@ -34,6 +34,8 @@ def predict_fn(rows, model):
 NEEDY = """
 import greeting
 
+pytestmark = pytest.mark.full
+
 def model_fn(model_dir):
     return greeting.WORD
 
