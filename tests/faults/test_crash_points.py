@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,10 @@ from tests.faults.yard import Yard
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(1800)]
 
+STOPS_A_DAY = 4
+"""How often an execution is stopped for each question: what cleans up after it makes the most calls, and runs once for each."""
+CHANCES = 2 * (1 + STOPS_A_DAY)
+"""In how many scenes a cut is planned before it is given up, and missing: two days of them."""
 CALLS = range(1, 80)
 """Numbers of calls that are cut one after the other; no function makes as many."""
 
@@ -179,64 +185,72 @@ def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
 
 
 def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
-    """Days of one group, each with every function cut at a call that no lane has cut so far, until each was tried."""
-    group, problems = f"days-{when}", []
-    tried: set[tuple[str, Point]] = set()
+    """Days of one group, each scene with every function cut at calls that no lane has cut so far, until each was tried."""
+    group, problems, versions = f"days-{when}", [], count(1)
+    planned: Counter[tuple[str, Point]] = Counter()
     asks = f"{{before: [staging], approvers: [{{name: Ada, email: {group}@example.com}}]}}"
     yard.prepare(group)
     yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n", approval=asks)
     for day in CALLS:
-        coverage, faults = Coverage(yard), []
-        for function, target in yard.functions.items():
-            untried = [point for point in coverage.untried(function, when) if (function, point) not in tried]
-            # An event is tried three times: two cuts leave one.
-            for number, point in enumerate(untried[:2]):
-                tried.add((function, point))
-                where = {"operation": point.operation, "place": point.place}
-                faults.append(Fault(f"{group}.{day}.{function}.{number}", target, when, (group,), point.time, **where))
-        yard.plan.add(*faults)
-        problems += one_day(yard, group, 6 * day - 5)
-        yard.plan.drop(f"{group}.")
-        if problems or (day > 1 and not faults):
+        cuts = 0
+        for number, scene in enumerate((a_question, *[a_stop] * STOPS_A_DAY)):
+            cuts += cut_what_is_left(yard, f"{group}.{day}.{number}", group, when, planned)
+            problems += scene(yard, group, versions)
+            yard.plan.drop(f"{group}.")
+            if problems:
+                break
+        if problems or (day > 1 and not cuts):
             break
     return problems + yard.nothing_left(group)
 
 
-def one_day(yard: Yard, group: str, version: int) -> list[str]:
-    """A question gives way to a newer one, which is approved; two more wait for its lock; it fails, and the newest is rejected.
+def cut_what_is_left(yard: Yard, name: str, group: str, when: When, planned: Counter[tuple[str, Point]]) -> int:
+    """Plan two cuts of each function at points that were not tried: an event is tried three times, so one try is left.
 
-    Then one is stopped in its bake, and the one that waits for its lock is asked about and rejected.
+    Not every scene comes to every point: those that were planned least come first, and none more than `CHANCES` times.
     """
-    older, chosen, passed_over, newest = (f"{group}-v{number}-a1" for number in range(version, version + 4))
+    coverage, faults = Coverage(yard), []
+    for function, target in yard.functions.items():
+        untried = [point for point in coverage.untried(function, when) if planned[function, point] < CHANCES]
+        for number, point in enumerate(sorted(untried, key=lambda one: planned[function, one])[:2]):
+            planned[function, point] += 1
+            where = {"operation": point.operation, "place": point.place}
+            faults.append(Fault(f"{name}.{function}.{number}", target, when, (group,), point.time, **where))
+    yard.plan.add(*faults)
+    return len(faults)
+
+
+def a_question(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """A question gives way to a newer one, which is approved; two more wait for its lock; it fails, and the newest is rejected."""
     yard.alarm(f"{group}-5xx", "OK")
-    yard.register(group, version)
+    older = yard.register(group, next(versions))
     yard.is_(older, "awaiting-approval")
-    yard.register(group, version + 1)
+    chosen = yard.register(group, next(versions))
     problems = yard.ends_as(older, "superseded")
     yard.is_(chosen, "awaiting-approval")
     answer(yard, chosen, "approve")
     yard.is_(chosen, "baking")
     yard.recorded(chosen, "looked at production")
-    yard.register(group, version + 2)
+    passed_over = yard.register(group, next(versions))
     yard.is_(passed_over, "waiting-for-lock")
-    yard.register(group, version + 3)
+    newest = yard.register(group, next(versions))
     yard.is_(newest, "waiting-for-lock")
     yard.keep_house(round=group)
     yard.alarm(f"{group}-5xx")
     problems += yard.ends_as(chosen, "rolled-back") + yard.ends_as(passed_over, "superseded")
     yard.is_(newest, "awaiting-approval")
     answer(yard, newest, "reject")
-    return problems + yard.ends_as(newest, "rejected") + a_stop(yard, group, version + 4)
+    return problems + yard.ends_as(newest, "rejected")
 
 
-def a_stop(yard: Yard, group: str, version: int) -> list[str]:
-    stopped, heir = (f"{group}-v{number}-a1" for number in (version, version + 1))
+def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """One is stopped in its bake, and the one that waits for its lock is asked about and rejected."""
     yard.alarm(f"{group}-5xx", "OK")
-    yard.register(group, version)
+    stopped = yard.register(group, next(versions))
     yard.is_(stopped, "awaiting-approval")
     answer(yard, stopped, "approve")
     yard.is_(stopped, "baking")
-    yard.register(group, version + 1)
+    heir = yard.register(group, next(versions))
     yard.is_(heir, "waiting-for-lock")
     yard.stop(stopped)
     problems = yard.ends_as(stopped, "failed")
