@@ -6,6 +6,7 @@ import typer
 
 from cli import (
     brake_commands,
+    doctor_command,
     init_command,
     policy_commands,
     release_commands,
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(policy_commands.app, name="policy", help="Validate, apply and show the policies of model package groups.")
 app.add_typer(init_command.app)
+app.add_typer(doctor_command.app)
 app.add_typer(release_commands.app)
 app.add_typer(brake_commands.app)
 app.add_typer(replay_commands.app)

@@ -77,12 +77,12 @@ class Cloud:
         return json.loads(done.stdout) if done.stdout.strip().startswith(("{", "[")) else None
 
     def lockkeeper(self, *arguments: str, expect: int = 0, person: dict[str, str] | None = None) -> str:
-        """The `lockkeeper` command, as root or as a `person`; what it prints (on standard error where it is refused)."""
+        """The `lockkeeper` command, as root or as a `person`; what it prints, or says on standard error where it is refused."""
         command = [str(Path(sys.executable).parent / "lockkeeper"), *arguments]
         environment = {**self.environment, **(person or {})}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == expect, f"lockkeeper {' '.join(arguments)}: {done.stdout}{done.stderr}"
-        return done.stdout if expect == 0 else done.stderr
+        return done.stdout if expect == 0 or done.stdout else done.stderr
 
     def person(self, role: str, session: str = "person", actions: tuple[str, ...] = DECIDES) -> dict[str, str]:
         """Credentials of somebody who may do this and nothing else, such as call the decision route: a session of a new role."""
