@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 import yaml
-from lockkeeper.domain.policy import DURATION, Policy
+from lockkeeper.domain.durations import DURATION
+from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.section import Section
 from pydantic.fields import FieldInfo
 

@@ -63,7 +63,8 @@ def test_bounds_that_the_model_checks_in_code_are_as_told(path: str) -> None:
     holder = document
     *above, name = path.split(".")
     for part in above:
-        holder = holder[part]
+        holder = holder[part.removesuffix("[]")]
+        holder = holder[0] if part.endswith("[]") else holder
     for value in inside:
         holder[name] = value
         parse_policy(yaml.safe_dump(document), source="x")

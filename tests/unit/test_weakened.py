@@ -11,6 +11,7 @@ from lockkeeper.domain.weakened import weakened
 
 from tests.unit.harbour import Harbour, policy_document
 
+WEEKEND = {"cron": "0 16 * * 5", "lasts": "64h", "time_zone": "Europe/Berlin", "reason": "weekend"}
 ACCURACY = "binary_classification_metrics.accuracy.value"
 
 
@@ -28,6 +29,7 @@ def strict() -> dict[str, Any]:
         "provenance": {"lineage": ["CommitId"]},
         "artifact": {"max_mb": 50, "images": ["a*"]},
     }
+    document["freeze"] = [WEEKEND]
     document["staging"] = {
         "tests": {
             "contract": "s3://models/contract.jsonl",
@@ -97,6 +99,12 @@ def told(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
         ("production.strategy.bake", "1m", "seconds of bake: 600 before, 60 now"),
         ("production.strategy.minimum_invocations", 0, "invocations during the bake: 5 before, 0 now"),
         ("production.alarms", [], "alarm wages-errors"),
+        ("freeze", [], "freeze window 0 16 * * 5 (Europe/Berlin), seconds: 230400 before, nothing now"),
+        (
+            "freeze",
+            [{**WEEKEND, "lasts": "10h"}],
+            "freeze window 0 16 * * 5 (Europe/Berlin), seconds: 230400 before, 36000",
+        ),
     ],
 )
 def test_what_asks_for_less_is_named_and_the_other_way_round_is_not(path: str, value: Any, said: str) -> None:

@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from lockkeeper.domain.approval import approver_of_principal, clean_comment
+from lockkeeper.domain.durations import seconds_of
 from lockkeeper.domain.errors import BrakeRefused
-from lockkeeper.domain.policy import Approver, seconds_of
+from lockkeeper.domain.freeze_windows import open_window
+from lockkeeper.domain.policy import Approver, Policy
 
 LOCKKEEPER = "lockkeeper"
 """Who put a brake on where nobody did: a rollback holds by itself, and one that fails freezes."""
@@ -63,6 +65,20 @@ class Brake:
         }
 
 
+def freeze_of_policy(policy: Policy, now: datetime) -> Brake | None:
+    """The freeze that a window of the policy is, while it is open."""
+    opening = open_window(policy.freeze, now)
+    if opening is None:
+        return None
+    window = opening.window
+    why = f"{window.reason}, a freeze window of the policy ({window.cron}, {window.time_zone})"
+    return Brake(Did.FROZE, why, "the policy", at=_iso(opening.since), until=_iso(opening.until))
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def moment(iso: str) -> str:
     """A time as people read it."""
     return f"{iso[:16].replace('T', ' ')} UTC"
@@ -90,7 +106,7 @@ def with_end(brake: Brake, until: str, now: datetime) -> Brake:
         raise BrakeRefused(
             f"until is {until!r}, which is not within a year from now", cure="write a later time, or none"
         )
-    return replace(brake, until=end.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+    return replace(brake, until=_iso(end))
 
 
 def _end(until: str, now: datetime) -> datetime:

@@ -15,13 +15,15 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from lockkeeper.domain.artifact.allowed import pattern_problem
+from lockkeeper.domain.durations import Duration, StartupTimeout
+from lockkeeper.domain.durations import seconds_of as seconds_of
 from lockkeeper.domain.errors import PolicyInvalid
+from lockkeeper.domain.freeze_windows import FreezeWindow
 from lockkeeper.domain.gate_rules import (
     BiasRule,
     ChampionRule,
@@ -35,34 +37,9 @@ from lockkeeper.domain.online.latency import fewest
 from lockkeeper.domain.policy_nodes import document_of, nodes_of, place_of
 from lockkeeper.domain.section import Number, S3Uri, Section
 
-DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SLACK_USER = r"^[UW][A-Z0-9]{5,20}$"
 """A member's id, as Slack gives it out; `W` is for members of several workspaces."""
 
-
-def seconds_of(duration: object) -> int:
-    """Seconds of `30s`, `10m`, `72h` or `7d`; a `ValueError` otherwise."""
-    match = DURATION.match(str(duration))
-    if not match or isinstance(duration, bool):
-        raise ValueError(f"{duration!r} is no duration; write a whole number with a unit: 30s, 10m, 72h or 7d")
-    return int(match.group(1)) * SECONDS[match.group(2)]
-
-
-_WRITTEN = WithJsonSchema({"type": "string", "pattern": DURATION.pattern})
-Duration = Annotated[int, BeforeValidator(seconds_of), _WRITTEN]
-"""Seconds; written as `10m` in the file."""
-
-
-def _bearable(seconds: int) -> int:
-    """Step Functions takes no timeout of zero, and a creation that hangs for a day will not end."""
-    if not 60 <= seconds <= 86400:
-        raise ValueError("it must be between 1m and 24h")
-    return seconds
-
-
-StartupTimeout = Annotated[int, BeforeValidator(seconds_of), AfterValidator(_bearable), _WRITTEN]
-"""Seconds that creating or updating an endpoint, or a job, may take."""
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
 InstanceType = Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
@@ -394,6 +371,7 @@ class Policy(Section):
     approval: Approval
     staging: Staging = Staging()
     production: Production
+    freeze: tuple[FreezeWindow, ...] = Field(default=(), max_length=20, strict=False)
 
     @property
     def staging_instance_type(self) -> str:

@@ -16,6 +16,7 @@ def weakened(before: Policy, after: Policy) -> tuple[str, ...]:
         *_approval(before, after),
         *_staging(before, after),
         *_watch(before, after),
+        *_freeze(before, after),
     )
 
 
@@ -162,3 +163,11 @@ def _watch(before: Policy, after: Policy) -> Iterator[str]:
     yield from _lower("seconds of bake", old.bake, new.bake)
     yield from _lower("invocations during the bake", old.minimum_invocations, new.minimum_invocations)
     yield from _gone("alarm", before.production.alarms, after.production.alarms)
+
+
+def _freeze(before: Policy, after: Policy) -> Iterator[str]:
+    """By when it begins: a window that begins at another time is another."""
+    now = {f"freeze window {one.cron} ({one.time_zone})": one.lasts for one in after.freeze}
+    for one in before.freeze:
+        name = f"freeze window {one.cron} ({one.time_zone})"
+        yield from _lower(f"{name}, seconds", one.lasts, now.get(name))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockkeeper.domain.brakes import Brake, Did
-from lockkeeper.domain.errors import GroupFrozen, VersionHeld
-from lockkeeper.domain.policy import Policy
+from lockkeeper.domain.brakes import Brake, Did, freeze_of_policy
+from lockkeeper.domain.errors import GroupFrozen, PolicyInvalid, PolicyMissing, VersionHeld
+from lockkeeper.domain.policy import Policy, parse_policy
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import World
 from lockkeeper.use_cases.pinned import iso
@@ -38,6 +38,20 @@ def refuse_if_braked(release: Release, policy: Policy, world: World) -> None:
 
 
 def frozen_group(group: str, world: World) -> Brake | None:
+    """What keeps changes of the group's production from beginning now, by the policy that is in force."""
+    try:
+        policy = parse_policy(world.policies.load(group).text, source=f"policies/{group}.yaml")
+    except (PolicyMissing, PolicyInvalid):
+        return _put_on(group, world)
+    return freeze_of(policy, world)
+
+
+def freeze_of(policy: Policy, world: World) -> Brake | None:
+    """What keeps changes of production from beginning now: somebody's freeze, or a window of this policy."""
+    return _put_on(policy.model_package_group, world) or freeze_of_policy(policy, world.clock.now())
+
+
+def _put_on(group: str, world: World) -> Brake | None:
     """The freeze that somebody put on the group, while it lasts."""
     brake = world.ledger.frozen(group)
     return brake if brake and brake.is_on(iso(world.clock.now())) else None
@@ -54,11 +68,6 @@ def brakes_on(release: Release, world: World) -> dict[str, Brake | None]:
     """What is on now: `held`, of the release's version, and `frozen`, of its group."""
     group = release.model_package_group
     return {"held": world.ledger.held(group, release.version), "frozen": frozen_group(group, world)}
-
-
-def freeze_of(policy: Policy, world: World) -> Brake | None:
-    """What keeps changes of production from beginning now: somebody's freeze."""
-    return frozen_group(policy.model_package_group, world)
 
 
 def put_freeze(group: str, brake: Brake, world: World, *, of_release: str = "") -> None:
