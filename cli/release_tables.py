@@ -176,9 +176,12 @@ def _draw_endpoints(release: Release) -> Table:
 
 def _draw_cost(release: Release) -> Table:
     cost = cost_of(release.meters)
-    drawn = table("", "", header=False, title="Cost of the control plane")
+    drawn = table("", "", header=False, title="Cost")
     drawn.add_row(
-        f"${cost['usd']:.6f}",
-        f"{cost['transitions']:.0f} transitions, {cost['invocations']:.0f} invocations, {cost['gb_seconds']:.3g} GB-s",
+        "control plane",
+        f"${cost['usd']:.6f}: {cost['transitions']:.0f} transitions, {cost['invocations']:.0f} invocations, "
+        f"{cost['gb_seconds']:.3g} GB-s",
     )
+    if money := release.about.get("endpoint cost"):
+        drawn.add_row("production endpoint", plain(money["words"]))
     return drawn

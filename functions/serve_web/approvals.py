@@ -9,6 +9,7 @@ from lockkeeper.domain.approval import Decision, permit_at_link
 from lockkeeper.domain.comparison import compare
 from lockkeeper.domain.errors import LockkeeperError, NotPermitted, SignInNeeded
 from lockkeeper.domain.form_token import form_token, is_form_token
+from lockkeeper.domain.prices import change_in_words
 from lockkeeper.entry import logger
 from lockkeeper.use_cases.decide_approval import Question, decide_by_link, open_link
 
@@ -57,6 +58,7 @@ def _page(question: Question, link: str, decided: Decision | None = None, *, rea
         token=form_token(link, question.link, question.request.seal),
         rows=compare(question.release.verdicts, judged.verdicts if judged else ()),
         champions_about=judged.about if judged else {},
+        change=change_in_words(judged.endpoint_monthly_usd, question.release.endpoint_monthly_usd) if judged else "",
         refused=_refusal(question, reader),
         sign_in=f"/sign-in?next=/approvals/{quote(link, safe='')}",
     )

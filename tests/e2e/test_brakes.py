@@ -148,3 +148,47 @@ def test_what_was_promoted_is_rolled_back_by_a_person_past_a_release_that_waits(
     assert "no release of this group served before" in refused
     figure("rollbacks of what was promoted", "1 of 1 serves what served before, its champion is true", "all")
     run(cloud, "unfreeze", "given-back", "--reason", "done", person=person)
+
+
+def test_a_rollback_that_fails_freezes_the_group_and_calls_people(cloud: Cloud, tmp_path: Path, figure: Figure) -> None:
+    person = on_call(cloud, "OnCallForFailures")
+    pager = "pager@example.com"
+    topic = cloud.outputs["BroadcastTopicArn"]
+    told = cloud.client("sns").subscribe(
+        TopicArn=topic,
+        Protocol="email",
+        Endpoint=pager,
+        Attributes={"FilterPolicy": '{"urgent": ["true"]}'},
+        ReturnSubscriptionArn=True,
+    )
+    prepare(cloud, "no-way-back", tmp_path)
+    register(cloud, "no-way-back", 1.0)
+    cloud.wait_for("no-way-back-v1-a1", "promoted")
+    bake_for_days(cloud, "no-way-back", tmp_path)
+    register(cloud, "no-way-back", 2.0)
+    cloud.wait_for("no-way-back-v2-a1", "baking")
+    sagemaker = cloud.client("sagemaker", "production")
+    sagemaker.delete_endpoint(EndpointName="no-way-back")
+
+    def is_gone() -> bool:
+        found = sagemaker.list_endpoints(NameContains="no-way-back")["Endpoints"]
+        return "no-way-back" not in [one["EndpointName"] for one in found]
+
+    eventually(is_gone)
+    run(cloud, "rollback", "no-way-back", "--reason", "customers complain", person=person)
+    release = cloud.wait_for("no-way-back-v2-a1", "failed")
+    assert "the rollback failed, look at production now" in release["reason"]
+    frozen = release["brakes"]["frozen"]
+    assert (frozen["by"], frozen["until"]) == ("lockkeeper", None)
+    (mail,) = eventually(lambda: cloud.mails(pager))
+    assert "URGENT: no-way-back: Group Frozen" in mail
+    register(cloud, "no-way-back", 3.0)
+    cloud.wait_for("no-way-back-v3-a1", "waiting-for-lock")
+    keep_house(cloud)
+    stands = cloud.release_status("no-way-back-v3-a1") == "waiting-for-lock"
+    figure("rollbacks that failed", f"{stands:d} of 1 groups frozen, {len(cloud.mails(pager))} urgent mail", "100%")
+    assert stands
+    run(cloud, "unfreeze", "no-way-back", "--reason", "nothing serves now, which is right", person=person)
+    keep_house(cloud)
+    cloud.wait_for("no-way-back-v3-a1", "baking")
+    cloud.client("sns").unsubscribe(SubscriptionArn=told["SubscriptionArn"])

@@ -345,3 +345,19 @@ def test_the_author_may_not_decide_through_their_role(harbour: Harbour) -> None:
     harbour.settle()
     assert [letter.approver for letter in harbour.world.mail.letters] == ["Grace"]
     assert decide({"answer": "approve"})["statusCode"] == 403
+
+
+def test_the_page_says_what_the_endpoint_costs_and_what_that_changes(harbour: Harbour) -> None:
+    harbour.promote(1)
+    document = policy_document()
+    document["production"]["initial_instances"] = 2
+    harbour.apply(document)
+    harbour.register(2)
+    page = serve("GET", f"/approvals/{harbour.link()}")["body"]
+    assert "<dt>Costs</dt><dd>$167.90 a month, +$83.95 a month</dd>" in page
+    assert "$167.90 a month: 2 x ml.m5.large at $0.115 an hour" in page
+    assert "the champion $83.95 a month: 1 x ml.m5.large" in page
+    document["production"]["instance_type"] = "ml.p9.large"
+    harbour.apply(document)
+    harbour.register(3)
+    assert "<dt>Costs</dt><dd>not known</dd>" in serve("GET", f"/approvals/{harbour.link()}")["body"]

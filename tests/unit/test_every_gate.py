@@ -47,6 +47,7 @@ def policy() -> dict[str, Any]:
         "artifact": {"images": ["*.dkr.ecr.*.amazonaws.com/sagemaker-scikit-learn:*"]},
     }
     document["approval"] = {"before": []}
+    document["production"]["monthly_budget_usd"] = 400
     document["staging"] = {
         "tests": {
             "contract": "s3://models/contract.jsonl",
@@ -82,6 +83,8 @@ class Facts:
         self.holdout = HOLDOUT
         self.serving: Callable[[str, str], Answered] = serve
         self.unconfirmed: set[str] = set()
+        self.production: dict[str, Any] = {}
+        """What the policy's production has become meanwhile."""
         self.search: Callable[[Any], list[bool | None]] | None = None
 
     @staticmethod
@@ -173,6 +176,11 @@ CASES: dict[str, list[Case]] = {
     ],
     "provenance": [GOOD, (INCONCLUSIVE, change(lineage={}))],
     "approval": [GOOD, (INCONCLUSIVE, change(unconfirmed={"grace@example.com"}))],
+    "cost": [
+        GOOD,
+        (FAILED, change(production={"initial_instances": 5})),
+        (INCONCLUSIVE, change(production={"instance_type": "ml.p9.large"})),
+    ],
     "contract": [GOOD, (FAILED, change(contract={**CONTRACT, "expect": {"status": 200, "rows": 2}}))],
     "replay": [
         GOOD,
@@ -236,6 +244,8 @@ def released(gate: str, facts: Facts) -> tuple[Harbour, Release]:
     harbour.traffic()
     harbour.pass_time(minutes=11)
     assert harbour.release(1).status is Status.PROMOTED, harbour.release(1).reason
+    document["production"] |= facts.production
+    harbour.apply(document)
     register(harbour, 2, facts)
     return harbour, harbour.release(2)
 

@@ -19,12 +19,24 @@ from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.gates.approval import judge_people
 from lockkeeper.domain.gates.artifact import judge_images, judge_scan
+from lockkeeper.domain.gates.cost import judge_budget
 from lockkeeper.domain.online.latency import judge_latency
 from lockkeeper.domain.online.load import Shot, judge_load
 from lockkeeper.domain.online.replay import ServedAnswers, judge_against_champion
 from lockkeeper.domain.online.rows import Answered, Replayed
 from lockkeeper.domain.online.safety import hostile_cases, judge_safety
-from lockkeeper.domain.policy import Approval, ArtifactRule, Gates, Latency, Load, Policy, Replay, Safety, StagingTests
+from lockkeeper.domain.policy import (
+    Approval,
+    ArtifactRule,
+    Gates,
+    Latency,
+    Load,
+    Policy,
+    Production,
+    Replay,
+    Safety,
+    StagingTests,
+)
 from lockkeeper.domain.recorded import ONLINE as ONLINE_GATES
 from lockkeeper.domain.staging_tests import contract_cases, judge_contract
 
@@ -39,7 +51,7 @@ def examples(text: str) -> list[dict[str, Any]]:
     return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
 
 
-EXAMPLES = [one for one in examples(OFFLINE) if not {"artifact", "approvers"} & set(one["policy"])]
+EXAMPLES = [one for one in examples(OFFLINE) if not {"artifact", "approvers", "production"} & set(one["policy"])]
 ANY_QUALITY = [{"metric": "nothing.value", "at_least": 0}]
 
 
@@ -54,6 +66,15 @@ def test_an_example_ends_as_the_page_says(example: dict[str, Any]) -> None:
     assert verdict.required == told["required"]
     if "measured" in told:
         assert verdict.measured == pytest.approx(told["measured"], abs=1e-4)
+
+
+def test_the_example_of_a_budget_ends_as_the_page_says() -> None:
+    (example,) = (one for one in examples(OFFLINE) if "production" in one["policy"])
+    (verdict,) = judge_budget(Production.model_validate(example["policy"]["production"]))
+    told = example["verdict"]
+    assert (verdict.gate, verdict.verdict, verdict.measured, verdict.required) == tuple(
+        told[name] for name in ("gate", "verdict", "measured", "required")
+    )
 
 
 def hits(right: int, of: int) -> Replayed:
@@ -153,5 +174,6 @@ def test_every_gate_has_a_section_with_an_example_and_no_other_has() -> None:
 
 def test_every_gate_is_reachable_from_a_policy() -> None:
     sections = {name.replace(" ", "_") for name in sections_of(OFFLINE)} - {"Where_evidence_comes_from"}
-    assert sections <= {*Gates.model_fields, *Policy.model_fields}
+    assert "monthly_budget_usd" in Production.model_fields
+    assert sections - {"cost"} <= {*Gates.model_fields, *Policy.model_fields}
     assert set(sections_of(ONLINE)) <= set(StagingTests.model_fields)

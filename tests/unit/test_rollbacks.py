@@ -19,6 +19,7 @@ from lockkeeper.use_cases.replay_release import replay_release
 from tests.unit.braking import (
     ADA,
     FIRST,
+    SECOND,
     bring_withdrawn,
     champion,
     freeze,
@@ -230,3 +231,41 @@ def test_nobody_else_speaks_of_brakes(harbour: Harbour, forged: dict[str, Any]) 
     event = {"source": "lockkeeper", "detail-type": "Group Frozen", "account": HUB, "detail": said}
     assert isinstance(notify(event | forged, harbour.inside), Unusable)
     assert harbour.world.mail.letters == []
+
+
+def test_a_configuration_that_is_gone_is_told_after_two_hours_of_trying(harbour: Harbour) -> None:
+    serving_two(harbour)
+    del harbour.world.production.configs[FIRST]
+    busy = TryAgain("could not find endpoint configuration")
+
+    def refuse(_endpoint: str, _config: str) -> None:
+        raise busy
+
+    harbour.world.production.update = refuse  # type: ignore[method-assign]
+    rollback(harbour)
+    for _ in range(23):
+        look_around(harbour)
+    assert harbour.release(2).unfinished
+    for _ in range(3):
+        look_around(harbour)
+    release = harbour.release(2)
+    assert (release.status, release.unfinished) == (Status.FAILED, False)
+    assert "the rollback failed, look at production now: could not find endpoint configuration" in release.reason
+    assert [one["urgent"] for one in harbour.published("Group Frozen")] == [True]
+    assert (harbour.serving(), champion(harbour)) == (SECOND, (2, SECOND))
+    with pytest.raises(RequestClosed, match="by hand"):
+        rollback(harbour)
+
+
+def test_the_state_machine_gives_up_and_freezes_too(harbour: Harbour) -> None:
+    harbour.promote(1)
+    to_production(harbour, 2)
+
+    def refuse(_endpoint: str, _config: str) -> None:
+        raise TryAgain("could not find endpoint configuration")
+
+    harbour.world.production.update = refuse  # type: ignore[method-assign]
+    ask_for_rollback(GROUP, ADA, "customers complain", harbour.inside)
+    harbour.settle()
+    assert "the rollback failed" in harbour.release(2).reason
+    assert [one["urgent"] for one in harbour.published("Group Frozen")] == [True]

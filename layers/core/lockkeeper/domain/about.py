@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockkeeper.domain.evidence import card_of
+from lockkeeper.domain.prices import EndpointCost
 
 LONGEST = 600
 """Characters of one text: people decide on a phone, and the registry has the rest."""
@@ -22,9 +23,12 @@ WHY = ("reason", "drift")
 """Metadata that says why a version was made, alone or after `lockkeeper:`."""
 
 
-def about_version(description: dict[str, Any], instances: int, instance_type: str) -> dict[str, Any]:
-    """Texts by what they are about; what the registry does not say is left out. `description` is DescribeModelPackage's."""
-    told = {"runs on": f"{instances} x {instance_type}"}
+def about_version(description: dict[str, Any], cost: EndpointCost) -> dict[str, Any]:
+    """Texts by what they are about; what the registry does not say is left out. `description` is DescribeModelPackage's.
+
+    `endpoint cost` is an object: `monthly_usd`, None where nobody knows, and `words`.
+    """
+    told = {"runs on": f"{cost.instances} x {cost.instance_type}"}
     card = card_of(description)
     for name, places in CARD.items():
         texts = (_text_at(card, place) for place in places)
@@ -32,7 +36,8 @@ def about_version(description: dict[str, Any], instances: int, instance_type: st
     metadata = description.get("CustomerMetadataProperties")
     for name in WHY:
         told[name] = _text_at(metadata, (f"lockkeeper:{name}",)) or _text_at(metadata, (name,))
-    return {name: text for name, text in told.items() if text}
+    money = {"endpoint cost": {"monthly_usd": cost.monthly_usd, "words": cost.words}}
+    return {name: text for name, text in told.items() if text} | money
 
 
 def about_latency(figures: dict[str, Any]) -> dict[str, Any]:

@@ -321,6 +321,9 @@ class Strategy(Section):
         return self
 
 
+Usd = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+
+
 class Production(Section):
     """The production endpoint."""
 
@@ -331,6 +334,8 @@ class Production(Section):
     execution_role_arn: Annotated[str, StringConstraints(pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$")] | None = None
     environment: dict[str, str] = {}
     startup_timeout: StartupTimeout = 3600
+    monthly_budget_usd: Usd | None = None
+    hourly_usd: Usd | None = None
     strategy: Strategy = Strategy()
     alarms: tuple[Annotated[str, StringConstraints(min_length=1, max_length=255)], ...] = Field(
         default=(), max_length=10, strict=False

@@ -129,6 +129,12 @@ class Release:
     def ended(self) -> bool:
         return self.status in ENDED
 
+    @property
+    def endpoint_monthly_usd(self) -> float | None:
+        """What its production endpoint costs a month; None where nobody knows, or it was not judged."""
+        known: float | None = self.about.get("endpoint cost", {}).get("monthly_usd")
+        return known
+
     def with_changes(self, **changes: Any) -> Release:
         return replace(self, **changes)
 
@@ -137,7 +143,7 @@ class Release:
         from lockkeeper.domain.cost import cost_of
 
         document = asdict(self)
-        document["cost"] = cost_of(self.meters)
+        document["cost"] = {**cost_of(self.meters), "endpoint_monthly_usd": self.endpoint_monthly_usd}
         for inner in ("meters", "ending", "unfinished"):
             del document[inner]
         document["status"] = str(self.status)

@@ -14,6 +14,7 @@ from lockkeeper.domain.evidence import ChampionEvidence, Evidence, collect, sour
 from lockkeeper.domain.gates import judge_offline, kinds_needed
 from lockkeeper.domain.gates.approval import GATE as PEOPLE
 from lockkeeper.domain.gates.artifact import ARTIFACT, judge_images, judge_scan
+from lockkeeper.domain.gates.cost import judge_budget
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.model_package import PackageName, author_of, candidate_from
@@ -115,6 +116,7 @@ def _judge(name: PackageName, images: Sequence[str], policy: Policy, known: Know
     evidence = _evidence(name, policy, known, read)
     verdicts += judge_offline(policy.gates, evidence, known.champion)
     verdicts += judge_author(policy.approval.author_from, evidence)
+    verdicts += judge_budget(policy.production)
     # Who has confirmed what is nothing that a dossier or an event tells: what was found then stands.
     people = known.recorded.verdict_of(PEOPLE) if known.recorded and policy.approval.before else None
     verdicts += (people,) if people else ()

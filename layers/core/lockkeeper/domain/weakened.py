@@ -162,6 +162,7 @@ def _watch(before: Policy, after: Policy) -> Iterator[str]:
     old, new = before.production.strategy, after.production.strategy
     yield from _lower("seconds of bake", old.bake, new.bake)
     yield from _lower("invocations during the bake", old.minimum_invocations, new.minimum_invocations)
+    yield from _higher("monthly budget, USD", before.production.monthly_budget_usd, after.production.monthly_budget_usd)
     yield from _gone("alarm", before.production.alarms, after.production.alarms)
 
 

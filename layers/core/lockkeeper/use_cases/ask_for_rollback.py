@@ -18,7 +18,7 @@ from lockkeeper.use_cases.braked import told
 from lockkeeper.use_cases.promote_to_production import STATE as PROMOTE
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.settle_wait import fail_wait
-from lockkeeper.use_cases.take_back import take_back
+from lockkeeper.use_cases.take_back import serves_as_promoted, take_back
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
 
@@ -73,9 +73,15 @@ def _what_serves(group: str, world: World) -> Release:
     if champion is None:
         raise RequestClosed(f"nothing of {group} was promoted", cure="change the endpoint by hand")
     try:
-        return world.ledger.get(champion.release_id)
+        release = world.ledger.get(champion.release_id)
     except UnknownRelease as unknown:
         raise RequestClosed(
             f"version {champion.version} of {group}, which serves, was not promoted by a release",
             cure="change the endpoint by hand",
         ) from unknown
+    if release.ended and not serves_as_promoted(release, world):
+        raise RequestClosed(
+            f"{release.release_id} ended as {release.status}: {release.reason}",
+            cure="bring production back by hand, as docs/runbook.md says under `A rollback failed`",
+        )
+    return release

@@ -9,6 +9,7 @@ from lockkeeper.domain.errors import GateFailed, GateInconclusive, Observed
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.gates.approval import addresses_of, judge_people
+from lockkeeper.domain.gates.cost import cost_of_production, judge_budget
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.policy import Approval
@@ -30,15 +31,14 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
     release = world.ledger.get(release_id)
     policy = pinned_policy(release, world)
     description = current_description(release, world)
-    runs_on = policy.production.initial_instances, policy.production.instance_type
-    world.ledger.record(
-        release_id, "judging the candidate", "", stage="JudgeCandidate", about=about_version(description, *runs_on)
-    )
+    about = about_version(description, cost_of_production(policy.production))
+    world.ledger.record(release_id, "judging the candidate", "", stage="JudgeCandidate", about=about)
     evidence = gather_evidence(release, description, policy.gates, world)
     champion = champion_evidence(release.model_package_group, policy.gates, world)
     verdicts = (
         *judge_offline(policy.gates, evidence, champion),
         *judge_author(policy.approval.author_from, evidence),
+        *judge_budget(policy.production),
         *_judge_people(release, policy.approval, world),
     )
     try:

@@ -7,6 +7,7 @@ the same way back and the same closing, with waits whose token nobody waits with
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from lockkeeper.domain.ending import Ending
@@ -22,6 +23,8 @@ from lockkeeper.use_cases.settle_wait import NOBODY, REAP, complete_wait, delive
 from lockkeeper.use_cases.take_back import is_taken_back
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
+LONGEST_TRY = timedelta(hours=2)
+"""How long the way back may be tried before it has failed: longer than an update takes, and than the state machine tries."""
 ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
@@ -115,6 +118,10 @@ def _go_back(release: Release, ending: Ending, back: Wait | None, world: World) 
             roll_back(release.release_id, NOBODY, ending, world)
         except ReleaseStopped as stopped:
             return Ending(**failure(stopped), state=ROLL_BACK)
+        except TryAgain as passing:
+            if not _tried_for_long(release, world):
+                raise
+            return Ending(**failure(passing), state=ROLL_BACK)
     elif not back.settled:
         look_at_endpoint_of(back, world)
     ended = world.ledger.wait_of(release.release_id, ROLL_BACK)
@@ -123,6 +130,12 @@ def _go_back(release: Release, ending: Ending, back: Wait | None, world: World) 
     if "error" in ended.result:
         return Ending(**ended.result, state=ROLL_BACK)
     return replace(ending, **ended.result["output"])
+
+
+def _tried_for_long(release: Release, world: World) -> bool:
+    """Whether the way back was to begin long ago: a configuration that is gone does not come back, and people have to hear of it."""
+    begun = [entry.at for entry in release.timeline if entry.what in ("its execution is dead", "promotion withdrawn")]
+    return bool(begun) and world.clock.now() > datetime.fromisoformat(begun[-1]) + LONGEST_TRY
 
 
 def _cause(release: Release, state: str) -> str:

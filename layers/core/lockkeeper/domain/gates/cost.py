@@ -1,0 +1,28 @@
+"""The gate of money: what the production endpoint costs a month, against the policy's budget."""
+
+from __future__ import annotations
+
+from lockkeeper.domain.gates.verdicts import decided, inconclusive
+from lockkeeper.domain.policy import Production
+from lockkeeper.domain.prices import EndpointCost, endpoint_cost
+from lockkeeper.domain.release import Verdict
+
+GATE = "cost: budget"
+
+
+def cost_of_production(production: Production) -> EndpointCost:
+    return endpoint_cost(production.instance_type, production.initial_instances, production.hourly_usd)
+
+
+def judge_budget(production: Production) -> tuple[Verdict, ...]:
+    """No verdict without a budget; a price that nobody knows is inconclusive."""
+    budget = production.monthly_budget_usd
+    if budget is None:
+        return ()
+    cost, required = cost_of_production(production), f"<= {budget:g}"
+    if cost.monthly_usd is None:
+        return (inconclusive(GATE, f"what the endpoint costs is {cost.words}", required),)
+    within = cost.monthly_usd <= budget
+    verb = "is within" if within else "is more than"
+    verdict = decided(GATE, cost.monthly_usd, required, within)
+    return (Verdict(GATE, verdict.verdict, f"{cost.words}; that {verb} ${budget:,.2f}", verdict.measured, required),)
