@@ -114,6 +114,7 @@ def test_a_bake_is_rolled_back_by_a_person(cloud: Cloud, tmp_path: Path) -> None
     assert "configuration lockkeeper-taken-out-v1-a1-production" in said
     release = cloud.wait_for("taken-out-v2-a1", "rolled-back")
     assert "during its bake: customers complain" in release["reason"]
+    assert release["cost"]["endpoint_monthly_usd"] == 83.95
     assert release["brakes"]["held"]["identity"].endswith("/OnCallForBakes/person")
     assert answer_of(cloud, "taken-out") == "1.0"
     assert group_document(cloud, "taken-out")["version"] == {"N": "1"}

@@ -30,6 +30,7 @@ def strict() -> dict[str, Any]:
         "artifact": {"max_mb": 50, "images": ["a*"]},
     }
     document["freeze"] = [WEEKEND]
+    document["production"]["monthly_budget_usd"] = 400
     document["staging"] = {
         "tests": {
             "contract": "s3://models/contract.jsonl",
@@ -99,6 +100,8 @@ def told(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
         ("production.strategy.bake", "1m", "seconds of bake: 600 before, 60 now"),
         ("production.strategy.minimum_invocations", 0, "invocations during the bake: 5 before, 0 now"),
         ("production.alarms", [], "alarm wages-errors"),
+        ("production.monthly_budget_usd", 900, "monthly budget, USD: 400 before, 900 now"),
+        ("production.monthly_budget_usd", ..., "monthly budget, USD: 400 before, no bound now"),
         ("freeze", [], "freeze window 0 16 * * 5 (Europe/Berlin), seconds: 230400 before, nothing now"),
         (
             "freeze",
