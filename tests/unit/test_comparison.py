@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lockkeeper.domain.about import LONGEST, about_latency, about_version
 from lockkeeper.domain.comparison import compare, short_name
+from lockkeeper.domain.prices import endpoint_cost
 from lockkeeper.domain.release import Outcome, Verdict
 
 ACCURACY = "quality: binary_classification_metrics.accuracy.value"
@@ -67,9 +68,13 @@ def described(card: Any = None, **metadata: str) -> dict[str, Any]:
 
 
 def test_the_card_tells_what_a_version_is_for_and_metadata_why_there_is_one() -> None:
-    about = about_version(described(CARD, reason="drift of exp", **{"lockkeeper:drift": "exp 0.136"}), 2, "ml.m5.large")
+    about = about_version(
+        described(CARD, reason="drift of exp", **{"lockkeeper:drift": "exp 0.136"}), endpoint_cost("ml.m5.large", 2)
+    )
     assert about.pop("ethical considerations") == f"{'e' * (LONGEST - 1)}…"
     told = {"intended use": "research", "risk": "Low", "reason": "drift of exp", "drift": "exp 0.136"}
+    money = about.pop("endpoint cost")
+    assert (money["monthly_usd"], money["words"][:15]) == (167.9, "$167.90 a month")
     assert about == {"runs on": "2 x ml.m5.large", **told}
 
 
@@ -84,7 +89,9 @@ def test_the_card_tells_what_a_version_is_for_and_metadata_why_there_is_one() ->
     ],
 )
 def test_of_a_version_without_a_usable_card_only_the_machine_is_told(description: dict[str, Any]) -> None:
-    assert about_version(description, 1, "ml.t3.large") == {"runs on": "1 x ml.t3.large"}
+    about = about_version(description, endpoint_cost("ml.t3.large", 1))
+    assert about.pop("endpoint cost")["monthly_usd"] is None
+    assert about == {"runs on": "1 x ml.t3.large"}
 
 
 def test_latency_is_told_in_two_percentiles() -> None:

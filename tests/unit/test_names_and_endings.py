@@ -187,6 +187,7 @@ def test_a_release_in_json_has_every_field_that_others_read() -> None:
     )
     assert set(promised.split()) <= set(document)
     assert set(document["endpoints"]) == {"staging", "production"}
-    assert document["cost"] == {"transitions": 10, "invocations": 12, "gb_seconds": 0.0, "usd": 0.0002524}
+    metered = {"transitions": 10, "invocations": 12, "gb_seconds": 0.0, "usd": 0.0002524}
+    assert document["cost"] == {**metered, "endpoint_monthly_usd": None}
     assert json.loads(json.dumps(document)) == document
     assert cost_of({})["usd"] == 0
