@@ -72,6 +72,8 @@ def _without_null(entry: dict[str, Any]) -> dict[str, Any]:
 def _type(entry: dict[str, Any]) -> str:
     if "$ref" in entry:
         return "section"
+    if _of_kinds(entry):
+        return " or ".join(_several(one) for one in entry["anyOf"]).removesuffix("s")
     if "enum" in entry or "const" in entry:
         return ", ".join(f"`{one}`" for one in entry.get("enum", [entry.get("const")]))
     if is_duration(entry):
@@ -89,6 +91,11 @@ def _type(entry: dict[str, Any]) -> str:
     ]
 
 
+def _of_kinds(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """What an item may be that may be of several kinds; of one that is a value or nothing, nothing is left to choose."""
+    return [] if "type" in entry else list(entry.get("anyOf", ()))
+
+
 def _several(items: dict[str, Any]) -> str:
     kind = _type(items)
     return kind if kind.startswith("`") else f"{kind}s"
@@ -97,6 +104,8 @@ def _several(items: dict[str, Any]) -> str:
 def _bounds(entry: dict[str, Any], each: str = "") -> Iterator[str]:
     """What the schema says that a value keeps."""
     yield from _range(entry.get("minimum"), entry.get("exclusiveMinimum"), entry.get("maximum"), each)
+    for one in _of_kinds(entry):
+        yield from _bounds(one, each)
     yield from _lengths(entry.get("minLength"), entry.get("maxLength"), f"characters{each}")
     yield from _lengths(entry.get("minItems"), entry.get("maxItems"), "items")
     pattern = str(entry.get("pattern", ""))

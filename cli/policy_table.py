@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lockkeeper.domain.alarms import ABOVE, AT_LEAST, BELOW, MadeAlarm
 from lockkeeper.domain.gate_rules import QualityRule
 from lockkeeper.domain.gates.verdicts import bound_text
 from lockkeeper.domain.policy import Approval, Gates, Policy, Production, Staging, StagingTests
 from rich.table import Table
 
 from cli.terminal import plain, table
+
+COMPARED = {AT_LEAST: ">=", ABOVE: ">", BELOW: "<"}
 
 
 def draw_policy(policy: Policy) -> Table:
@@ -115,5 +118,13 @@ def _production_rules(production: Production) -> Iterator[tuple[str, str]]:
     yield "production", f"{where}, {production.target}"
     strategy = production.strategy
     traffic = f", with {strategy.minimum_invocations} invocations or more" if strategy.minimum_invocations else ""
-    alarms = f", alarms {', '.join(production.alarms)}" if production.alarms else ""
-    yield "bake", f"{in_words(strategy.bake)}{traffic}{alarms}"
+    yield "strategy", strategy.in_words
+    longest = f", up to {in_words(strategy.longest_bake)} for want of them" if strategy.minimum_invocations else ""
+    yield "bake", f"{in_words(strategy.bake)}{traffic}{longest}"
+    if production.alarms:
+        yield "alarms", "; ".join([*production.named_alarms, *(_alarm(made) for made in production.made_alarms)])
+
+
+def _alarm(made: MadeAlarm) -> str:
+    times = f", {made.evaluation_periods} times in a row" if made.evaluation_periods > 1 else ""
+    return f"{made.what} {COMPARED[made.comparison]} {made.bound:g} in {in_words(made.period)}{times}"

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from localcloud.sagemaker import rollout
 from localcloud.sagemaker.background import Background
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
+from localcloud.sagemaker.containers import containers_of
 from localcloud.sagemaker.errors import WorkFailedError
 from localcloud.sagemaker.events import EventPublisher
+from localcloud.sagemaker.hosting_role import look_at_alarms
 from localcloud.sagemaker.serving import Generation, Launcher, Traffic
 from localcloud.sagemaker.store import Store
 
@@ -139,6 +141,7 @@ class _Update:
         old = present.shares[0][0] if present else None
         self._show_stage("Creating", "Creating the new fleet.")
         try:
+            self._check_role()
             new = self.deployments._launch(self.place, self.endpoint, self.config)
         except WorkFailedError as error:
             self._roll_back(old, None, str(error))
@@ -154,6 +157,14 @@ class _Update:
             self._show_stage("Deleting", "Deleting the old fleet.")
             old.retire()
         self._finish(new)
+
+    def _check_role(self) -> None:
+        """Alarms are looked at under the roles of the models that are to serve."""
+        names = rollout.alarm_names(self.deployment)
+        models = [variant["ModelName"] for variant in self.config["ProductionVariants"]] if names else []
+        roles = {one.role_arn for name in models for one in containers_of(self.deployments.store, self.place, name)}
+        for role_arn in sorted(roles):
+            look_at_alarms(self.deployments.cloud, self.place, role_arn, names)
 
     def _watch(self, step: rollout.Stage) -> list[str]:
         """Let a stage's time pass; returns the alarms that ended it early. They are looked at once at least."""

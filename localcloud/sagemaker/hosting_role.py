@@ -4,6 +4,7 @@ Source: "How to use SageMaker AI execution roles", CreateModel API and CreatePro
 """
 
 import logging
+from collections.abc import Sequence
 
 from localcloud.sagemaker import images
 from localcloud.sagemaker.cloud import Cloud, Place
@@ -21,6 +22,19 @@ def pull_image(cloud: Cloud, place: Place, role_arn: str, image: str) -> None:
     if refused:
         raise WorkFailedError(
             f"The role '{role_arn}' does not have sufficient permissions to pull the image {image}: {', '.join(refused)}."
+        )
+
+
+def look_at_alarms(cloud: Cloud, place: Place, role_arn: str, names: Sequence[str]) -> None:
+    """Ask for what looking at the alarms of a deployment takes. Raises WorkFailedError when the role lacks it.
+
+    Source: "Auto-Rollback Configuration and Monitoring", in the SageMaker developer guide.
+    """
+    alarms = [f"arn:aws:cloudwatch:{place.region}:{place.account}:alarm:{name}" for name in names]
+    if not all(cloud.role_allows(place, role_arn, "cloudwatch:DescribeAlarms", arn, {}) for arn in alarms):
+        raise WorkFailedError(
+            f"The role '{role_arn}' does not have sufficient permissions to look at the alarms of the deployment: "
+            "cloudwatch:DescribeAlarms."
         )
 
 

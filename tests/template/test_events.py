@@ -48,7 +48,7 @@ HINTS = {
     "endpoint-deployment": Unusable("arn:aws:sagemaker:eu-central-1:111122223333:endpoint/wages is still UPDATING"),
     "replay-ended": JobHint("arn:aws:sagemaker:eu-central-1:111122223333:processing-job/lockkeeper-wages-v3-a1-replay"),
     "alarm": AlarmHint("arn:aws:cloudwatch:eu-central-1:111122223333:alarm:wages-errors"),
-    "deadline": DeadlineHint("wages-v3-a1", "WatchProduction"),
+    "deadline": DeadlineHint("wages-v3-a1", "WatchProduction", "2026-11-24T11:00:00.000Z"),
 }
 PACKAGES: dict[str, tuple[str, ...]] = {
     "model-package-created": (),

@@ -155,6 +155,18 @@ def test_an_old_token_settles_nothing(ledger: Ledger) -> None:
     assert ledger.settle_wait(newer, {"output": {}})
 
 
+def test_a_wait_is_postponed_by_one_of_many_and_not_once_it_was_decided(ledger: Ledger) -> None:
+    wait = replace(WAIT, deadline=NOW)
+    ledger.store_wait(wait)
+    assert ledger.postpone_wait(wait, LATER)
+    assert not ledger.postpone_wait(wait, "2027-01-01T00:00:00.000Z")
+    postponed = replace(wait, deadline=LATER)
+    assert ledger.wait_of(wait.release_id, wait.state) == postponed
+    assert not ledger.postpone_wait(replace(postponed, token="another"), NOW)
+    assert ledger.settle_wait(wait, {"output": {}})
+    assert not ledger.postpone_wait(postponed, NOW)
+
+
 def test_storing_a_wait_again_opens_it_again(ledger: Ledger) -> None:
     ledger.store_wait(WAIT)
     ledger.settle_wait(WAIT, {"output": {}})

@@ -202,14 +202,17 @@ def test_every_rule_is_told() -> None:
         "  instance_type: ml.c5.xlarge\n"
         "  tests: {contract: s3://data/c.jsonl, replay: {dataset: s3://data/h.csv, at_most: {mae: 200}}}\n"
         "production:\n"
-        "  strategy: {bake: 90s, minimum_invocations: 50}\n"
-        "  alarms: [errors]\n",
+        "  strategy: {canary: {percent: 10, wait: 10m}, bake: 90s, minimum_invocations: 50}\n"
+        "  initial_instances: 2\n"
+        "  alarms: [errors, {errors_5xx: 5}, {model_latency_ms: {p95: 200}, period: 2m, evaluation_periods: 3}]\n",
     )
     told = dict(rules(parse_policy(text, source="policy.yaml")))
     assert told["staging"] == "1 x ml.c5.xlarge, real-time"
     assert told["contract test"] == "s3://data/c.jsonl"
     assert told["replay test"] == "mae at most 200 on 100 rows or more of s3://data/h.csv"
-    assert told["bake"] == "90 s, with 50 invocations or more, alarms errors"
+    assert told["strategy"] == "canary, 10 % for 600 s and then the rest"
+    assert told["bake"] == "90 s, with 50 invocations or more, up to 270 s for want of them"
+    assert told["alarms"] == ("errors; errors_5xx >= 5 in 1 min; model_latency_ms p95 > 200 in 2 min, 3 times in a row")
 
 
 def test_a_policy_that_asks_nobody_says_so() -> None:

@@ -286,7 +286,11 @@ def test_thin_traffic_is_inconclusive_and_not_passed(harbour: Harbour) -> None:
     harbour.register(2)
     harbour.approve()
     harbour.traffic(requests=4)
-    harbour.pass_time(minutes=11)
+    for minutes in (11, 10):
+        harbour.pass_time(minutes=minutes)
+        assert harbour.release(2).status is Status.BAKING
+        assert harbour.release(2).timeline[-1].what == "bake extended"
+    harbour.pass_time(minutes=10)
     release = harbour.release(2)
     assert release.status is Status.ROLLED_BACK
     assert "4 requests are too few" in release.reason

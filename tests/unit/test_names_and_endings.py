@@ -13,9 +13,9 @@ from lockkeeper.domain.cost import cost_of
 from lockkeeper.domain.dossier import canonical_json, seal
 from lockkeeper.domain.ending import Ending, judge_ending
 from lockkeeper.domain.lock import Lock, LockStep, decide_on_lock
-from lockkeeper.domain.policy import Strategy
 from lockkeeper.domain.release import Outcome, Release, Status, Verdict, release_id_for, resource_name, with_verdicts
 from lockkeeper.domain.rollout import AlarmLook, EndpointState, Step, judge_bake, look_at_endpoint
+from lockkeeper.domain.strategy import Strategy
 
 GROUPS = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,31}", fullmatch=True) | st.from_regex(
     r"[a-z](-v[0-9]-a[0-9]){1,4}", fullmatch=True

@@ -27,6 +27,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 WHOLE = max(EXAMPLES, key=len)
+SHIFTS = ("canary", "linear", "rolling")
+OTHERS = [example for example in EXAMPLES if example.startswith("production:\n  strategy:")]
+STRATEGIES = [yaml.safe_load(example)["production"]["strategy"] for example in OTHERS]
+"""What a strategy may be instead, of which a file has one."""
 VALIDATOR = Draft202012Validator(schema())
 KEYS = {key.path: key for key in keys()}
 VALUES = [path for path, key in KEYS.items() if section_in(key.field.annotation)[0] is None]
@@ -88,7 +92,19 @@ def keys_in(value: Any, prefix: str = "") -> Iterator[str]:
 def test_the_whole_file_is_valid_and_uses_every_key() -> None:
     parse_policy(WHOLE, source="docs/policy.md")
     written = {path for path in KEYS if not path.startswith("resolved_from")}
-    assert written <= set(keys_in(yaml.safe_load(WHOLE)))
+    assert written <= {path for document in whole_files() for path in keys_in(document)}
+
+
+def whole_files() -> list[dict[str, Any]]:
+    """The whole file, with each strategy that it may have."""
+    found = []
+    for strategy in STRATEGIES:
+        document = yaml.safe_load(WHOLE)
+        kept = {name: value for name, value in document["production"]["strategy"].items() if name not in SHIFTS}
+        document["production"]["strategy"] = {**kept, **strategy}
+        parse_policy(yaml.safe_dump(document), source="docs/policy.md")
+        found.append(document)
+    return found
 
 
 def policies_of_the_documents() -> Iterator[tuple[str, str]]:
@@ -134,10 +150,11 @@ def holder_of(document: Any, path: str) -> Any:
     *above, name = path.split(".")
     holders = [document]
     for part in above:
-        holders = [one[part.removesuffix("[]")] for one in holders]
+        name_of_part = part.removesuffix("[]")
+        holders = [one[name_of_part] for one in holders if isinstance(one, dict) and name_of_part in one]
         if part.endswith("[]"):
             holders = [item for one in holders for item in one]
-    return next(one for one in holders if name in one)
+    return next(one for one in holders if isinstance(one, dict) and name in one)
 
 
 NONSENSE = ["soon", -1, 10**12, [[]], {"unknown": 1}]
@@ -146,7 +163,8 @@ NONSENSE = ["soon", -1, 10**12, [[]], {"unknown": 1}]
 @pytest.mark.parametrize("path", [path for path in VALUES if not path.startswith("resolved_from")])
 def test_what_the_schema_refuses_of_a_key_the_model_refuses_too(path: str) -> None:
     """The schema may know less than the model, and never more; of types it knows the same."""
-    refused, whole_file = 0, yaml.safe_load(WHOLE)
+    whole_file = next(document for document in whole_files() if path in keys_in(document))
+    refused = 0
     for value in NONSENSE:
         document = copy.deepcopy(whole_file)
         holder_of(document, path)[path.split(".")[-1]] = value

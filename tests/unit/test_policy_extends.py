@@ -67,7 +67,7 @@ def test_mappings_merge_and_lists_and_single_values_replace() -> None:
     policy = whole({"wages.yaml": WAGES, "base.yaml": BASE}).policy
     assert (policy.mode, policy.gates.artifact.max_mb, policy.gates.artifact.max_ratio) == ("enforce", 50, 20)
     assert [rule.at_least for rule in policy.gates.quality] == [0.7]
-    assert policy.production.alarms == ("three",)
+    assert policy.production.named_alarms == ("three",)
     assert policy.production.strategy.bake == 600
     assert policy.approval.before == ("staging",)
 

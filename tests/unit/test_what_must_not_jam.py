@@ -11,6 +11,7 @@ from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.errors import NotPermitted, RequestClosed, StampRefused
 from lockkeeper.domain.release import Status
+from lockkeeper.domain.rollout import Deployment
 from lockkeeper.ports import Wait
 from lockkeeper.use_cases.close_release import hand_on_lock
 from lockkeeper.use_cases.decide_approval import decide_by_link, decide_by_principal
@@ -121,8 +122,8 @@ def test_an_alarm_during_the_shift_is_seen_when_the_bake_begins() -> None:
     harbour.register(2)
     update = harbour.world.production.update
 
-    def update_and_alarm(endpoint_name: str, config_name: str) -> None:
-        update(endpoint_name, config_name)
+    def update_and_alarm(endpoint_name: str, config_name: str, deployment: Deployment | None = None) -> None:
+        update(endpoint_name, config_name, deployment)
         if "-v2-" in config_name:
             harbour.world.production.change_alarm(ALARM, "ALARM")
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lockkeeper.domain.accounts import Accounts
+from lockkeeper.domain.alarms import MadeAlarm
 from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.domain.folder import Listed
@@ -18,7 +19,7 @@ from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
-from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
 from lockkeeper.ports_of_brakes import Brakes
 from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
 from lockkeeper.ports_of_web import BoardReads, OverTheWeb, Sessions
@@ -115,6 +116,10 @@ class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Protocol):
 
     def wait_acted(self, wait: Wait) -> None:
         """What is waited for was started."""
+        ...
+
+    def postpone_wait(self, wait: Wait, deadline: str) -> bool:
+        """Give a wait a later deadline; False when it was decided, has a new token, or its deadline was changed since it was read."""
         ...
 
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
@@ -336,8 +341,8 @@ class Endpoints(Protocol):
         """Start creating; False when it exists already."""
         ...
 
-    def update(self, endpoint_name: str, config_name: str) -> None:
-        """Start an update; `TryAgain` while another one runs."""
+    def update(self, endpoint_name: str, config_name: str, deployment: Deployment | None = None) -> None:
+        """Start an update (all at once and unwatched without a `deployment`); `TryAgain` while another one runs."""
         ...
 
     def delete(self, endpoint_name: str) -> None:
@@ -350,6 +355,18 @@ class Endpoints(Protocol):
 
     def alarm_arn(self, name: str) -> str: ...
     def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]: ...
+
+    def alarm_states(self, names: tuple[str, ...]) -> dict[str, str]:
+        """The state of each alarm; `missing` where there is none of that name."""
+        ...
+
+    def make_alarm(self, name: str, alarm: MadeAlarm, endpoint_name: str, config_name: str, description: str) -> None:
+        """Create an alarm, or set it to this again; one of SageMaker's metrics sees the fleet of that configuration alone."""
+        ...
+
+    def delete_alarm(self, name: str) -> None:
+        """Delete an alarm; gone already is fine."""
+        ...
 
     def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int: ...
 

@@ -103,6 +103,17 @@ def test_an_alarm_that_is_on_before_stops_even_an_update_at_once(serving: Accoun
     assert serving.settle("endpoint")["EndpointConfigName"] == "double"
 
 
+def test_alarms_that_the_models_role_may_not_look_at_stop_an_update(serving: Account) -> None:
+    serving.cloud.alarms["errors"] = False
+    role = serving.call("DescribeModel", ModelName="triple")["ExecutionRoleArn"]
+    serving.cloud.denied.add((role, "cloudwatch:DescribeAlarms"))
+    update(serving, {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]}, **_at_once()})
+
+    described = serving.settle("endpoint")
+    assert described["EndpointConfigName"] == "double"
+    assert "cloudwatch:DescribeAlarms" in described["FailureReason"]
+
+
 def _at_once() -> dict[str, Any]:
     return {
         "BlueGreenUpdatePolicy": {

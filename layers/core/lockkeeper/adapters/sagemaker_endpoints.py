@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lockkeeper.adapters.cloudwatch_alarms import VARIANT, CloudWatchAlarms
+from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.invocations import invoke
 from lockkeeper.adapters.refusals import is_missing, says_exists, translated
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
-from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.domain.rollout import Deployment, EndpointState
 from lockkeeper.settings import Environment
 
 if TYPE_CHECKING:
@@ -21,13 +22,11 @@ if TYPE_CHECKING:
 
     from boto3 import Session
 
-VARIANT = "AllTraffic"
-
 PATIENCE = Config(max_pool_connections=64)
 """A load test has as many requests under way at once as this."""
 
 
-class SageMakerEndpoints:
+class SageMakerEndpoints(CloudWatchAlarms):
     """Implements `ports.Endpoints`. `session` gives a session under the environment's deploy role; it is made at first use."""
 
     def __init__(
@@ -124,9 +123,12 @@ class SageMakerEndpoints:
             "create_endpoint", EndpointName=endpoint_name, EndpointConfigName=config_name, Tags=_tags(tags)
         )
 
-    def update(self, endpoint_name: str, config_name: str) -> None:
+    def update(self, endpoint_name: str, config_name: str, deployment: Deployment | None = None) -> None:
+        request: dict[str, Any] = {"EndpointName": endpoint_name, "EndpointConfigName": config_name}
+        if deployment and (config := deployment_config(deployment)):
+            request["DeploymentConfig"] = config
         try:
-            self._client("sagemaker").update_endpoint(EndpointName=endpoint_name, EndpointConfigName=config_name)
+            self._client("sagemaker").update_endpoint(**request)
         except ClientError as error:
             raise translated(error, f"endpoint {endpoint_name} cannot be updated") from error
 
@@ -144,43 +146,6 @@ class SageMakerEndpoints:
             return invoke(self._client("sagemaker-runtime"), endpoint_name, body, content_type, accept)
         except ClientError as error:
             raise translated(error, f"endpoint {endpoint_name} cannot be invoked") from error
-
-    def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]:
-        if not names:
-            return ()
-        client = self._client("cloudwatch")
-        pages = client.get_paginator("describe_alarms").paginate(
-            AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-        )
-        found = [
-            alarm for page in pages for kind in ("MetricAlarms", "CompositeAlarms") for alarm in page.get(kind, [])
-        ]
-        states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
-        return tuple(
-            AlarmLook(name, states.get(name, "missing"), name in states and self._alarmed(name, since))
-            for name in names
-        )
-
-    def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int:
-        answer = self._client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/SageMaker",
-            MetricName="Invocations",
-            Dimensions=[{"Name": "EndpointName", "Value": endpoint_name}, {"Name": "VariantName", "Value": VARIANT}],
-            StartTime=since,
-            EndTime=until,
-            Period=_period(since, until),
-            Statistics=["Sum"],
-        )
-        return int(sum(point["Sum"] for point in answer["Datapoints"]))
-
-    def _alarmed(self, name: str, since: datetime) -> bool:
-        pages = (
-            self._client("cloudwatch")
-            .get_paginator("describe_alarm_history")
-            .paginate(AlarmName=name, HistoryItemType="StateUpdate", StartDate=since)
-        )
-        items = (item for page in pages for item in page["AlarmHistoryItems"])
-        return any("to ALARM" in item.get("HistorySummary", "") for item in items)
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
@@ -206,10 +171,3 @@ class SageMakerEndpoints:
 
 def _tags(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": name, "Value": value} for name, value in tags.items()]
-
-
-def _period(since: datetime, until: datetime) -> int:
-    """Seconds that keep the answer below CloudWatch's 1,440 points; older than 15 days it wants a multiple of 300."""
-    span = (until - since).total_seconds()
-    step = 300 if span > 14 * 86400 else 60
-    return step * max(1, -(-int(span) // (step * 1400)))

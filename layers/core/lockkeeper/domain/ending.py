@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from lockkeeper.domain.errors import STATUS_OF_ERROR
+from lockkeeper.domain.errors import STATUS_OF_ERROR, ShiftFailed
 from lockkeeper.domain.release import Status
 
 
@@ -21,6 +21,11 @@ class Ending:
     state: str = ""
     restored: bool = False
     rolled_back: bool = False
+
+    @property
+    def had_served(self) -> bool:
+        """Whether the version had answered requests before it was taken back: it is held then."""
+        return self.state == "WatchProduction" or self.error == ShiftFailed.__name__
 
 
 def judge_ending(ending: Ending) -> tuple[Status, str]:

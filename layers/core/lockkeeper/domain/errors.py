@@ -95,6 +95,10 @@ class BakeFailed(ReleaseStopped):
     """The look at the end of (or an alarm during) the bake found something wrong."""
 
 
+class ShiftFailed(ReleaseStopped):
+    """SageMaker took the new version back while traffic was moving to it: an alarm went off, and it had answered some requests."""
+
+
 class LockLost(ReleaseStopped):
     """The release no longer owns the group's lock, so it may not touch production."""
 
@@ -190,5 +194,7 @@ STATUS_OF_ERROR = {
 }
 """Status a release ends in, by the name of the error that stopped it; every other error means `failed`."""
 
-REGISTRY_REJECTIONS = frozenset({"GateFailed", "ReleaseRejected", "BakeFailed", "ArtifactRefused", "RollbackRequested"})
+REGISTRY_REJECTIONS = frozenset(
+    {"GateFailed", "ReleaseRejected", "BakeFailed", "ShiftFailed", "ArtifactRefused", "RollbackRequested"}
+)
 """Errors that say something about the model itself: the registry is stamped Rejected. The others leave its status."""

@@ -84,6 +84,8 @@ class DeadlineHint:
 
     release_id: str
     state: str
+    at: str = ""
+    """Which deadline it was, as the wait has it: it may have been put off since. Schedules of the version before do not say."""
 
     @property
     def what(self) -> str:
@@ -227,7 +229,7 @@ def _deadline_hint(deadline: dict[str, Any]) -> DeadlineHint | Unusable:
     release_id, state = deadline.get("release_id"), deadline.get("state")
     if not (_is_name(release_id) and _is_name(state)):
         return Unusable("the deadline names no release and state")
-    return DeadlineHint(str(release_id), str(state))
+    return DeadlineHint(str(release_id), str(state), str(deadline.get("at", "")))
 
 
 def _endpoint_hint(event: dict[str, Any], detail: dict[str, Any]) -> EndpointHint | Unusable:

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from lockkeeper.domain.alarms import AlarmItem, MadeAlarm
 from lockkeeper.domain.artifact.allowed import pattern_problem
 from lockkeeper.domain.durations import Duration, StartupTimeout
 from lockkeeper.domain.durations import seconds_of as seconds_of
@@ -36,6 +37,7 @@ from lockkeeper.domain.gate_rules import (
 from lockkeeper.domain.online.latency import fewest
 from lockkeeper.domain.policy_nodes import document_of, nodes_of, place_of
 from lockkeeper.domain.section import Number, S3Uri, Section
+from lockkeeper.domain.strategy import Strategy
 
 SLACK_USER = r"^[UW][A-Z0-9]{5,20}$"
 """A member's id, as Slack gives it out; `W` is for members of several workspaces."""
@@ -308,19 +310,6 @@ class Staging(Section):
     tests: StagingTests = StagingTests()
 
 
-class Strategy(Section):
-    """How production is updated: all at once, then watched for `bake`."""
-
-    bake: Duration = 3600
-    minimum_invocations: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Strategy:
-        if self.bake > 30 * 86400:
-            raise ValueError("bake must be at most 30d")
-        return self
-
-
 Usd = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
@@ -337,14 +326,47 @@ class Production(Section):
     monthly_budget_usd: Usd | None = None
     hourly_usd: Usd | None = None
     strategy: Strategy = Strategy()
-    alarms: tuple[Annotated[str, StringConstraints(min_length=1, max_length=255)], ...] = Field(
-        default=(), max_length=10, strict=False
-    )
+    alarms: tuple[AlarmItem, ...] = Field(default=(), max_length=10, strict=False)
+
+    @property
+    def named_alarms(self) -> tuple[str, ...]:
+        """The alarms that are there already, by name."""
+        return tuple(one.name for one in self.alarms if one.name is not None)
+
+    @property
+    def made_alarms(self) -> tuple[MadeAlarm, ...]:
+        """The alarms that are made for each release."""
+        return tuple(made for one in self.alarms if (made := one.made) is not None)
 
     @model_validator(mode="after")
     def _alarms_once(self) -> Production:
-        if len({name.casefold() for name in self.alarms}) != len(self.alarms):
+        if len({name.casefold() for name in self.named_alarms}) != len(self.named_alarms):
             raise ValueError("an alarm is named twice")
+        if len({made.what for made in self.made_alarms}) != len(self.made_alarms):
+            raise ValueError("two alarms watch the same; keep the stricter one")
+        return self
+
+    @model_validator(mode="after")
+    def _can_shift(self) -> Production:
+        shift = self.strategy.shift
+        if shift is None:
+            return self
+        if not self.alarms:
+            raise ValueError(
+                f"{shift.kind} without alarms: nothing would take a bad version back; "
+                "add alarms, such as {errors_5xx: 5}, or bring it in all at once"
+            )
+        if self.initial_instances < 2:
+            raise ValueError(
+                f"{shift.kind} on one instance: there is no part of it to shift; "
+                "set initial_instances to 2 or more, or bring it in all at once"
+            )
+        slow = next((made for made in self.made_alarms if made.seconds > shift.wait), None)
+        if slow:
+            raise ValueError(
+                f"the alarm {slow.what} takes {slow.seconds} s to go off, {shift.kind} waits {shift.wait} s; "
+                "set wait to that or more, or its period or evaluation_periods lower"
+            )
         return self
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lockkeeper.domain.policy import Strategy
 from lockkeeper.domain.release import Outcome, Verdict
+from lockkeeper.domain.strategy import Strategy
+
+INVOCATIONS = "bake: invocations"
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,14 @@ class EndpointState:
     status: str
     config_name: str
     failure_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """How an update moves traffic to another configuration, and the alarms that take it back."""
+
+    strategy: Strategy
+    alarms: tuple[str, ...]
 
 
 class Step(StrEnum):
@@ -79,11 +89,26 @@ def judge_bake(
     if invocations >= wanted:
         reason = f"{invocations} requests since the bake began"
         reason += "" if wanted else " (the policy asks for no minimum)"
-        verdicts.append(Verdict("bake: invocations", Outcome.PASSED, reason, float(invocations), f">= {wanted}"))
+        verdicts.append(Verdict(INVOCATIONS, Outcome.PASSED, reason, float(invocations), f">= {wanted}"))
     else:
         reason = f"{invocations} requests are too few to judge by; {wanted} are required"
-        verdicts.append(Verdict("bake: invocations", Outcome.INCONCLUSIVE, reason, float(invocations), f">= {wanted}"))
+        verdicts.append(Verdict(INVOCATIONS, Outcome.INCONCLUSIVE, reason, float(invocations), f">= {wanted}"))
     return tuple(verdicts)
+
+
+def too_thin(verdicts: tuple[Verdict, ...]) -> bool:
+    """Whether nothing is wrong with production but that it was asked too seldom to know."""
+    return [one.gate for one in verdicts if one.verdict is not Outcome.PASSED] == [INVOCATIONS]
+
+
+def uneasy(states: dict[str, str]) -> str:
+    """Why production is left alone, by the states of alarms that are there already; empty where all are calm."""
+    found = [
+        f"there is no alarm {name}" if state == "missing" else f"alarm {name} is in ALARM already"
+        for name, state in states.items()
+        if state in {"missing", "ALARM"}
+    ]
+    return "; ".join(found)
 
 
 def _judge_alarm(alarm: AlarmLook) -> Verdict:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lockkeeper.domain.alarms import BELOW
 from lockkeeper.domain.gate_rules import BiasRule, ChampionRule, QualityRule
 from lockkeeper.domain.policy import Gates, Policy, Replay, StagingTests
+from lockkeeper.domain.strategy import Shift
 
 
 def weakened(before: Policy, after: Policy) -> tuple[str, ...]:
@@ -163,7 +165,33 @@ def _watch(before: Policy, after: Policy) -> Iterator[str]:
     yield from _lower("seconds of bake", old.bake, new.bake)
     yield from _lower("invocations during the bake", old.minimum_invocations, new.minimum_invocations)
     yield from _higher("monthly budget, USD", before.production.monthly_budget_usd, after.production.monthly_budget_usd)
-    yield from _gone("alarm", before.production.alarms, after.production.alarms)
+    yield from _shift(old.shift, new.shift)
+    yield from _gone("alarm", before.production.named_alarms, after.production.named_alarms)
+    watched, now = _made(before), _made(after)
+    yield from _rules(
+        {what: bounds for what, (bounds, _) in watched.items()}, {what: bounds for what, (bounds, _) in now.items()}
+    )
+    for what in sorted(watched.keys() & now.keys()):
+        yield from _higher(f"seconds until the {what} goes off", watched[what][1], now[what][1])
+
+
+def _shift(before: Shift | None, after: Shift | None) -> Iterator[str]:
+    if before and after is None:
+        yield f"traffic moves all at once, before it was {before.in_words}"
+    elif before and after:
+        yield from _higher("percent of the traffic that a shift begins with", before.percent, after.percent)
+        yield from _lower("seconds that a shift is watched", before.waits, after.waits)
+
+
+def _made(policy: Policy) -> dict[str, tuple[tuple[float | None, float | None], float]]:
+    """What each alarm that is made allows, and how long it takes to go off."""
+    found: dict[str, tuple[tuple[float | None, float | None], float]] = {}
+    for made in policy.production.made_alarms:
+        bounds: tuple[float | None, float | None] = (
+            (made.bound, None) if made.comparison == BELOW else (None, made.bound)
+        )
+        found[f"alarm {made.what}"] = (bounds, float(made.seconds))
+    return found
 
 
 def _freeze(before: Policy, after: Policy) -> Iterator[str]:

@@ -11,6 +11,7 @@ from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.domain.replay import stopped_by_freeze
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.braked import freeze_after_failed_rollback, freeze_of
+from lockkeeper.use_cases.guard_production import remove_alarms
 from lockkeeper.use_cases.open_release import interrupt, lock_output
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
@@ -109,6 +110,8 @@ def _crown(release: Release, world: World) -> None:
     champion = world.ledger.champion(release.model_package_group)
     if champion and champion.release_id == release.release_id:
         return  # An earlier try of this state did it; what serves since then must not change.
+    if champion:
+        remove_alarms(world.ledger.get(champion.release_id), world)  # Of a fleet that is gone.
     production = release.endpoints["production"]
     now = _now(world)
     world.ledger.crown(
@@ -141,6 +144,7 @@ def _tear_down(release: Release, ending: Ending, world: World) -> None:
         name = resource_name(release.release_id, "production")
         world.production.delete_config(name)
         world.production.delete_model(name)
+        remove_alarms(release, world)
 
 
 def remove_staging(name: str, world: World) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import RELEASE_TAG, Release, Status, resource_name
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Endpoints, Wait, World
+from lockkeeper.use_cases.guard_production import failed_change
 from lockkeeper.use_cases.pinned import pinned_policy, still_in, still_ours
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 from lockkeeper.use_cases.still_sealed import still_sealed
@@ -71,11 +71,12 @@ def execution_role(policy: Policy, endpoints: Endpoints) -> str:
 
 def finish_if_done(wait: Wait, endpoints: Endpoints, world: World) -> None:
     """The endpoint existed already (an earlier try made it): its event may be past, so look once."""
-    seen = look_at_endpoint(endpoints.look(wait.details["endpoint_name"]), wait.details["config_name"])
+    state = endpoints.look(wait.details["endpoint_name"])
+    seen = look_at_endpoint(state, wait.details["config_name"])
     if seen.step is Step.DONE:
         complete_own_wait(wait, {}, world)
     elif seen.step is Step.FAILED:
-        raise DeploymentFailed(seen.reason, cure="see the endpoint's log, then register a new version")
+        raise failed_change(wait, state, seen, endpoints)
 
 
 def tags_of(release: Release) -> dict[str, str]:

@@ -122,6 +122,8 @@ def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Foun
     elif wait.state in QUESTIONS:
         if reminded := remind(wait, world):
             yield Found(Kind.REMINDED, f"{who}: {', '.join(reminded)}")
+    elif wait.deadline and world.clock.now() < datetime.fromisoformat(wait.deadline) + late:
+        return  # Traffic is still moving, and its end has an event.
     elif "environment" in wait.details or "job_name" in wait.details:
         seen = look_at_job_of(wait, world) if "job_name" in wait.details else look_at_endpoint_of(wait, world)
         if _ended(wait, world):

@@ -63,8 +63,8 @@ def timeouts_of(policy: Policy) -> dict[str, int]:
     return {
         "approval": policy.approval.expires_after,
         "staging": policy.staging.startup_timeout,
-        "production": policy.production.startup_timeout,
-        "bake": policy.production.strategy.bake + SLACK,
+        "production": policy.production.startup_timeout + policy.production.strategy.seconds_to_shift,
+        "bake": policy.production.strategy.longest_bake + SLACK,
     }
 
 

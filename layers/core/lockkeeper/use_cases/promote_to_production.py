@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from lockkeeper.domain.errors import DeploymentFailed, LockLost, ReleaseSuperseded, TryAgain
+from lockkeeper.domain.policy import Production
 from lockkeeper.domain.release import Release, Status, resource_name
-from lockkeeper.domain.rollout import EndpointState
+from lockkeeper.domain.rollout import Deployment, EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.braked import refuse_if_braked
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
+from lockkeeper.use_cases.guard_production import made_alarms, make_alarms, require_calm, watched_alarms
 from lockkeeper.use_cases.pinned import iso, pinned_policy, still_in
 from lockkeeper.use_cases.still_sealed import still_sealed
 
@@ -27,7 +32,9 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     production = policy.production
     config = resource_name(release_id, "production")
     current = world.production.look(production.endpoint_name)
-    _record(release, production.endpoint_name, config, current, world)
+    if current is not None and current.status == "InService" and current.config_name != config:
+        require_calm(release_id, production, world)
+    _record(release, production, config, current, world)
     create_model(release, policy, config, world.production)
     world.production.create_config(
         config,
@@ -36,12 +43,14 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
         instances=production.initial_instances,
         tags=tags_of(release),
     )
+    make_alarms(release, production, config, world)
     wait = Wait(
         release_id,
         STATE,
         token,
         resources=(world.production.arn_of(production.endpoint_name),),
-        details={"environment": "production", "endpoint_name": production.endpoint_name, "config_name": config},
+        details=_details(world.ledger.get(release_id), production, config),
+        deadline=_shifted_at(production, world),
     )
     world.ledger.store_wait(wait)
     still_in(release_id, STATE, world)
@@ -49,11 +58,18 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     if current is None:
         existed = not world.production.create(production.endpoint_name, config, tags_of(release))
     elif current.status == "InService" and current.config_name != config:
-        world.production.update(production.endpoint_name, config)
+        alarms = watched_alarms(release_id, production)
+        world.production.update(production.endpoint_name, config, Deployment(production.strategy, alarms))
         existed = False
     world.ledger.wait_acted(wait)
     if existed:
         finish_if_done(wait, world.production, world)
+
+
+def _shifted_at(production: Production, world: World) -> str:
+    """When traffic can have moved at the earliest: nobody needs to look before that. Empty where it moves at once."""
+    shift = production.strategy.shift
+    return iso(world.clock.now() + timedelta(seconds=shift.waits)) if shift else ""
 
 
 def _begin(release: Release, world: World) -> None:
@@ -64,8 +80,18 @@ def _begin(release: Release, world: World) -> None:
         raise ReleaseSuperseded(f"superseded by {lock.superseded_by}, a newer version, before production had begun")
 
 
-def _record(release: Release, endpoint: str, config: str, current: EndpointState | None, world: World) -> None:
+def _details(release: Release, production: Production, config: str) -> dict[str, Any]:
+    """What a look needs to know. Alarms count where traffic moves: of a first version there is nothing that they would take back."""
+    known = release.endpoints["production"]
+    details = {"environment": "production", "endpoint_name": production.endpoint_name, "config_name": config}
+    if known["previous_config_name"] is None:
+        return details
+    return {**details, "alarms": list(watched_alarms(release.release_id, production)), "since": known["began_at"]}
+
+
+def _record(release: Release, production: Production, config: str, current: EndpointState | None, world: World) -> None:
     """Keep the way back before anything changes; a second try must not take its own work for the way back."""
+    endpoint = production.endpoint_name
     known = release.endpoints.get("production")
     if known is None and current is not None and current.status in UNDER_WAY:
         raise TryAgain(f"production endpoint {endpoint} is {current.status}")
@@ -80,11 +106,16 @@ def _record(release: Release, endpoint: str, config: str, current: EndpointState
             "config_name": config,
             "previous_config_name": current.config_name if current else None,
             "began_at": iso(world.clock.now()),
+            "alarms": list(made_alarms(release.release_id, production)),
         }
+    previous = known["previous_config_name"]
+    how = (
+        production.strategy.in_words if previous else "all at once, for nothing serves yet that traffic could move from"
+    )
     world.ledger.record(
         release.release_id,
-        "updating production" if known["previous_config_name"] else "creating production",
-        f"endpoint {endpoint}; the way back is {known['previous_config_name'] or 'to remove it'}",
+        "updating production" if previous else "creating production",
+        f"endpoint {endpoint}, {how}; the way back is {previous or 'to remove it'}",
         stage=STATE,
         status=Status.PROMOTING,
         endpoints={**release.endpoints, "production": known},

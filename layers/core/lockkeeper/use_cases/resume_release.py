@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.events import DeadlineHint, EndpointHint, Hint, JobHint, Unusable, wait_hint
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.guard_production import failed_change
 from lockkeeper.use_cases.replay_by_job import STATE as TEST
 from lockkeeper.use_cases.replay_by_job import look_at_replay
 from lockkeeper.use_cases.run_job import wake_at_end
@@ -42,7 +42,7 @@ def _resume(wait: Wait, hint: Hint, world: World) -> str:
         deliver(wait, wait.result, world)
         return f"{who}: delivered what was decided before"
     if wait.state == WATCH:
-        look_at_bake(wait, hint.what, world, over=isinstance(hint, DeadlineHint))
+        look_at_bake(wait, hint.what, world, over=isinstance(hint, DeadlineHint) and hint.at in ("", wait.deadline))
         return f"{who}: looked because of {hint.what}"
     if wait.token == NOBODY:
         return f"{who}: reap_release goes on with it"
@@ -61,14 +61,13 @@ def look_at_job_of(wait: Wait, world: World) -> str:
 def look_at_endpoint_of(wait: Wait, world: World) -> str:
     """Look at the endpoint that a wait is about, and end the wait if that says so. Returns what was seen."""
     endpoints = world.staging if wait.details["environment"] == "staging" else world.production
-    seen = look_at_endpoint(endpoints.look(wait.details["endpoint_name"]), wait.details["config_name"])
+    state = endpoints.look(wait.details["endpoint_name"])
+    seen = look_at_endpoint(state, wait.details["config_name"])
     if seen.step is Step.DONE:
         world.ledger.record(wait.release_id, "endpoint in service", seen.reason)
         complete_wait(wait, wait.details.get("output", {}), world)
     elif seen.step is Step.FAILED and not wait.acted:
         return f"{seen.reason}, but nothing was started yet"
     elif seen.step is Step.FAILED:
-        fail_wait(
-            wait, DeploymentFailed(seen.reason, cure="see the endpoint's log, then register a new version"), world
-        )
+        fail_wait(wait, failed_change(wait, state, seen, endpoints), world)
     return seen.reason

@@ -12,7 +12,6 @@ from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.pinned import iso
 from lockkeeper.use_cases.settle_wait import complete_own_wait
-from lockkeeper.use_cases.watch_production import STATE as WATCH
 
 STATE = "RollBack"
 
@@ -33,7 +32,7 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
             "endpoint_name": endpoint_name,
             "config_name": production["previous_config_name"] if production else None,
             "ending": asdict(ending),
-            "output": {"restored": True, "rolled_back": bool(production) and ending.state == WATCH},
+            "output": {"restored": True, "rolled_back": bool(production) and ending.had_served},
         },
     )
     world.ledger.store_wait(wait)
@@ -43,7 +42,7 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
         complete_own_wait(wait, wait.details["output"], world)
         return
     world.ledger.record(release_id, "rolling back", why, stage=STATE)
-    if ending.state == WATCH:
+    if ending.had_served:
         # Before the way back: once the wait ended, nobody would try this state again for the sake of a lost hold.
         why_held, now = f"rolled back by {release_id}: {why}", iso(world.clock.now())
         world.ledger.hold(release.model_package_group, Brake(Did.HELD, why_held, at=now, version=release.version))

@@ -7,12 +7,16 @@ from datetime import datetime, timedelta
 from lockkeeper.domain.errors import BakeFailed
 from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.release import Outcome, Status, resource_name, with_verdicts
-from lockkeeper.domain.rollout import judge_bake
+from lockkeeper.domain.rollout import judge_bake, too_thin
+from lockkeeper.domain.strategy import Strategy
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.guard_production import watched_alarms
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
 from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
 
 STATE = "WatchProduction"
+SHORTEST_EXTENSION = 60
+"""Seconds: schedules are no more precise than that."""
 
 
 def watch_production(release_id: str, token: str, world: World) -> None:
@@ -26,13 +30,15 @@ def watch_production(release_id: str, token: str, world: World) -> None:
         release_id,
         STATE,
         token,
-        resources=tuple(world.production.alarm_arn(name) for name in policy.production.alarms),
+        resources=tuple(world.production.alarm_arn(name) for name in watched_alarms(release_id, policy.production)),
         details={
             "environment": "production",
             "endpoint_name": production["endpoint_name"],
             "config_name": production["config_name"],
             # From the beginning of the shift: an alarm that went off before this state counts too.
             "since": production.get("began_at") or iso(now),
+            # Stored, so that the executions of the version before, whose state ends sooner, are not extended.
+            "last_deadline": iso(now + timedelta(seconds=policy.production.strategy.longest_bake)),
         },
         deadline=iso(deadline),
     )
@@ -41,9 +47,7 @@ def watch_production(release_id: str, token: str, world: World) -> None:
     if policy.production.strategy.bake == 0:
         look_at_bake(wait, "the policy asks for no bake", world, over=True)
         return
-    world.schedules.once(
-        resource_name(release_id, "bake"), deadline, {"deadline": {"release_id": release_id, "state": STATE}}
-    )
+    _schedule(release_id, deadline, world)
     if policy.production.alarms:
         # Nobody waited for alarms while production was changed: look once for what was missed.
         look_at_bake(wait, "the bake begins", world, over=False)
@@ -62,7 +66,7 @@ def look_at_bake(wait: Wait, why: str, world: World, *, over: bool, routine: boo
     # One minute back: CloudWatch keeps request counts by the minute in which they began.
     verdicts = judge_bake(
         policy.production.strategy,
-        world.production.alarms(policy.production.alarms, since),
+        world.production.alarms(watched_alarms(wait.release_id, policy.production), since),
         world.production.look(endpoint_name),
         wait.details["config_name"],
         world.production.invocations(endpoint_name, since - timedelta(minutes=1), world.clock.now()),
@@ -71,6 +75,8 @@ def look_at_bake(wait: Wait, why: str, world: World, *, over: bool, routine: boo
     if not over and outcome is not Outcome.FAILED:
         if not routine:
             world.ledger.record(wait.release_id, "looked at production", f"{why}; nothing failed, the bake goes on")
+        return False
+    if too_thin(verdicts) and _extended(wait, policy.production.strategy, explain(verdicts), world):
         return False
     world.ledger.record(
         wait.release_id,
@@ -88,3 +94,25 @@ def look_at_bake(wait: Wait, why: str, world: World, *, over: bool, routine: boo
     else:
         fail_wait(wait, BakeFailed(explain(verdicts), cure="production goes back to what served before"), world)
     return True
+
+
+def _extended(wait: Wait, strategy: Strategy, why: str, world: World) -> bool:
+    """Go on watching for another bake, as long as there is one left. The ledger says until when before the schedule does.
+
+    Between the two `keep_house` finds the deadline. Who comes second, or too late, leaves the bake as it is.
+    """
+    last = wait.details.get("last_deadline", "")
+    if not wait.deadline < last:
+        return False
+    step = timedelta(seconds=max(strategy.bake, SHORTEST_EXTENSION))
+    deadline = min(datetime.fromisoformat(wait.deadline) + step, datetime.fromisoformat(last))
+    if world.ledger.postpone_wait(wait, iso(deadline)):
+        _schedule(wait.release_id, deadline, world)
+        world.ledger.record(wait.release_id, "bake extended", f"until {iso(deadline)}, {last} at the latest: {why}")
+    return True
+
+
+def _schedule(release_id: str, deadline: datetime, world: World) -> None:
+    """One schedule for each bake, whose name makes a later deadline take the place of the earlier one."""
+    payload = {"release_id": release_id, "state": STATE, "at": iso(deadline)}
+    world.schedules.once(resource_name(release_id, "bake"), deadline, {"deadline": payload})

@@ -53,6 +53,18 @@ class Waits:
             token=wait.token,
         )
 
+    def postpone_wait(self, wait: Wait, deadline: str) -> bool:
+        return self.table.update(
+            f"RELEASE#{wait.release_id}",
+            f"WAIT#{wait.state}",
+            "SET #deadline = :later",
+            "#settled = :no AND #token = :token AND #deadline = :known",
+            later=deadline,
+            no=False,
+            token=wait.token,
+            known=wait.deadline,
+        )
+
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         return self.table.transact({"Update": self.settle_request(wait, result)})
 

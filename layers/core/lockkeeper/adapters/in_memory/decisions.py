@@ -53,6 +53,15 @@ class Decisions:
             if stored is not None and stored.token == wait.token:
                 self._waits[place] = replace(stored, acted=True)
 
+    def postpone_wait(self, wait: Wait, deadline: str) -> bool:
+        place = (wait.release_id, wait.state)
+        with self.writing:
+            stored = self._waits.get(place)
+            if stored is None or stored.settled or (stored.token, stored.deadline) != (wait.token, wait.deadline):
+                return False
+            self._waits[place] = replace(stored, deadline=deadline)
+        return True
+
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         place = (wait.release_id, wait.state)
         with self.writing:

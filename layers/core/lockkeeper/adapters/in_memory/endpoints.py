@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from lockkeeper.domain.alarms import MadeAlarm
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
-from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
 from lockkeeper.ports import Clock
 
 Serving = Callable[[str, str], Answered]
 """What a model answers: (body, content type) to an answer."""
+UPDATABLE = frozenset({"InService", "UpdateRollbackFailed"})
 CHANGING = frozenset({"Creating", "Updating", "Deleting"})
 
 
@@ -39,6 +41,10 @@ class InMemoryEndpoints:
         self.configs: dict[str, dict[str, Any]] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.alarm_changes: dict[str, list[tuple[datetime, str]]] = {}
+        self.made_alarms: dict[str, tuple[MadeAlarm, str, str]] = {}
+        """Alarms that were made, with the endpoint and the configuration that they are about."""
+        self.deployments: dict[str, Deployment | None] = {}
+        """How each endpoint was updated last."""
         self.requests: list[tuple[datetime, str]] = []
         self.tags: dict[str, dict[str, str]] = {}
         self.serving: Serving = lambda body, _: Answered(200, "text/csv", "\n".join("0" for _ in body.splitlines()))
@@ -61,6 +67,11 @@ class InMemoryEndpoints:
         """A failed creation leaves a Failed endpoint; a failed update leaves what served before."""
         state = self.endpoints[endpoint_name].state
         status = "Failed" if state.status == "Creating" else "InService"
+        self.change(endpoint_name, status, reason)
+
+    def change(self, endpoint_name: str, status: str, reason: str = "") -> None:
+        """Whatever an endpoint is doing ends in a status, with the configuration that it had."""
+        state = self.endpoints[endpoint_name].state
         self.endpoints[endpoint_name] = Endpoint(replace(state, status=status, failure_reason=reason))
 
     def change_alarm(self, name: str, state: str) -> None:
@@ -114,11 +125,12 @@ class InMemoryEndpoints:
         self.endpoints[endpoint_name] = Endpoint(state)
         return True
 
-    def update(self, endpoint_name: str, config_name: str) -> None:
+    def update(self, endpoint_name: str, config_name: str, deployment: Deployment | None = None) -> None:
         self._require_config(config_name)
         state = self._existing(endpoint_name)
-        if state.status != "InService":
+        if state.status not in UPDATABLE:
             raise TryAgain(f"endpoint {endpoint_name} cannot be updated: it is {state.status}")
+        self.deployments[endpoint_name] = deployment
         self.endpoints[endpoint_name] = Endpoint(replace(state, status="Updating"), config_name)
 
     def delete(self, endpoint_name: str) -> None:
@@ -150,6 +162,19 @@ class InMemoryEndpoints:
             alarmed = any(state == "ALARM" and at >= since for at, state in changes)
             looks.append(AlarmLook(name, changes[-1][1] if changes else "missing", alarmed))
         return tuple(looks)
+
+    def alarm_states(self, names: tuple[str, ...]) -> dict[str, str]:
+        return {look.name: look.state for look in self.alarms(names, self._clock.now())}
+
+    def make_alarm(self, name: str, alarm: MadeAlarm, endpoint_name: str, config_name: str, description: str) -> None:
+        del description  # For people only.
+        self._require_config(config_name)
+        self.made_alarms[name] = (alarm, endpoint_name, config_name)
+        self.alarm_changes.setdefault(name, [(self._clock.now(), "INSUFFICIENT_DATA")])
+
+    def delete_alarm(self, name: str) -> None:
+        self.made_alarms.pop(name, None)
+        self.alarm_changes.pop(name, None)
 
     def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int:
         return sum(name == endpoint_name and since <= at <= until for at, name in self.requests)

@@ -1,0 +1,110 @@
+"""CloudWatch of one environment: the alarms that watch its endpoints, those that are made for them, and how often they are asked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lockkeeper.adapters.refusals import is_missing, translated
+from lockkeeper.domain.alarms import MadeAlarm
+from lockkeeper.domain.rollout import AlarmLook
+
+VARIANT = "AllTraffic"
+"""The one production variant of every endpoint configuration that Lockkeeper makes."""
+STANDARD = frozenset({"Average", "Sum", "Minimum", "Maximum", "SampleCount"})
+"""Statistics that are no percentiles."""
+
+
+class CloudWatchAlarms:
+    """The part of `ports.Endpoints` that is about alarms and metrics."""
+
+    def _client(self, service: str) -> Any:
+        raise NotImplementedError
+
+    def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]:
+        states = self.alarm_states(names)
+        return tuple(
+            AlarmLook(name, states[name], states[name] != "missing" and self._alarmed(name, since)) for name in names
+        )
+
+    def alarm_states(self, names: tuple[str, ...]) -> dict[str, str]:
+        if not names:
+            return {}
+        pages = (
+            self._client("cloudwatch")
+            .get_paginator("describe_alarms")
+            .paginate(AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        )
+        found = [
+            alarm for page in pages for kind in ("MetricAlarms", "CompositeAlarms") for alarm in page.get(kind, [])
+        ]
+        states = {alarm["AlarmName"]: str(alarm["StateValue"]) for alarm in found}
+        return {name: states.get(name, "missing") for name in names}
+
+    def make_alarm(self, name: str, alarm: MadeAlarm, endpoint_name: str, config_name: str, description: str) -> None:
+        request = alarm_request(name, alarm, endpoint_name, config_name)
+        try:
+            self._client("cloudwatch").put_metric_alarm(**request, AlarmDescription=description)
+        except ClientError as error:
+            raise translated(error, f"alarm {name} cannot be made") from error
+
+    def delete_alarm(self, name: str) -> None:
+        try:
+            self._client("cloudwatch").delete_alarms(AlarmNames=[name])
+        except ClientError as error:
+            if not (
+                is_missing(error)
+                or error.response["Error"]["Code"] in {"ResourceNotFound", "ResourceNotFoundException"}
+            ):
+                raise translated(error, f"alarm {name} cannot be deleted") from error
+
+    def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int:
+        answer = self._client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName="Invocations",
+            Dimensions=[{"Name": "EndpointName", "Value": endpoint_name}, {"Name": "VariantName", "Value": VARIANT}],
+            StartTime=since,
+            EndTime=until,
+            Period=_period(since, until),
+            Statistics=["Sum"],
+        )
+        return int(sum(point["Sum"] for point in answer["Datapoints"]))
+
+    def _alarmed(self, name: str, since: datetime) -> bool:
+        pages = (
+            self._client("cloudwatch")
+            .get_paginator("describe_alarm_history")
+            .paginate(AlarmName=name, HistoryItemType="StateUpdate", StartDate=since)
+        )
+        items = (item for page in pages for item in page["AlarmHistoryItems"])
+        return any("to ALARM" in item.get("HistorySummary", "") for item in items)
+
+
+def alarm_request(name: str, alarm: MadeAlarm, endpoint_name: str, config_name: str) -> dict[str, Any]:
+    """PutMetricAlarm's parameters. What has no data is calm: a fleet that nobody has asked yet has made no mistake."""
+    dimensions = alarm.dimensions
+    if dimensions is None:
+        # CloudWatch knows a fleet by all three together; without the configuration the fleet before it would be seen as well.
+        dimensions = {"EndpointName": endpoint_name, "VariantName": VARIANT, "EndpointConfigName": config_name}
+    statistic = "Statistic" if alarm.statistic in STANDARD else "ExtendedStatistic"
+    return {
+        "AlarmName": name,
+        "Namespace": alarm.namespace,
+        "MetricName": alarm.metric,
+        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+        statistic: alarm.statistic,
+        "Period": alarm.period,
+        "EvaluationPeriods": alarm.evaluation_periods,
+        "Threshold": alarm.threshold,
+        "ComparisonOperator": alarm.comparison,
+        "TreatMissingData": "notBreaching",
+    }
+
+
+def _period(since: datetime, until: datetime) -> int:
+    """Seconds that keep the answer below CloudWatch's 1,440 points; older than 15 days it wants a multiple of 300."""
+    span = (until - since).total_seconds()
+    step = 300 if span > 14 * 86400 else 60
+    return step * max(1, -(-int(span) // (step * 1400)))
