@@ -42,7 +42,28 @@ def name_schedules_by_their_group() -> None:
         return arn.replace(":schedule/default/", f":schedule/{group or 'default'}/")
 
 
+def name_the_alarm_that_is_deleted() -> None:
+    """The emulator asks IAM about every alarm when one is deleted; AWS asks about those that are named.
+
+    Here more than one at once is still about every alarm: that refuses too much, and never too little.
+    """
+
+    @wraps(iam_actions, "extract_resource_arn")
+    def extract(
+        original: Any, service: str, method: str, path: str, headers: Any, body: bytes, query: Any, *rest: Any
+    ) -> Any:
+        arn = original(service, method, path, headers, body, query, *rest)
+        if service != "monitoring" or arn != "*":
+            return arn
+        if iam_actions.extract_iam_action(service, method, path, headers, body, query) != "cloudwatch:DeleteAlarms":
+            return arn
+        named = iam_actions._safe_json_field(body, "AlarmNames") or []
+        region, account = rest
+        return f"arn:aws:cloudwatch:{region}:{account}:alarm:{named[0]}" if len(named) == 1 else arn
+
+
 def install() -> None:
     """Apply the patches of this module."""
     name_roles_by_their_own_arn()
     name_schedules_by_their_group()
+    name_the_alarm_that_is_deleted()

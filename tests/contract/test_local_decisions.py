@@ -82,6 +82,14 @@ def test_a_schedule_gets_no_role_that_its_maker_may_not_pass(cloud: Any, session
     cloud.client("scheduler").delete_schedule(Name=unique)
 
 
+def test_who_may_delete_one_alarm_may_delete_no_other(cloud: Any, session: Session, unique: str) -> None:
+    arn = f"arn:aws:cloudwatch:us-east-1:111122223333:alarm:{unique}-*"
+    cloudwatch = cloud.client("cloudwatch", **session(("cloudwatch:DeleteAlarms", arn)))
+    cloudwatch.delete_alarms(AlarmNames=[f"{unique}-mine"])
+    with pytest.raises(ClientError, match="DeleteAlarms"):
+        cloudwatch.delete_alarms(AlarmNames=["another"])
+
+
 @pytest.mark.parametrize(("source_account", "starts"), [("111122223333", True), ("444455556666", False)])
 def test_a_trusts_condition_on_the_source_account_counts(
     cloud: Any, unique: str, source_account: str, starts: bool

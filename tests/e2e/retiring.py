@@ -58,12 +58,20 @@ def take_out_of_service(cloud: Cloud, group: str) -> None:
 
 
 def remove_alarms(cloud: Cloud, group: str) -> None:
-    """Delete the alarms that are called after a group."""
+    """Delete the alarms that are called after a group, and those that its releases made."""
     for kind in ("staging", "production"):
         cloudwatch = cloud.client("cloudwatch", kind)
-        found = cloudwatch.describe_alarms(AlarmNamePrefix=f"{group}-")["MetricAlarms"]
+        # A release's own alarms carry a hash in their names where its group's name is long.
+        mine = (f"{group}-", f"lockkeeper-{group}-")
+        pages = cloudwatch.get_paginator("describe_alarms").paginate()
+        listed = [one for page in pages for one in page["MetricAlarms"]]
+        found = [
+            one["AlarmName"]
+            for one in listed
+            if one["AlarmName"].startswith(mine) or f"Lockkeeper {group}-v" in one.get("AlarmDescription", "")
+        ]
         if found:
-            cloudwatch.delete_alarms(AlarmNames=[one["AlarmName"] for one in found])
+            cloudwatch.delete_alarms(AlarmNames=found)
 
 
 def remove_bucket(s3: Any, name: str) -> None:

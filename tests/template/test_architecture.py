@@ -68,13 +68,18 @@ def test_the_domain_reads_no_clock() -> None:
 def test_use_cases_know_ports_and_no_adapters(module: Imports) -> None:
     assert module.any_of("os", "socket", "subprocess", "boto3", "botocore", "aws_lambda_powertools") == []
     ours = [name for name in module.names if name.startswith("lockkeeper.")]
-    ports = ("lockkeeper.ports.", "lockkeeper.ports_of_slack.", "lockkeeper.ports_of_web.")
+    ports = (
+        "lockkeeper.ports.",
+        "lockkeeper.ports_of_alarms.",
+        "lockkeeper.ports_of_slack.",
+        "lockkeeper.ports_of_web.",
+    )
     allowed = ("lockkeeper.domain.", *ports, "lockkeeper.use_cases.")
     assert [name for name in ours if not name.startswith(allowed)] == []
 
 
 def test_ports_know_the_domain_alone() -> None:
-    parts = ("ports_of_brakes", "ports_of_slack", "ports_of_web")
+    parts = ("ports_of_alarms", "ports_of_brakes", "ports_of_slack", "ports_of_web")
     allowed = ("lockkeeper.domain.", *(f"lockkeeper.{part}." for part in parts))
     for path in (CORE / f"{name}.py" for name in ("ports", *parts)):
         assert [name for name in imports_of(path).any_of("lockkeeper") if not name.startswith(allowed)] == []

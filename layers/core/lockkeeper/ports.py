@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lockkeeper.domain.accounts import Accounts
-from lockkeeper.domain.alarms import MadeAlarm
 from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.domain.folder import Listed
@@ -19,7 +18,8 @@ from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
-from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
+from lockkeeper.domain.rollout import Deployment, EndpointState
+from lockkeeper.ports_of_alarms import Alarms
 from lockkeeper.ports_of_brakes import Brakes
 from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
 from lockkeeper.ports_of_web import BoardReads, OverTheWeb, Sessions
@@ -302,7 +302,7 @@ class Policies(Protocol):
         ...
 
 
-class Endpoints(Protocol):
+class Endpoints(Alarms, Protocol):
     """SageMaker in one environment, under its deploy role."""
 
     @property
@@ -352,23 +352,6 @@ class Endpoints(Protocol):
     def delete_config(self, name: str) -> None: ...
     def delete_model(self, name: str) -> None: ...
     def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered: ...
-
-    def alarm_arn(self, name: str) -> str: ...
-    def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]: ...
-
-    def alarm_states(self, names: tuple[str, ...]) -> dict[str, str]:
-        """The state of each alarm; `missing` where there is none of that name."""
-        ...
-
-    def make_alarm(self, name: str, alarm: MadeAlarm, endpoint_name: str, config_name: str, description: str) -> None:
-        """Create an alarm, or set it to this again; one of SageMaker's metrics sees the fleet of that configuration alone."""
-        ...
-
-    def delete_alarm(self, name: str) -> None:
-        """Delete an alarm; gone already is fine."""
-        ...
-
-    def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int: ...
 
 
 class Jobs(Protocol):

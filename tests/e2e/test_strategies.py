@@ -1,0 +1,173 @@
+"""Production is changed under real traffic: all at once, as a canary, in steps, by batches; and taken back when an alarm goes off."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cli.story.letter import open_page, press, wait_for_link
+from tests.conftest import Figure
+from tests.e2e.harness import Cloud, model_archive, policy_text
+from tests.e2e.test_a_promotion import CONSTANT_INFERENCE, answer_of, prepare, register
+from tests.e2e.test_nothing_stranded import eventually
+
+pytestmark = pytest.mark.full
+
+CLIENTS = 2
+BROKEN = model_archive(
+    {
+        "constant.json": "2.0",
+        "code/inference.py": CONSTANT_INFERENCE.replace(
+            "return [constant for _ in rows]", "raise RuntimeError('broken')"
+        ),
+    }
+)
+"""A model that starts, and answers every request with 500."""
+ASKS = "{before: [production], approvers: [{name: Ada, email: %s@example.com}]}"
+
+
+@dataclass
+class Traffic:
+    """What clients were answered, in order: when (monotonic seconds) and what; an error's code where there was no answer."""
+
+    answers: list[tuple[float, str]] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self, cloud: Cloud, endpoint: str) -> None:
+        while not self.ended.is_set():
+            try:
+                answer = answer_of(cloud, endpoint)
+            except ClientError as error:
+                answer = str(error.response["Error"]["Code"])
+            self.answers.append((time.monotonic(), answer))
+            self.ended.wait(0.05)
+
+    def counted(self, since: float = 0.0, until: float = float("inf")) -> Counter[str]:
+        return Counter(answer for at, answer in list(self.answers) if since <= at < until)
+
+
+@contextmanager
+def traffic_on(cloud: Cloud, endpoint: str) -> Iterator[Traffic]:
+    """Clients ask an endpoint one request after another, until the block ends."""
+    traffic = Traffic()
+    clients = [threading.Thread(target=traffic.ask, args=(cloud, endpoint)) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    try:
+        yield traffic
+    finally:
+        traffic.ended.set()
+        for client in clients:
+            client.join()
+
+
+def guarded(
+    cloud: Cloud, group: str, folder: Path, strategy: str, alarms: str = "{errors_5xx: 3}", **more: Any
+) -> None:
+    """A policy with this strategy, two instances and alarms."""
+    text = policy_text(group, metric="regression_metrics.mae.value", bound="at_most: 5", **more)
+    text = text.replace("strategy: {bake: 1m}", f"initial_instances: 2\n  strategy: {{{strategy}bake: 1m}}")
+    cloud.apply(f"{text}  alarms: [{alarms}]\n", folder)
+
+
+def alarms_of(cloud: Cloud, group: str) -> list[str]:
+    """The alarms that were made for a group's releases."""
+    found = cloud.client("cloudwatch", "production").describe_alarms(AlarmNamePrefix=f"lockkeeper-{group}-")
+    return sorted(one["AlarmName"] for one in found["MetricAlarms"])
+
+
+STRATEGIES = {
+    "at-once": "",
+    "canary": "canary: {percent: 30, wait: 10m}, ",
+    "linear": "linear: {percent: 25, wait: 3m}, ",
+    "rolling": "rolling: {percent: 50, wait: 5m}, ",
+}
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_a_version_takes_over_without_a_request_lost(cloud: Cloud, tmp_path: Path, kind: str, figure: Figure) -> None:
+    group = f"shift-{kind}"
+    prepare(cloud, group, tmp_path)
+    guarded(cloud, group, tmp_path, STRATEGIES[kind])
+    register(cloud, group, 1.0)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
+    guarded(cloud, group, tmp_path, STRATEGIES[kind], approval=ASKS % group)
+    with traffic_on(cloud, group) as traffic:
+        register(cloud, group, 2.0)
+        cloud.wait_for(f"{group}-v2-a1", "awaiting-approval")
+        _, link = wait_for_link(cloud.running.mailbox, f"{group}@example.com", f"{group}-v2-a1")
+        page = open_page(link)
+        approved = time.monotonic()
+        press(page, "approve", {})
+        release = cloud.wait_for(f"{group}-v2-a1", "promoted")
+        eventually(lambda: traffic.counted()["2.0"] > 0)
+
+    answers = traffic.counted()
+    unapproved = traffic.counted(until=approved)["2.0"]
+    lost = sum(count for answer, count in answers.items() if answer not in {"1.0", "2.0"})
+    told = f"{answers['1.0']} by the old version, {answers['2.0']} by the new one"
+    figure(f"strategy {kind}: requests lost", lost, f"0 of {sum(answers.values())}: {told}")
+    figure(f"strategy {kind}: answered before the approval by the new version", unapproved, "0")
+    assert lost == unapproved == 0
+    assert answers["1.0"] > 0
+    assert answer_of(cloud, group) == "2.0"
+    assert release["cost"]["transitions"] == 10
+    assert alarms_of(cloud, group) == [f"lockkeeper-{group}-v2-a1-alarm-1-errors-5xx"]
+    endpoint = cloud.client("sagemaker", "production").describe_endpoint(EndpointName=group)
+    shown = str(endpoint["LastDeploymentConfig"])
+    assert {"at-once": "ALL_AT_ONCE", "canary": "CANARY", "linear": "LINEAR", "rolling": "MaximumBatchSize"}[
+        kind
+    ] in shown
+
+
+def test_a_canary_that_fails_is_taken_back_and_held(cloud: Cloud, tmp_path: Path, figure: Figure) -> None:
+    group = "coalmine"
+    prepare(cloud, group, tmp_path)
+    guarded(cloud, group, tmp_path, "canary: {percent: 30, wait: 60m}, ")
+    register(cloud, group, 1.0)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
+    sagemaker = cloud.client("sagemaker", "production")
+    cloudwatch = cloud.client("cloudwatch", "production")
+    alarm = f"lockkeeper-{group}-v2-a1-alarm-1-errors-5xx"
+    with traffic_on(cloud, group) as traffic:
+        arn = register(cloud, group, 2.0, model=BROKEN)
+        eventually(lambda: alarm in alarms_of(cloud, group))
+        eventually(
+            lambda: (
+                [one["StateValue"] for one in cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]] != ["OK"]
+            )
+        )
+        eventually(lambda: traffic.counted()["ModelError"] > 0)
+        release = cloud.wait_for(f"{group}-v2-a1", "rolled-back")
+        closed = time.monotonic()
+        time.sleep(2)
+
+    history = cloudwatch.describe_alarm_history(AlarmName=alarm, HistoryItemType="StateUpdate")["AlarmHistoryItems"]
+    bad = [at for at, answer in traffic.answers if answer != "1.0"]
+    after = sum(traffic.counted(since=closed).values()) - traffic.counted(since=closed)["1.0"]
+    figure("canary that fails: answered by the bad version once it was rolled back", after, "0")
+    figure(
+        "canary that fails: share of requests that it answered meanwhile",
+        f"{len(bad) / len(traffic.answers):.0%}",
+        "below 30%",
+    )
+    assert after == 0
+    assert history is not None
+    assert 0 < len(bad) < len(traffic.answers) / 2
+    assert f"{alarm} went off while traffic was moving" in release["reason"]
+    assert (
+        sagemaker.describe_endpoint(EndpointName=group)["EndpointConfigName"] == f"lockkeeper-{group}-v1-a1-production"
+    )
+    assert "held" in cloud.lockkeeper("replay", f"{group}-v2-a1", expect=1)
+    package = cloud.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    assert package["ModelApprovalStatus"] == "Rejected"
+    assert alarms_of(cloud, group) == [f"lockkeeper-{group}-v1-a1-alarm-1-errors-5xx"]
