@@ -13,12 +13,16 @@ from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 from lockkeeper.adapters.aws import BusPublisher, StepFunctionsTasks
+from lockkeeper.adapters.cloudwatch_alarms import alarm_request
+from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.s3 import S3Objects
 from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
 from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
+from lockkeeper.domain.alarms import Alarm
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.model_package import Served
-from lockkeeper.domain.rollout import AlarmLook, EndpointState
+from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
+from lockkeeper.domain.strategy import Strategy
 from lockkeeper.settings import Environment
 
 ACCOUNT = "333333333333"
@@ -221,6 +225,45 @@ def test_a_models_own_error_is_an_answer(session: StubbedSession, endpoints: Sag
     refuse(session, "invoke_endpoint", "ValidationError", "Endpoint wages not found.", "sagemaker-runtime")
     with pytest.raises(DeploymentFailed, match="cannot be invoked"):
         endpoints.invoke("wages", "1,2", "text/csv", "text/csv")
+
+
+@pytest.mark.parametrize("kind", ["canary", "linear", "rolling", ""])
+def test_an_update_says_how_traffic_moves(session: StubbedSession, endpoints: SageMakerEndpoints, kind: str) -> None:
+    given = {kind: {"percent": 20, "wait": "1m"}, "timeout": "1h"} if kind else {}
+    deployment = Deployment(Strategy.model_validate(given), ("errors",))
+    wanted = {"EndpointName": "wages", "EndpointConfigName": "new", "DeploymentConfig": deployment_config(deployment)}
+    session.stub("sagemaker").add_response("update_endpoint", {"EndpointArn": ARN}, wanted)
+    endpoints.update("wages", "new", deployment)
+    session.stub("sagemaker").assert_no_pending_responses()
+
+
+def test_the_way_back_moves_at_once_and_asks_no_alarm(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:
+    wanted = {"EndpointName": "wages", "EndpointConfigName": "old"}
+    session.stub("sagemaker").add_response("update_endpoint", {"EndpointArn": ARN}, wanted)
+    endpoints.update("wages", "old")
+    session.stub("sagemaker").assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("item", [{"errors_5xx": 5}, {"model_latency_ms": {"p95": 200}}])
+def test_an_alarm_is_made_and_deleted(
+    session: StubbedSession, endpoints: SageMakerEndpoints, item: dict[str, Any]
+) -> None:
+    stub = session.stub("cloudwatch")
+    made = Alarm.model_validate(item).made
+    assert made is not None
+    request = {**alarm_request("mine", made, "wages", "new"), "AlarmDescription": "why"}
+    stub.add_response("put_metric_alarm", {}, request)
+    endpoints.make_alarm("mine", made, "wages", "new", "why")
+    stub.add_response("delete_alarms", {}, {"AlarmNames": ["mine"]})
+    endpoints.delete_alarm("mine")
+    refuse(session, "delete_alarms", "ResourceNotFound", "No such alarm", "cloudwatch")
+    endpoints.delete_alarm("mine")
+    for operation in ("put_metric_alarm", "delete_alarms"):
+        refuse(session, operation, "AccessDeniedException", "not authorized", "cloudwatch")
+    with pytest.raises(DeploymentFailed, match="alarm mine cannot be made"):
+        endpoints.make_alarm("mine", made, "wages", "new", "why")
+    with pytest.raises(DeploymentFailed, match="alarm mine cannot be deleted"):
+        endpoints.delete_alarm("mine")
 
 
 def test_alarms_are_looked_at_with_their_history(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:

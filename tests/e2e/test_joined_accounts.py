@@ -89,9 +89,11 @@ def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: 
             TreatMissingData="notBreaching",
         )
     policy = policy_text("recalled", metric="regression_metrics.mae.value", bound="at_most: 5")
-    cloud.apply(policy.replace("bake: 1m", "bake: 7d") + "  alarms: [recalled-5xx]\n", tmp_path)
+    cloud.apply(policy.replace("bake: 1m", "bake: 7d") + "  alarms: [recalled-5xx, {errors_5xx: 1000}]\n", tmp_path)
     register(cloud, "recalled", 2.0)
     cloud.wait_for("recalled-v2-a1", "baking")
+    made = cloud.client("cloudwatch", "production").describe_alarms(AlarmNamePrefix="lockkeeper-recalled-v2-a1-")
+    assert len(made["MetricAlarms"]) == 1
 
     alarm = {"AlarmName": "recalled-5xx", "StateValue": "ALARM", "StateReason": "too many errors"}
     cloud.client("cloudwatch", "staging").set_alarm_state(**alarm)
@@ -100,6 +102,8 @@ def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: 
     release = cloud.wait_for("recalled-v2-a1", "rolled-back")
 
     assert "recalled-5xx" in release["reason"]
+    made = cloud.client("cloudwatch", "production").describe_alarms(AlarmNamePrefix="lockkeeper-recalled-")
+    assert made["MetricAlarms"] == []
     assert answer_of(cloud, "recalled") == "1.0"
     assert endpoints_in(cloud)["staging"] == []
 

@@ -12,6 +12,7 @@ from lockkeeper.use_cases import open_release, pinned
 
 from tests.unit.breaking import BreakingHarbour
 from tests.unit.harbour import ALARM, GROUP, Harbour, alarm_event
+from tests.unit.test_guarded_production import guarded_policy, made_by
 
 Journey = Callable[[BreakingHarbour], None]
 
@@ -63,7 +64,22 @@ def second_version_is_rolled_back(harbour: BreakingHarbour) -> None:
 def first_version_is_rolled_back(harbour: BreakingHarbour) -> None:
     harbour.register(1)
     harbour.approve()
-    harbour.pass_time(minutes=11)
+    for _ in range(3):  # Nobody asks it, so its bake is extended twice.
+        harbour.pass_time(minutes=11)
+
+
+def a_guarded_champion_serves(harbour: BreakingHarbour) -> None:
+    """Its successors move in as canaries, under alarms of their own."""
+    harbour.apply(guarded_policy())
+    harbour.promote(1)
+
+
+def second_version_is_taken_back_by_its_own_alarm(harbour: BreakingHarbour) -> None:
+    harbour.register(2)
+    harbour.approve()
+    harbour.world.production.change_alarm(made_by(2), "ALARM")
+    harbour.tell(alarm_event(harbour.world.production.alarm_arn(made_by(2))))
+    harbour.settle()
 
 
 def newer_version_waits_for_its_turn(harbour: BreakingHarbour) -> None:
@@ -93,6 +109,7 @@ def outcome(harbour: Harbour) -> dict[str, Any]:
         ],
         "staging": [set(world.staging.models), set(world.staging.configs), set(world.staging.endpoints)],
         "production": [set(world.production.models), set(world.production.configs), harbour.serving()],
+        "alarms": {name: made[1:] for name, made in world.production.made_alarms.items()},
         "registry": [one["ModelApprovalStatus"] for one in world.registry.packages.values()],
         "objects": {uri for uri in world.objects.stored if "/incoming/" in uri},
         "schedules": set(world.schedules.planned),
@@ -116,6 +133,8 @@ def _read_each_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(a_champion_serves, second_version_is_promoted, marks=pytest.mark.full),
         pytest.param(a_champion_serves, second_version_is_rolled_back, marks=pytest.mark.full),
         pytest.param(nothing_yet, first_version_is_rolled_back, marks=pytest.mark.full),
+        pytest.param(a_guarded_champion_serves, second_version_is_promoted, marks=pytest.mark.full),
+        pytest.param(a_guarded_champion_serves, second_version_is_taken_back_by_its_own_alarm, marks=pytest.mark.full),
         pytest.param(an_older_version_bakes, newer_version_waits_for_its_turn, marks=pytest.mark.full),
         (an_older_version_waits_for_people, newer_version_supersedes),
         pytest.param(two_newer_versions_wait_for_an_older_one, the_older_one_is_promoted, marks=pytest.mark.full),

@@ -44,13 +44,14 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
         tags=tags_of(release),
     )
     make_alarms(release, production, config, world)
+    details = _details(world.ledger.get(release_id), production, config)
     wait = Wait(
         release_id,
         STATE,
         token,
         resources=(world.production.arn_of(production.endpoint_name),),
-        details=_details(world.ledger.get(release_id), production, config),
-        deadline=_shifted_at(production, world),
+        details=details,
+        deadline=_shifted_at(production, world) if "alarms" in details else "",
     )
     world.ledger.store_wait(wait)
     still_in(release_id, STATE, world)

@@ -13,7 +13,7 @@ from lockkeeper.use_cases.replay_by_job import look_at_replay
 from lockkeeper.use_cases.run_job import wake_at_end
 from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, deliver, fail_wait
 from lockkeeper.use_cases.watch_production import STATE as WATCH
-from lockkeeper.use_cases.watch_production import look_at_bake
+from lockkeeper.use_cases.watch_production import look_at_bake, schedule
 
 
 def resume_release(event: dict[str, Any], world: World) -> list[str]:
@@ -42,7 +42,12 @@ def _resume(wait: Wait, hint: Hint, world: World) -> str:
         deliver(wait, wait.result, world)
         return f"{who}: delivered what was decided before"
     if wait.state == WATCH:
-        look_at_bake(wait, hint.what, world, over=isinstance(hint, DeadlineHint) and hint.at in ("", wait.deadline))
+        over = isinstance(hint, DeadlineHint)
+        if isinstance(hint, DeadlineHint) and hint.at not in ("", wait.deadline):
+            # It was put off since, by who may have died before its schedule followed.
+            schedule(wait.release_id, wait.deadline, world)
+            over = False
+        look_at_bake(wait, hint.what, world, over=over)
         return f"{who}: looked because of {hint.what}"
     if wait.token == NOBODY:
         return f"{who}: reap_release goes on with it"

@@ -47,7 +47,7 @@ def watch_production(release_id: str, token: str, world: World) -> None:
     if policy.production.strategy.bake == 0:
         look_at_bake(wait, "the policy asks for no bake", world, over=True)
         return
-    _schedule(release_id, deadline, world)
+    schedule(release_id, iso(deadline), world)
     if policy.production.alarms:
         # Nobody waited for alarms while production was changed: look once for what was missed.
         look_at_bake(wait, "the bake begins", world, over=False)
@@ -99,7 +99,7 @@ def look_at_bake(wait: Wait, why: str, world: World, *, over: bool, routine: boo
 def _extended(wait: Wait, strategy: Strategy, why: str, world: World) -> bool:
     """Go on watching for another bake, as long as there is one left. The ledger says until when before the schedule does.
 
-    Between the two `keep_house` finds the deadline. Who comes second, or too late, leaves the bake as it is.
+    Who dies between the two is followed by the same event once more, or by `keep_house`. Who comes second leaves the bake as it is.
     """
     last = wait.details.get("last_deadline", "")
     if not wait.deadline < last:
@@ -107,12 +107,12 @@ def _extended(wait: Wait, strategy: Strategy, why: str, world: World) -> bool:
     step = timedelta(seconds=max(strategy.bake, SHORTEST_EXTENSION))
     deadline = min(datetime.fromisoformat(wait.deadline) + step, datetime.fromisoformat(last))
     if world.ledger.postpone_wait(wait, iso(deadline)):
-        _schedule(wait.release_id, deadline, world)
+        schedule(wait.release_id, iso(deadline), world)
         world.ledger.record(wait.release_id, "bake extended", f"until {iso(deadline)}, {last} at the latest: {why}")
     return True
 
 
-def _schedule(release_id: str, deadline: datetime, world: World) -> None:
+def schedule(release_id: str, deadline: str, world: World) -> None:
     """One schedule for each bake, whose name makes a later deadline take the place of the earlier one."""
-    payload = {"release_id": release_id, "state": STATE, "at": iso(deadline)}
-    world.schedules.once(resource_name(release_id, "bake"), deadline, {"deadline": payload})
+    payload = {"release_id": release_id, "state": STATE, "at": deadline}
+    world.schedules.once(resource_name(release_id, "bake"), datetime.fromisoformat(deadline), {"deadline": payload})
