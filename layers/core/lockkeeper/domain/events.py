@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from lockkeeper.domain.accounts import Accounts
@@ -229,7 +229,18 @@ def _deadline_hint(deadline: dict[str, Any]) -> DeadlineHint | Unusable:
     release_id, state = deadline.get("release_id"), deadline.get("state")
     if not (_is_name(release_id) and _is_name(state)):
         return Unusable("the deadline names no release and state")
-    return DeadlineHint(str(release_id), str(state), str(deadline.get("at", "")))
+    at = deadline.get("at")
+    if "at" in deadline and not _is_time(at):
+        return Unusable(f"the deadline's time is {shown(at)}")
+    # Schedules of the minor version before name no time.
+    return DeadlineHint(str(release_id), str(state), at or "")
+
+
+def _is_time(value: object) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _endpoint_hint(event: dict[str, Any], detail: dict[str, Any]) -> EndpointHint | Unusable:

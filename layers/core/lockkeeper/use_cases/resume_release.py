@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from lockkeeper.domain.events import DeadlineHint, EndpointHint, Hint, JobHint, Unusable, wait_hint
@@ -42,13 +43,7 @@ def _resume(wait: Wait, hint: Hint, world: World) -> str:
         deliver(wait, wait.result, world)
         return f"{who}: delivered what was decided before"
     if wait.state == WATCH:
-        over = isinstance(hint, DeadlineHint)
-        if isinstance(hint, DeadlineHint) and hint.at not in ("", wait.deadline):
-            # It was put off since, by who may have died before its schedule followed.
-            schedule(wait.release_id, wait.deadline, world)
-            over = False
-        look_at_bake(wait, hint.what, world, over=over)
-        return f"{who}: looked because of {hint.what}"
+        return f"{who}: {_look_at_bake(wait, hint, world)}"
     if wait.token == NOBODY:
         return f"{who}: reap_release goes on with it"
     if isinstance(hint, JobHint):
@@ -56,6 +51,18 @@ def _resume(wait: Wait, hint: Hint, world: World) -> str:
     if isinstance(hint, EndpointHint):
         return f"{who}: {look_at_endpoint_of(wait, world)}"
     return f"{who}: {hint.what} does not end this wait"
+
+
+def _look_at_bake(wait: Wait, hint: Hint, world: World) -> str:
+    over = isinstance(hint, DeadlineHint)
+    if isinstance(hint, DeadlineHint) and hint.at not in ("", wait.deadline):
+        if datetime.fromisoformat(hint.at) > datetime.fromisoformat(wait.deadline):
+            return f"its deadline was never {hint.at}"
+        # It was put off since, by who may have died before its schedule followed.
+        schedule(wait.release_id, wait.deadline, world)
+        over = False
+    look_at_bake(wait, hint.what, world, over=over)
+    return f"looked because of {hint.what}"
 
 
 def look_at_job_of(wait: Wait, world: World) -> str:
