@@ -14,13 +14,13 @@ import xgboost
 
 from tests.e2e.harness import SCIKIT_LEARN, XGBOOST, Cloud, model_archive, package_request, policy_text
 
+pytestmark = pytest.mark.full
+
 FEATURES = ["lotsize", "bedrooms", "bathrms", "stories", "garagepl"]
 
 NEIGHBOUR_INFERENCE = """
 import csv, io, json, os
 import kdtree  # from the model's own requirements.txt: nothing else on this machine has it
-
-pytestmark = pytest.mark.full
 
 class House(tuple):
     price = 0.0

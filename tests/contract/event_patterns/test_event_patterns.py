@@ -117,6 +117,7 @@ LISTENING = {
     "ReapReleasePromotionWithdrawn": {HUB},
     "NotifyReleaseChanged": {HUB},
     "NotifyQuestionChanged": {HUB},
+    "NotifyBrakesUsed": {HUB},
 }
 """Whom each rule on Lockkeeper's bus may hear where every environment is an account of its own."""
 

@@ -13,6 +13,8 @@ import xgboost
 from localcloud.sagemaker.errors import ApiError
 from tests.contract.sagemaker.account import XGBOOST, Account, archive
 
+pytestmark = pytest.mark.full
+
 TRANSFORM = """
 def model_fn(model_dir):
     return "model"
@@ -33,8 +35,6 @@ def predict_fn(rows, model):
 """
 NEEDY = """
 import greeting
-
-pytestmark = pytest.mark.full
 
 def model_fn(model_dir):
     return greeting.WORD
