@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from localcloud.settings import STOP_POLL_SECONDS
+
 PUBLIC_CLIENT = "lockkeeper"
 CONFIDENTIAL_CLIENT = "lockkeeper-with-a-secret"
 CLIENT_SECRET = "of a client on this laptop"
@@ -240,7 +242,9 @@ def serve(port: int, redirect_uri: str) -> ThreadingHTTPServer:
     provider = Provider(f"http://127.0.0.1:{server.server_address[1]}", redirect_uri)
     server.RequestHandlerClass = type("Bound", (Handler,), {"provider": provider})
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True, name="identity-provider").start()
+    threading.Thread(
+        target=server.serve_forever, args=(STOP_POLL_SECONDS,), daemon=True, name="identity-provider"
+    ).start()
     return server
 
 

@@ -21,6 +21,9 @@ EMULATOR_VERSION = "1.5.33"
 
 DEFAULT_PORT = 4566
 
+STOP_POLL_SECONDS = 0.02
+"""How often a stand-in looks whether it is to stop; the half second that Python waits by default adds up in tests."""
+
 PAYLOAD_LIMIT_BYTES = 262_144
 """What Step Functions, EventBridge and asynchronous Lambda invocations accept (256 KiB)."""
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
+from localcloud.settings import STOP_POLL_SECONDS
 from localcloud.slack_blocks import page_of, problems_of
 
 CHANNEL = "C0LAPTOP"
@@ -210,5 +211,5 @@ def serve(workspace: Workspace, port: int) -> ThreadingHTTPServer:
     handler = type("Bound", (Handler,), {"workspace": workspace})
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True, name="slack").start()
+    threading.Thread(target=server.serve_forever, args=(STOP_POLL_SECONDS,), daemon=True, name="slack").start()
     return server

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -21,33 +23,38 @@ from tests.unit.web_suite import *  # noqa: F403
 HOLD_OF_THREE = Brake(Did.HELD, "another", at="2026-11-24T09:00:00.000Z", version=3)
 
 
-@pytest.fixture
-def ledger() -> Iterator[Ledger]:
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
     with mock_aws():
-        client = boto3.client(
+        yield boto3.client(
             "dynamodb", region_name="eu-central-1", aws_access_key_id="testing", aws_secret_access_key="testing"
         )
-        client.create_table(
-            TableName="lockkeeper",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": "S"}
-                for name in ("pk", "sk", "by_time", "unfinished", "opened_at")
-            ],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": index,
-                    "KeySchema": [
-                        {"AttributeName": index, "KeyType": "HASH"},
-                        {"AttributeName": "opened_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-                for index in ("by_time", "unfinished")
-            ],
-        )
-        yield DynamoDBLedger(Table(client, "lockkeeper"), SettableClock())
+
+
+@pytest.fixture
+def ledger(client: Any) -> Ledger:
+    """A ledger with a table of its own."""
+    name = f"lockkeeper-{uuid.uuid4().hex[:8]}"
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "by_time", "unfinished", "opened_at")
+        ],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": [
+                    {"AttributeName": index, "KeyType": "HASH"},
+                    {"AttributeName": "opened_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index in ("by_time", "unfinished")
+        ],
+    )
+    return DynamoDBLedger(Table(client, name), SettableClock())
 
 
 def test_a_delivered_wait_and_its_pointers_go_in_one_call(ledger: DynamoDBLedger) -> None:

@@ -19,6 +19,7 @@ from lockkeeper.domain.sign_in import check_claims, claims_in, code_challenge, n
 
 from localcloud import identity_provider
 from localcloud.identity_provider import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
+from localcloud.settings import STOP_POLL_SECONDS
 from tests.patience import PATIENCE
 
 BACK = "http://127.0.0.1:9/sign-in/callback"
@@ -166,7 +167,7 @@ def stranger() -> Iterator[Callable[..., str]]:
                 """Nobody reads it."""
 
         servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        threading.Thread(target=servers[-1].serve_forever, args=(STOP_POLL_SECONDS,), daemon=True).start()
         return f"http://127.0.0.1:{servers[-1].server_address[1]}"
 
     yield serve

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,9 @@ SHIFTS = ("canary", "linear", "rolling")
 OTHERS = [example for example in EXAMPLES if example.startswith("production:\n  strategy:")]
 STRATEGIES = [yaml.safe_load(example)["production"]["strategy"] for example in OTHERS]
 """What a strategy may be instead, of which a file has one."""
-VALIDATOR = Draft202012Validator(schema())
+SCHEMA = schema()
+VALIDATOR = Draft202012Validator(SCHEMA)
+TOLD = told()
 KEYS = {key.path: key for key in keys()}
 VALUES = [path for path, key in KEYS.items() if section_in(key.field.annotation)[0] is None]
 
@@ -50,18 +53,18 @@ def test_what_is_generated_is_up_to_date(path: Path) -> None:
 
 
 def test_every_key_has_its_meaning_and_nothing_else_has() -> None:
-    assert set(told()) == {*KEYS, EXTENDS}
-    assert all(about["meaning"].endswith(".") for about in told().values())
+    assert set(TOLD) == {*KEYS, EXTENDS}
+    assert all(about["meaning"].endswith(".") for about in TOLD.values())
 
 
 @pytest.mark.parametrize("path", VALUES)
 def test_every_key_that_holds_a_value_has_a_valid_example(path: str) -> None:
-    adapter(KEYS[path].field).validate_python(told()[path]["example"])
+    adapter(KEYS[path].field).validate_python(TOLD[path]["example"])
 
 
-@pytest.mark.parametrize("path", [path for path, about in told().items() if "bounds" in about])
+@pytest.mark.parametrize("path", [path for path, about in TOLD.items() if "bounds" in about])
 def test_bounds_that_the_model_checks_in_code_are_as_told(path: str) -> None:
-    smallest, largest = told()[path]["bounds"].split(" to ")
+    smallest, largest = TOLD[path]["bounds"].split(" to ")
     inside, outside = (smallest, largest), (f"{seconds_of(largest) + 1}s", f"{seconds_of(smallest) - 1}s")
     document = yaml.safe_load(WHOLE)
     holder = document
@@ -95,6 +98,7 @@ def test_the_whole_file_is_valid_and_uses_every_key() -> None:
     assert written <= {path for document in whole_files() for path in keys_in(document)}
 
 
+@cache
 def whole_files() -> list[dict[str, Any]]:
     """The whole file, with each strategy that it may have."""
     found = []
@@ -198,8 +202,8 @@ def test_parts_of_a_policy_are_checked_as_far_as_they_go() -> None:
 @pytest.mark.parametrize("path", KEYS)
 def test_the_defaults_of_the_schema_are_the_models(path: str) -> None:
     key: Key = KEYS[path]
-    entry = schema()["$defs"][key.section.__name__]["properties"][key.name]
-    required = schema()["$defs"][key.section.__name__].get("required", [])
+    entry = SCHEMA["$defs"][key.section.__name__]["properties"][key.name]
+    required = SCHEMA["$defs"][key.section.__name__].get("required", [])
     assert (key.name in required) is key.field.is_required()
     if key.field.is_required() or key.field.default is None or isinstance(key.field.default, Section):
         assert "default" not in entry
