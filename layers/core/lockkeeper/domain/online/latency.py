@@ -62,11 +62,9 @@ def interval(count: int, share: float) -> tuple[int, int] | None:
 
 
 def fewest(share: float) -> int:
-    """How many requests it takes at least to tell a percentile."""
-    count = 2
-    while interval(count, share) is None:
-        count += 1
-    return count
+    """How many requests it takes at least to tell a percentile: with fewer, all may well be on one side of it."""
+    tail = (1 - CONFIDENCE) / 2
+    return max(2, math.ceil(math.log(tail) / math.log(max(share, 1 - share))))
 
 
 def _binomial(count: int, share: float) -> list[float]:
