@@ -16,6 +16,7 @@ from lockkeeper.ports import Ledger, Wait
 from moto import mock_aws
 
 from tests.unit.brakes_suite import *  # noqa: F403
+from tests.unit.cli_stage import create_table
 from tests.unit.ledger_suite import *  # noqa: F403
 from tests.unit.ledger_suite import FIRST
 from tests.unit.web_suite import *  # noqa: F403
@@ -35,25 +36,7 @@ def client() -> Iterator[Any]:
 def ledger(client: Any) -> Ledger:
     """A ledger with a table of its own."""
     name = f"lockkeeper-{uuid.uuid4().hex[:8]}"
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "by_time", "unfinished", "opened_at")
-        ],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": index,
-                "KeySchema": [
-                    {"AttributeName": index, "KeyType": "HASH"},
-                    {"AttributeName": "opened_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for index in ("by_time", "unfinished")
-        ],
-    )
+    create_table(client, name)
     return DynamoDBLedger(Table(client, name), SettableClock())
 
 

@@ -45,13 +45,13 @@ def deployed() -> Iterator[Stack]:
         yield stack_of(outputs, session)
 
 
-def create_table(dynamodb: Any) -> None:
+def create_table(dynamodb: Any, name: str = "ledger") -> None:
     """The ledger's table, with the keys and the index of template.yaml."""
     dynamodb.create_table(
-        TableName="ledger",
+        TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "by_time", "unfinished", "opened_at")
+            {"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk", "by_time", "unfinished", "opened_at")
         ],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         GlobalSecondaryIndexes=[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +18,12 @@ STANDARD = frozenset({"Average", "Sum", "Minimum", "Maximum", "SampleCount"})
 """Statistics that are no percentiles."""
 
 
-class CloudWatchAlarms:
+class CloudWatchAlarms(ABC):
     """The part of `ports.Endpoints` that is about alarms and metrics."""
 
+    @abstractmethod
     def _client(self, service: str) -> Any:
-        raise NotImplementedError
+        """A client in the environment, under its deploy role."""
 
     def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]:
         states = self.alarm_states(names)

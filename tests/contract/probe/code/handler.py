@@ -23,33 +23,27 @@ class RefusedOnPurposeError(Exception):
 
 def handler(event: dict[str, Any], context: Any) -> Any:
     action = event.get("action", "echo")
+    if action == "remember":
+        remember(event)
+    time.sleep(event.get("seconds", 0))
     if action == "raise":
         raise RefusedOnPurposeError(event.get("message", "on purpose"))
-    if action == "sleep":
-        time.sleep(event["seconds"])
     if action == "break the next init":
         BREAK_INIT.touch()
     if action == "exit":
         os._exit(3)
     if action == "environment":
-        time.sleep(event.get("seconds", 0))
         return {"variables": dict(os.environ), "path": sys.path, "folder": str(Path.cwd()), "process": os.getpid()}
     if action == "import":
         __import__(event["module"])
-    if action == "remember":
-        remember(event)
-        time.sleep(event.get("seconds", 0))
     if action == "succeed":
         boto3.client("stepfunctions").send_task_success(taskToken=event["token"], output=json.dumps(event["output"]))
     if action == "read":
         return boto3.client("s3").get_object(Bucket=event["bucket"], Key=event["key"])["Body"].read().decode()
     if action == "measure":
         metric = {"Namespace": "Probe", "Dimensions": [["Kind"]], "Metrics": [{"Name": "Seen", "Unit": "Count"}]}
-        document = {
-            "_aws": {"Timestamp": 1, "CloudWatchMetrics": [metric]},
-            "Kind": event["kind"],
-            "Seen": event["value"],
-        }
+        emf = {"Timestamp": 1, "CloudWatchMetrics": [metric]}
+        document = {"_aws": emf, "Kind": event["kind"], "Seen": event["value"]}
         sys.stdout.write(json.dumps(document) + "\n")
     if "requestContext" in event:
         return {"statusCode": 200, "body": json.dumps(event)}
