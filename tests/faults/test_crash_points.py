@@ -18,7 +18,7 @@ from tests.conftest import Figure
 from tests.faults.cut_points import Coverage, Point
 from tests.faults.yard import Yard
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(1800)]
 
 STOPS_A_DAY = 4
 """How often an execution is stopped for each question: what cleans up after it makes the most calls, and runs once for each."""

@@ -130,14 +130,24 @@ def _read_each_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ("beginning", "journey"),
     [
         (nothing_yet, first_version_is_promoted),
-        pytest.param(a_champion_serves, second_version_is_promoted, marks=pytest.mark.full),
-        pytest.param(a_champion_serves, second_version_is_rolled_back, marks=pytest.mark.full),
-        pytest.param(nothing_yet, first_version_is_rolled_back, marks=pytest.mark.full),
-        pytest.param(a_guarded_champion_serves, second_version_is_promoted, marks=pytest.mark.full),
-        pytest.param(a_guarded_champion_serves, second_version_is_taken_back_by_its_own_alarm, marks=pytest.mark.full),
-        pytest.param(an_older_version_bakes, newer_version_waits_for_its_turn, marks=pytest.mark.full),
+        pytest.param(a_champion_serves, second_version_is_promoted, marks=(pytest.mark.full, pytest.mark.long)),
+        pytest.param(a_champion_serves, second_version_is_rolled_back, marks=(pytest.mark.full, pytest.mark.long)),
+        pytest.param(nothing_yet, first_version_is_rolled_back, marks=(pytest.mark.full, pytest.mark.long)),
+        pytest.param(a_guarded_champion_serves, second_version_is_promoted, marks=(pytest.mark.full, pytest.mark.long)),
+        pytest.param(
+            a_guarded_champion_serves,
+            second_version_is_taken_back_by_its_own_alarm,
+            marks=(pytest.mark.full, pytest.mark.long),
+        ),
+        pytest.param(
+            an_older_version_bakes, newer_version_waits_for_its_turn, marks=(pytest.mark.full, pytest.mark.long)
+        ),
         (an_older_version_waits_for_people, newer_version_supersedes),
-        pytest.param(two_newer_versions_wait_for_an_older_one, the_older_one_is_promoted, marks=pytest.mark.full),
+        pytest.param(
+            two_newer_versions_wait_for_an_older_one,
+            the_older_one_is_promoted,
+            marks=(pytest.mark.full, pytest.mark.long),
+        ),
     ],
 )
 def test_a_crash_at_any_call_changes_no_outcome(beginning: Journey, journey: Journey, after: bool) -> None:
