@@ -130,10 +130,10 @@ def _read_each_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ("beginning", "journey"),
     [
         (nothing_yet, first_version_is_promoted),
-        pytest.param(a_champion_serves, second_version_is_promoted, marks=(pytest.mark.full, pytest.mark.long)),
-        pytest.param(a_champion_serves, second_version_is_rolled_back, marks=(pytest.mark.full, pytest.mark.long)),
-        pytest.param(nothing_yet, first_version_is_rolled_back, marks=(pytest.mark.full, pytest.mark.long)),
-        pytest.param(a_guarded_champion_serves, second_version_is_promoted, marks=(pytest.mark.full, pytest.mark.long)),
+        pytest.param(a_champion_serves, second_version_is_promoted, marks=pytest.mark.full),
+        pytest.param(a_champion_serves, second_version_is_rolled_back, marks=pytest.mark.full),
+        pytest.param(nothing_yet, first_version_is_rolled_back, marks=pytest.mark.full),
+        pytest.param(a_guarded_champion_serves, second_version_is_promoted, marks=pytest.mark.full),
         pytest.param(
             a_guarded_champion_serves,
             second_version_is_taken_back_by_its_own_alarm,
