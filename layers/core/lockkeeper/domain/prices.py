@@ -1,8 +1,8 @@
 """What an endpoint costs a month, at list prices or at the policy's own.
 
-List prices of real-time inference in us-east-1, in US dollars an hour, as Amazon SageMaker's pricing page lists them. They are written
-down by hand, change without notice, and differ by region and contract: `production.hourly_usd` overrides them. What is not in the
-table is not known, and is never taken for nothing.
+Approximate list prices of real-time inference in us-east-1, in US dollars an hour. They are written down by hand from general knowledge
+and were not compared with AWS's price page; they change without notice, and differ by region and contract. `production.hourly_usd`
+overrides them. What is not in the table is not known, and is never taken for nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FAMILIES: dict[str, dict[str, float]] = {
 }
 """Families whose prices were cut more than once of late (ml.p4d, ml.p5) are left out on purpose."""
 
-LIST, POLICY = f"list price in {REGION}, {AS_OF}", "the policy's price"
+LIST, POLICY = f"about the list price in {REGION}, {AS_OF}, not checked", "the policy's price"
 
 
 @dataclass(frozen=True)
