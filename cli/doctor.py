@@ -41,9 +41,6 @@ class Finding:
     cure: str = ""
 
 
-Check = Callable[["Stack", str], Iterator[Finding]]
-
-
 def examine(stack: Stack, name: str) -> list[Finding]:
     """Look at everything. A look that AWS refuses is a finding, and the next one is taken."""
     findings: list[Finding] = []

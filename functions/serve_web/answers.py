@@ -106,12 +106,7 @@ def as_json(status: int, document: dict[str, Any]) -> Response[str]:
 def refusal(error: LockkeeperError, path: str) -> Response[str]:
     """What an error becomes: JSON where programs call, a page on the other routes; the status goes by the error's type."""
     # Behind a stage or a domain of one's own the path may begin with more than /api.
-    by_program = (
-        "/api/releases/" in path
-        or "/api/groups/" in path
-        or path.startswith("/api/")
-        or path.endswith("/slack/interactions")
-    )
+    by_program = "/api/" in path or path.endswith("/slack/interactions")
     return problem(error) if by_program else problem_page(error)
 
 
