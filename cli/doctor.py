@@ -41,14 +41,14 @@ class Finding:
     cure: str = ""
 
 
-def examine(stack: Stack, name: str) -> list[Finding]:
-    """Look at everything. A look that AWS refuses is a finding, and the next one is taken."""
+def examine(stack: Stack, name: str, only: str | None = None) -> list[Finding]:
+    """Look at the stack, and at every group or `only` one. A look that AWS refuses is a finding, and the next one is taken."""
     findings: list[Finding] = []
     for check in (look_at_stack, look_at_rules, look_at_key, look_at_dead_letters, look_at_accounts):
         findings += _taken(
             check.__name__.removeprefix("look_at_").replace("_", " "), lambda check=check: check(stack, name)
         )
-    for group in stack.world.policies.groups():
+    for group in stack.world.policies.groups() if only is None else [only]:
         findings += _taken(f"{group}: policy", lambda group=group: look_at_group(stack, group))
     return findings
 

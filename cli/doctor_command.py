@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,16 +13,21 @@ from cli.options import DEFAULT_STACK, AsJson, StackName
 if TYPE_CHECKING:
     from cli.doctor import Finding
 
+OneGroup = Annotated[
+    str | None,
+    typer.Argument(metavar="[GROUP]", help="Look at this group's policy only; all of them if none is named."),
+]
+
 app = typer.Typer()
 
 
 @app.command()
-def doctor(as_json: AsJson = False, stack_name: StackName = DEFAULT_STACK) -> None:
+def doctor(group: OneGroup = None, as_json: AsJson = False, stack_name: StackName = DEFAULT_STACK) -> None:
     """Look at what releases need: rules, key, people, roles, quotas, endpoints. Says what is missing and how to mend it."""
     from cli.doctor import State, examine
     from cli.stack import find_stack
 
-    findings = examine(find_stack(stack_name), stack_name)
+    findings = examine(find_stack(stack_name), stack_name, group)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in findings], indent=2))
     else:
