@@ -166,6 +166,19 @@ def test_a_canary_that_fails_is_taken_back_and_held(cloud: Cloud, tmp_path: Path
     assert package["ModelApprovalStatus"] == "Rejected"
     assert alarms_of(cloud, group) == [f"lockkeeper-{group}-v1-a1-alarm-1-errors-5xx"]
 
+    shipped = [one for one in (3, 4, 5) if registered_again(cloud, group, one)["endpoints"].get("production")]
+    figure("a held model, registered three times more: shipped", len(shipped), "0")
+    assert shipped == []
+    assert answer_of(cloud, group) == "1.0"
+
+
+def registered_again(cloud: Cloud, group: str, version: int) -> dict[str, Any]:
+    """What came of the model that was taken back, as a version of its own."""
+    register(cloud, group, 2.0, model=BROKEN)
+    release = cloud.wait_for(f"{group}-v{version}-a1", "failed")
+    assert "is the model of version 2, which is held" in release["reason"]
+    return release
+
 
 def calls_about(cloud: Cloud, release_id: str, endpoint: str) -> Counter[str]:
     """What Lockkeeper's functions asked of AWS about a release and its endpoint, without housekeeping's look for forgotten ones."""

@@ -28,11 +28,14 @@ from tests.unit.braking import (
 from tests.unit.harbour import (
     GROUP,
     Harbour,
+    archive,
     package_arn,
     package_event,
     release_id,
 )
 from tests.unit.test_decisions_in_registry import ADA as ADA_IN_REGISTRY
+
+FIRST_MODEL = archive(b"weights of 1")
 
 
 @pytest.fixture
@@ -165,6 +168,32 @@ def test_a_hold_is_said_once_and_answers_with_the_first(harbour: Harbour) -> Non
     assert (again["by"], again["since"], again["reason"]) == (first["by"], first["since"], first["reason"])
     assert again["note"].startswith("It was held before.")
     assert len(harbour.published("Version Held")) == 1
+
+
+def test_a_held_model_is_not_shipped_under_another_number(harbour: Harbour) -> None:
+    harbour.register(1)
+    harbour.decide(Answer.REJECT)
+    hold(harbour, 1)
+    for version in (2, 3, 4):
+        harbour.register(version, artifact=FIRST_MODEL)
+        release = harbour.release(version)
+        assert release.status is Status.FAILED
+        assert f"version {version} is the model of version 1, which is held: the data were wrong" in release.reason
+        assert f"lift-hold wages 1`, then `lockkeeper replay wages/{version}`" in release.reason
+    assert harbour.serving() is None
+
+
+def test_other_bytes_and_what_was_lifted_are_not_stopped_by_a_hold(harbour: Harbour) -> None:
+    harbour.register(1)
+    harbour.decide(Answer.REJECT)
+    hold(harbour, 1)
+    harbour.register(2)
+    assert harbour.release(2).status is Status.AWAITING_APPROVAL
+    harbour.decide(Answer.REJECT)
+    harbour.pass_time(minutes=1)
+    lift_hold(GROUP, 1, ADA, "the data were right", harbour.inside)
+    harbour.register(3, artifact=FIRST_MODEL)
+    assert harbour.release(3).status is Status.AWAITING_APPROVAL
 
 
 def test_what_is_not_held_cannot_be_lifted(harbour: Harbour) -> None:

@@ -84,6 +84,12 @@ class Pins:
     seals: dict[str, str] = field(default_factory=dict)
     environments: tuple[dict[str, str], ...] = ()
 
+    def ships_the_same(self, other: Pins) -> bool:
+        """Whether both would run the same bytes: artifacts by their hash, images by digest, and the containers' variables."""
+        ours, theirs = ([pin.sha256 for pin in pins.artifacts] for pins in (self, other))
+        same = ours == theirs and self.images == other.images and self.environments == other.environments
+        return bool(ours) and same
+
 
 @dataclass(frozen=True)
 class TimelineEntry:

@@ -22,6 +22,19 @@ def refuse_if_held(release: Release, world: World) -> None:
         )
 
 
+def refuse_if_content_is_held(release: Release, world: World) -> None:
+    """`VersionHeld` where a held version of the group is the same model: registering it anew makes it no other."""
+    group = release.model_package_group
+    for brake in world.ledger.holds(group):
+        before = world.ledger.release_of(group, brake.version) if brake.version != release.version else None
+        if before and world.ledger.get(before).pins.ships_the_same(release.pins):
+            raise VersionHeld(
+                f"version {release.version} is the model of version {brake.version}, which is held: {brake.words}",
+                cure=f"`lockkeeper lift-hold {group} {brake.version}`, then "
+                f"`lockkeeper replay {group}/{release.version}`; or register another model",
+            )
+
+
 def refuse_if_braked(release: Release, policy: Policy, world: World) -> None:
     """The last look before production changes; read after the lock says that it begins.
 

@@ -13,6 +13,7 @@ from lockkeeper.domain.policy import ArtifactRule
 from lockkeeper.domain.recorded import REGISTRY
 from lockkeeper.domain.release import Outcome, Pin, Release, Status, Verdict, with_verdicts
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.braked import refuse_if_content_is_held
 from lockkeeper.use_cases.copy_archive import copy_archive
 from lockkeeper.use_cases.copy_folder import copy_folder
 from lockkeeper.use_cases.keep_dossier import keep_dossier, publish_verdicts, registry_facts
@@ -22,7 +23,7 @@ from lockkeeper.use_cases.settle_wait import NOBODY, complete_own_wait
 
 
 def scan_artifact(release_id: str, token: str, world: World) -> None:
-    """Pins artifacts and images; raises `ArtifactRefused`, `EvidenceMissing` or `GateInconclusive`. The verdicts are recorded.
+    """Pins artifacts and images; raises `ArtifactRefused`, `EvidenceMissing`, `GateInconclusive` or `VersionHeld`. Verdicts are recorded.
 
     The wait is over at once, except for artifacts that a job looks into: then this is called again when the job has ended.
     """
@@ -54,6 +55,7 @@ def scan_artifact(release_id: str, token: str, world: World) -> None:
         artifacts.append(pin)
     verdicts = (images, Verdict(ARTIFACT, Outcome.PASSED, "; ".join(reasons), 0.0, NO_FINDINGS))
     _pin(release, containers, tuple(artifacts), verdicts, world)
+    refuse_if_content_is_held(world.ledger.get(release_id), world)
     wait = Wait(release_id, STATE, token, resources=_waited_for(release_id, rule, world))
     world.ledger.store_wait(wait)
     complete_own_wait(wait, {}, world)
