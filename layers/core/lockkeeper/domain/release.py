@@ -120,6 +120,8 @@ class Release:
     """Rules of its policy that ask for less than those of the champion's, in words."""
     about: dict[str, Any] = field(default_factory=dict)
     """What people are told beside the verdicts: texts by what they are about, and `latency` (`domain.about`)."""
+    probe: dict[str, str] = field(default_factory=dict)
+    """A request of its staging tests that it is known to answer: `body`, `content_type`, `accept`; empty where there is none."""
     verdicts: tuple[Verdict, ...] = ()
     approvals: tuple[dict[str, Any], ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
@@ -150,7 +152,7 @@ class Release:
 
         document = asdict(self)
         document["cost"] = {**cost_of(self.meters), "endpoint_monthly_usd": self.endpoint_monthly_usd}
-        for inner in ("meters", "ending", "unfinished"):
+        for inner in ("meters", "ending", "unfinished", "probe"):
             del document[inner]
         document["status"] = str(self.status)
         document["verdicts"] = [{**verdict, "verdict": str(verdict["verdict"])} for verdict in document["verdicts"]]

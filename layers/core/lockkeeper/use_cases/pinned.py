@@ -9,7 +9,10 @@ from lockkeeper.domain.errors import CandidateInvalid, LockLost, PolicyInvalid, 
 from lockkeeper.domain.model_package import Candidate, candidate_from
 from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.release import Release
-from lockkeeper.ports import World
+from lockkeeper.ports import Champion, World
+
+FAR_BACK = 100
+"""Champions that are looked through, newest first, for one that served before."""
 
 
 def iso(moment: datetime) -> str:
@@ -69,3 +72,8 @@ def facts_of(release: Release) -> dict[str, Any]:
         "attempt": release.attempt,
         "model_package_arn": release.model_package_arn,
     }
+
+
+def served_with(config_name: str, group: str, world: World) -> Champion | None:
+    """The champion that had this endpoint configuration, the newest where several had."""
+    return next((one for one in world.ledger.served(group, FAR_BACK) if one.config_name == config_name), None)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.events import DeadlineHint, EndpointHint, Hint, JobHint, Unusable, wait_hint
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.ask_what_serves import ask_what_serves
 from lockkeeper.use_cases.guard_production import failed_change
 from lockkeeper.use_cases.replay_by_job import STATE as TEST
 from lockkeeper.use_cases.replay_by_job import look_at_replay
+from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.run_job import wake_at_end
 from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, deliver, fail_wait
 from lockkeeper.use_cases.watch_production import STATE as WATCH
@@ -76,7 +79,14 @@ def look_at_endpoint_of(wait: Wait, world: World) -> str:
     state = endpoints.look(wait.details["endpoint_name"])
     seen = look_at_endpoint(state, wait.details["config_name"])
     if seen.step is Step.DONE:
-        world.ledger.record(wait.release_id, "endpoint in service", seen.reason)
+        why = seen.reason
+        if wait.state == ROLL_BACK:
+            try:
+                why = f"{why}; {ask_what_serves(wait, world)}"
+            except DeploymentFailed as silent:
+                fail_wait(wait, silent, world)
+                return silent.message
+        world.ledger.record(wait.release_id, "endpoint in service", why)
         complete_wait(wait, wait.details.get("output", {}), world)
     elif seen.step is Step.FAILED and not wait.acted:
         return f"{seen.reason}, but nothing was started yet"

@@ -10,6 +10,7 @@ from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.release import Release, resource_name
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.ask_what_serves import ask_what_serves
 from lockkeeper.use_cases.pinned import iso
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 
@@ -67,7 +68,10 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
             cure=f"create it again with endpoint configuration {previous}",
         )
     if current.status == "InService" and current.config_name == previous:
-        world.ledger.record(release.release_id, "production is as it was", f"{endpoint_name} serves {previous}")
+        answers = ask_what_serves(wait, world)
+        world.ledger.record(
+            release.release_id, "production is as it was", f"{endpoint_name} serves {previous}; {answers}"
+        )
         complete_own_wait(wait, wait.details["output"], world)
         return
     if current.status == "Updating":

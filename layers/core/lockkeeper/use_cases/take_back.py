@@ -12,13 +12,10 @@ from lockkeeper.domain.errors import LockkeeperError, ReleaseRejected, RequestCl
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.ports import Champion, Wait, World
 from lockkeeper.use_cases.open_release import interrupt
-from lockkeeper.use_cases.pinned import facts_of
+from lockkeeper.use_cases.pinned import facts_of, served_with
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.settle_wait import NOBODY
 from lockkeeper.use_cases.watch_production import STATE as WATCH
-
-FAR_BACK = 100
-"""Champions that are looked through, newest first, for the one that served before."""
 
 
 def serves_as_promoted(release: Release, world: World) -> bool:
@@ -85,8 +82,7 @@ def take_back(release: Release, by: str, why: LockkeeperError, world: World, *, 
 def predecessor_of(release: Release, world: World) -> Champion | None:
     """What served with the very configuration that this release's update replaced; None where no release of the group did."""
     previous = release.endpoints["production"]["previous_config_name"]
-    served = world.ledger.served(release.model_package_group, FAR_BACK)
-    return next((one for one in served if previous and one.config_name == previous), None)
+    return served_with(previous, release.model_package_group, world) if previous else None
 
 
 def _lock(release: Release, world: World, *, urgent: bool) -> None:

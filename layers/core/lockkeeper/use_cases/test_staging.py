@@ -15,7 +15,14 @@ from lockkeeper.domain.staging_tests import ContractCase, contract_cases, judge_
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.judge_candidate import seal_verdicts
 from lockkeeper.use_cases.pinned import pinned_policy, still_ours
-from lockkeeper.use_cases.probe_staging import Measured, good_requests, measure_latency, measure_load, measure_safety
+from lockkeeper.use_cases.probe_staging import (
+    Measured,
+    good_requests,
+    measure_latency,
+    measure_load,
+    measure_safety,
+    probe_from,
+)
 from lockkeeper.use_cases.replay_by_job import STATE, job_of, start_replay
 from lockkeeper.use_cases.replay_staging import champions_answers, judge_answers
 from lockkeeper.use_cases.send_rows import send_rows
@@ -49,6 +56,8 @@ def test_staging(release_id: str, token: str, world: World) -> None:
         served = champions_answers(release.model_package_group, world)
         judged, evidence["replay"] = judge_answers(release, tests.replay, replayed, served, world)
         verdicts += judged
+    if probe := probe_from(cases, rows):
+        world.ledger.record(release_id, "request kept", "what serves after a rollback is asked with it", probe=probe)
     for kind, (judged, figures) in _probes(name, tests, cases, rows, world):
         verdicts += judged
         evidence[kind] = figures

@@ -155,6 +155,7 @@ def release_in(item: Item) -> Release:
         author=item["author"],
         weakened=tuple(item.get("weakened", {}).get("items", ())),
         about=item.get("about", {}),
+        probe=item.get("probe", {}),
         verdicts=tuple(
             Verdict(**{**verdict, "verdict": Outcome(verdict["verdict"])}) for verdict in item["verdicts"]["items"]
         ),

@@ -1,0 +1,106 @@
+"""What serves again after a rollback is asked with a request that it answered in staging; one that is silent calls people."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from lockkeeper.domain.online.rows import Answered
+from lockkeeper.domain.release import Release, Status
+from lockkeeper.domain.staging_tests import contract_cases
+from lockkeeper.use_cases import ask_what_serves
+from lockkeeper.use_cases.probe_staging import LONGEST_PROBE, Good, probe_from
+
+from tests.unit.braking import FIRST, rollback, serving_two, to_production
+from tests.unit.harbour import GROUP, Harbour, policy_document
+
+CASE = {"name": "one row", "body": "1,2", "accept": "text/csv", "expect": {"status": 200}}
+
+
+@pytest.fixture
+def harbour(monkeypatch: pytest.MonkeyPatch) -> Harbour:
+    monkeypatch.setattr(ask_what_serves, "PAUSE", 0.0)
+    harbour = Harbour()
+    harbour.world.objects.stored["s3://models/contract.jsonl"] = json.dumps(CASE).encode()
+    harbour.apply({**policy_document(), "staging": {"tests": {"contract": "s3://models/contract.jsonl"}}})
+    return harbour
+
+
+def told(release: Release) -> str:
+    """What a release's history says of what serves again."""
+    return " ".join(
+        entry.why for entry in release.timeline if entry.what in ("endpoint in service", "production is as it was")
+    )
+
+
+def asked_of_production(harbour: Harbour) -> int:
+    return len(harbour.world.production.requests)
+
+
+def test_what_serves_again_is_asked_after_a_promotion_was_withdrawn(harbour: Harbour) -> None:
+    serving_two(harbour)
+    before = asked_of_production(harbour)
+    rollback(harbour)
+    assert harbour.release(2).status is Status.ROLLED_BACK
+    assert "it answers a request of its staging tests with status 200" in told(harbour.release(2))
+    assert asked_of_production(harbour) == before + 1
+
+
+def test_what_serves_again_is_asked_after_a_bake(harbour: Harbour) -> None:
+    harbour.promote(1)
+    to_production(harbour, 2)
+    rollback(harbour)
+    assert harbour.release(2).status is Status.ROLLED_BACK
+    assert "it answers a request of its staging tests with status 200" in told(harbour.release(2))
+
+
+def test_a_champion_that_does_not_answer_is_a_rollback_that_failed(harbour: Harbour) -> None:
+    harbour.promote(1)
+    to_production(harbour, 2)
+    harbour.world.production.serving = lambda *_: Answered(500, "text/plain", "no disk")
+    before = asked_of_production(harbour)
+    rollback(harbour)
+    release = harbour.release(2)
+    assert release.status is Status.FAILED
+    assert (
+        f"InService with {FIRST} again, but answers a request of its staging tests with status 500: no disk"
+        in release.reason
+    )
+    assert harbour.world.ledger.frozen(GROUP) is not None
+    assert harbour.published("Group Frozen")[-1]["urgent"]
+    assert asked_of_production(harbour) == before + ask_what_serves.TRIES
+
+
+def test_one_stumble_is_no_failure(harbour: Harbour) -> None:
+    harbour.promote(1)
+    to_production(harbour, 2)
+    answers = iter([Answered(503, "text/plain", "warming up")])
+    harbour.world.production.serving = lambda *_: next(answers, Answered(200, "text/csv", "1"))
+    rollback(harbour)
+    assert harbour.release(2).status is Status.ROLLED_BACK
+
+
+def test_without_a_known_request_nothing_is_asked_and_that_is_said(harbour: Harbour) -> None:
+    harbour.apply(policy_document())
+    serving_two(harbour)
+    before = asked_of_production(harbour)
+    rollback(harbour)
+    assert harbour.release(2).status is Status.ROLLED_BACK
+    assert "nobody knows a request that it answers" in told(harbour.release(2))
+    assert asked_of_production(harbour) == before
+
+
+def test_a_release_keeps_a_short_request_and_shows_it_to_nobody(harbour: Harbour) -> None:
+    harbour.promote(1)
+    assert harbour.release(1).probe == {"body": "1,2", "content_type": "text/csv", "accept": "text/csv"}
+    assert "probe" not in harbour.release(1).to_json()
+
+
+def test_long_requests_are_not_kept() -> None:
+    def case(body: str) -> str:
+        return json.dumps({**CASE, "body": body})
+
+    cases = contract_cases(case("é" * (LONGEST_PROBE // 2 + 1)), source="s3://models/contract.jsonl")
+    assert probe_from(cases, []) == {}
+    cases = contract_cases(case("1" * LONGEST_PROBE), source="s3://models/contract.jsonl")
+    assert Good(**probe_from(cases, [])).body == "1" * LONGEST_PROBE
