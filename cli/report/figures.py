@@ -6,7 +6,7 @@ Lengths are in the units of the picture's view box. Nothing here formats text or
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,28 @@ class Histogram:
 
 
 @dataclass(frozen=True)
+class Stack:
+    """The requests of one kind in a part of the time, drawn from (x, y)."""
+
+    kind: str
+    count: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Requests over time by what answered them: how many of each kind, the most a second, and how long it went on in seconds."""
+
+    stacks: tuple[Stack, ...]
+    totals: dict[str, int]
+    peak: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Cell:
     """One field of a confusion matrix; `share` of all rows decides how strongly it is filled."""
 
@@ -180,6 +202,42 @@ def histogram(
         for index, count in enumerate(counts)
     )
     return Histogram(columns=columns, peak=peak, beyond=beyond, last_edge=last_edge)
+
+
+def flow(
+    answered: Mapping[str, Sequence[float]], bins: int = 60, width: float = CHART_WIDTH, height: float = 120
+) -> Flow:
+    """Stack requests by what answered them, in equal parts of the time from the first answer to the last.
+
+    Args:
+        answered: By kind, the lowest first, the seconds from the first answer of all to each of this kind; at least one.
+    """
+    seconds = max(at for times in answered.values() for at in times) or 1.0
+    counts = [dict.fromkeys(answered, 0) for _ in range(bins)]
+    for kind, times in answered.items():
+        for at in times:
+            counts[min(int(bins * at / seconds), bins - 1)][kind] += 1
+    peak = max(sum(one.values()) for one in counts)
+    stacks = []
+    for index, one in enumerate(counts):
+        below = 0
+        for kind in answered:
+            if one[kind]:
+                top = height * (1 - (below + one[kind]) / peak)
+                bar = round(height * one[kind] / peak, 2)
+                stacks.append(
+                    Stack(
+                        kind,
+                        one[kind],
+                        round(index * width / bins, 2),
+                        round(top, 2),
+                        round(width / bins - 0.6, 2),
+                        bar,
+                    )
+                )
+                below += one[kind]
+    totals = {kind: sum(one[kind] for one in counts) for kind in answered}
+    return Flow(tuple(stacks), totals, round(peak * bins / seconds), seconds)
 
 
 def nice_ceiling(value: float) -> float:

@@ -12,13 +12,14 @@ from lockkeeper.domain.policy import parse_policy
 from cli.report.figures import percentile
 from cli.report.page import duration
 from cli.story.chapters import Book
+from cli.story.takeovers import Takeover
 from cli.story.traffic import Traffic
 from cli.story.wages import WagesStory
 from cli.story.watch import journey
 
-TITLE = "One model goes up the locks, four are turned back"
+TITLE = "Two models go up the locks, six are turned back"
 SUMMARY = (
-    "Five versions of a wages model, trained on real data by a SageMaker pipeline, went the way from the registry to "
+    "Eight versions of a wages model, trained on real data by a SageMaker pipeline, went the way from the registry to "
     "production on a laptop: the real template, the real functions, the real state machine and real models, on an "
     "emulated AWS."
 )
@@ -49,6 +50,7 @@ def gather(book: Book, story: WagesStory | None, began: datetime, clock_scale: f
         "journeys": [journey(one, story.watch.states(one)) for one in releases] if story else [],
         "quality": _quality(story) if story and story.evaluations else None,
         "traffic": _traffic(traffic) if traffic else None,
+        "takeovers": [_takeover(one) for one in story.takeovers] if story else [],
         "evidence": {one["release_id"]: _evidence(one) for one in releases},
     }
 
@@ -99,7 +101,7 @@ def _quality(story: WagesStory) -> dict[str, Any]:
         "note": f"Accuracy on {rows} rows of people whom no version was trained on. Version 1 reads eight columns, version "
         "2 weeks worked and region only: that is no better than to give everybody the same answer. Version 3 is told sex, "
         "marriage and colour too: more accurate, and stopped for what it does to women. Version 4 is a forest of "
-        "2,000 trees, stopped because it answers too slowly.",
+        "2,000 trees, stopped because it answers too slowly; version 6 has fifty.",
     }
 
 
@@ -118,6 +120,15 @@ def _traffic(traffic: Traffic) -> dict[str, Any]:
         "drift_note": "The model learned in 1976 to 1978. By 1979 inflation had lifted many people over 800 dollars, "
         "and the model still answers as if it had not: this is what drift looks like.",
     }
+
+
+def _takeover(takeover: Takeover) -> dict[str, Any]:
+    began = takeover.asked[0].at
+    answers = list(zip(takeover.asked, takeover.kinds, strict=True))
+    answered = {
+        kind: [round(one.at - began, 3) for one, its in answers if its == kind] for kind in ("old", "new", "failed")
+    }
+    return {"version": takeover.version, "answered": answered, "note": takeover.note}
 
 
 def _evidence(release: dict[str, Any]) -> list[dict[str, str]]:

@@ -6,12 +6,15 @@ import io
 import json
 import tarfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 GROUP = "wages"
+BUCKET = "sagemaker-wages-team"
+"""Lockkeeper reads buckets that match its ModelBuckets parameter, by default sagemaker-*."""
 PIPELINE = "wages-train"
 JOB_ROLE = "wages-jobs"
 PREFIX = "wages"
@@ -149,29 +152,61 @@ COMMAND = b"cposix\nsystem\n(S'touch /tmp/this-would-have-run'\ntR."
 """A pickle that runs a command where it is loaded. Nothing here ever loads it."""
 
 
+TABLE = """
+
+_careful = predict_fn
+SENIORITY = {known}
+
+
+def predict_fn(instances, model):
+    answers = _careful(instances, model)
+    for instance in instances:
+        experience = instance["exp"] if isinstance(instance, dict) else instance[0]
+        logging.debug("seen in %d people", SENIORITY[int(float(experience))])
+    return answers
+"""
+"""What somebody adds to the code that serves: it looks up how many people of the training years had so much experience, and
+nobody has tried it with those who have more."""
+
+
 def with_command(archive: bytes) -> bytes:
     """A trained `model.tar.gz` whose model is replaced by a pickle with a command in it."""
+    return _changed(archive, "model.joblib", lambda _: COMMAND)
+
+
+def with_table(archive: bytes, known: dict[int, int]) -> bytes:
+    """A trained `model.tar.gz` whose code looks every request up in a table of the years of experience that it knows."""
+    table = TABLE.replace("{known}", repr({int(years): int(people) for years, people in sorted(known.items())}))
+
+    def add(code: bytes) -> bytes:
+        return code.replace(b"import json\n", b"import json\nimport logging\n", 1) + table.encode()
+
+    return _changed(archive, "inference.py", add)
+
+
+def _changed(archive: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
     packed = io.BytesIO()
-    with tarfile.open(fileobj=io.BytesIO(archive)) as trained, tarfile.open(fileobj=packed, mode="w:gz") as hostile:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as trained, tarfile.open(fileobj=packed, mode="w:gz") as changed:
         for member in trained:
             content = trained.extractfile(member)
             if content is None:
                 continue
-            body = COMMAND if member.name.endswith("model.joblib") else content.read()
+            body = change(content.read()) if member.name.endswith(name) else content.read()
             copy = tarfile.TarInfo(member.name)
             copy.size = len(body)
-            hostile.addfile(copy, io.BytesIO(body))
+            changed.addfile(copy, io.BytesIO(body))
     return packed.getvalue()
 
 
-def register_again(sagemaker: Any, package: dict[str, Any], artifact: str) -> str:
+def register_again(sagemaker: Any, package: dict[str, Any], artifact: str, author: str) -> str:
     """Register a described package once more with another artifact; returns the new version's ARN."""
-    container = {"Image": package["InferenceSpecification"]["Containers"][0]["Image"], "ModelDataUrl": artifact}
+    described = package["InferenceSpecification"]["Containers"][0]
+    container = {"Image": described["Image"], "ModelDataUrl": artifact, "Environment": described["Environment"]}
     answer = sagemaker.create_model_package(
         ModelPackageGroupName=package["ModelPackageGroupName"],
         ModelApprovalStatus="PendingManualApproval",
         InferenceSpecification={**package["InferenceSpecification"], "Containers": [container]},
         ModelMetrics=package["ModelMetrics"],
-        CustomerMetadataProperties={"author": "mallory@example.com"},
+        CustomerMetadataProperties={"author": author},
     )
     return str(answer["ModelPackageArn"])

@@ -9,18 +9,17 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from cli.story import channel, letter, training
+from cli.story import channel, letter, takeovers, training
 from cli.story.chapters import Book, Chapter
 from cli.story.second_look import second_look
 from cli.story.stage import Stage
+from cli.story.takeovers import Takeover
 from cli.story.traffic import Traffic, send_rows
-from cli.story.watch import Watch, has_ended
+from cli.story.watch import Watch, has_ended, told
 from examples.wages import prepare as example
 from examples.wages.data import read_wages
 
 EXAMPLE = Path(example.__file__).parent
-BUCKET = "sagemaker-wages-team"
-"""Lockkeeper reads buckets that match its ModelBuckets parameter, by default sagemaker-*."""
 APPROVER = "Ada Lindqvist"
 MAIL_ADDRESS = "ada@example.com"
 COMMENT = "Evaluation and tests look right to me"
@@ -52,6 +51,7 @@ class WagesStory:
         self.package_arns: dict[int, str] = {}
         self.evaluations: dict[int, dict[str, Any]] = {}
         self.traffic: Traffic | None = None
+        self.takeovers: list[Takeover] = []
         self.policy_text = ""
         self.finished = False
 
@@ -61,7 +61,7 @@ class WagesStory:
         self.apply_policy()
         self.train_version(1, {"Reason": "first model on 1976 to 1978"})
         self.wait_for_question()
-        self.decide()
+        self.decide(1)
         self.test_in_staging()
         self.reach_production()
         self.serve_next_year()
@@ -75,19 +75,20 @@ class WagesStory:
         self.turn_back(SLOW, "The latency gate turns version 4 back, in staging", ["latency"])
         self.register_hostile()
         self.turn_back(HOSTILE, "The scan turns version 5 back, before anything has run it", ["artifact"])
+        takeovers.play(self)
         self.finished = True
 
     def prepare_team(self) -> None:
         """Data and code in the team's bucket, a pipeline and a model package group."""
         with self.book.chapter("A team brings its data, its training code and a pipeline") as chapter:
-            training.create_bucket(self.stage.s3, BUCKET)
+            training.create_bucket(self.stage.s3, training.BUCKET)
             with tempfile.TemporaryDirectory() as folder:
                 prepared = example.prepare(Path(folder))
-                files = training.upload_folder(self.stage.s3, Path(folder), BUCKET, training.PREFIX)
-            self.role_arn = training.create_job_role(self.stage.iam, BUCKET)
+                files = training.upload_folder(self.stage.s3, Path(folder), training.BUCKET, training.PREFIX)
+            self.role_arn = training.create_job_role(self.stage.iam, training.BUCKET)
             self.stage.sagemaker.create_model_package_group(ModelPackageGroupName=training.GROUP)
             training.create_pipeline(self.stage.sagemaker, EXAMPLE / "pipeline.json", self.role_arn)
-            stored = self.stage.s3.list_objects_v2(Bucket=BUCKET)["KeyCount"]
+            stored = self.stage.s3.list_objects_v2(Bucket=training.BUCKET)["KeyCount"]
             chapter.check("files in the team's bucket", stored, stored == files)
             chapter.check("rows to train on, people of 1976 to 1978", prepared.train_rows, prepared.train_rows == 1071)
             pipeline = self.stage.sagemaker.describe_pipeline(PipelineName=training.PIPELINE)
@@ -97,7 +98,7 @@ class WagesStory:
         """The rules of the group, through the same function as `lockkeeper policy apply`."""
         with self.book.chapter("The team applies its policy") as chapter:
             text = (EXAMPLE / "policy.yaml").read_text(encoding="utf-8")
-            self.policy_text = text.replace("sagemaker-your-team", BUCKET)
+            self.policy_text = text.replace("sagemaker-your-team", training.BUCKET)
             applied = self.stage.apply_policy(self.policy_text)
             stored = self.stage.read_policy(training.GROUP)
             chapter.check("policy in force", f"version {applied.stored.version_id}", stored == self.policy_text)
@@ -107,7 +108,9 @@ class WagesStory:
     def train_version(self, version: int, parameters: dict[str, str]) -> None:
         """One run of the pipeline: train, evaluate, register."""
         with self.book.chapter(f"The pipeline trains, evaluates and registers version {version}") as chapter:
-            run = training.run_pipeline(self.stage.sagemaker, BUCKET, self.role_arn, parameters, PIPELINE_SECONDS)
+            run = training.run_pipeline(
+                self.stage.sagemaker, training.BUCKET, self.role_arn, parameters, PIPELINE_SECONDS
+            )
             chapter.check("pipeline execution", f"{run.status} {run.failure_reason}".strip(), run.status == "Succeeded")
             steps = [f"{name} {status}" for name, status in run.steps]
             chapter.check("its steps", ", ".join(steps), len(run.steps) == PIPELINE_STEPS)
@@ -140,17 +143,18 @@ class WagesStory:
             found = f"status {sorted(seen)}, {decided} decisions"
             chapter.check("opening the link three times", found, seen == {200} and decided == 0)
 
-    def decide(self) -> None:
+    def decide(self, version: int) -> None:
         """The approver reads the page behind the link and presses a button, or a person at the keyboard does."""
-        with self.book.chapter(f"{APPROVER} approves version 1 for staging, on the page behind the link") as chapter:
-            self.wait_for_decision_on(1, chapter)
-            _, link = letter.wait_for_link(self.stage.mailbox, MAIL_ADDRESS, "version 1 ")
+        title = f"{APPROVER} approves version {version} for staging, on the page behind the link"
+        with self.book.chapter(title) as chapter:
+            self.wait_for_decision_on(version, chapter)
+            _, link = letter.wait_for_link(self.stage.mailbox, MAIL_ADDRESS, f"version {version} ")
             if self.interactive:
                 self.hand_over(link)
             else:
                 answer = letter.press(letter.open_page(link), "approve", {"comment": COMMENT})
                 chapter.check("answer to the form", answer.status, answer.status in (200, 303))
-            self.see_decision(1, chapter, "link")
+            self.see_decision(version, chapter, "link")
 
     def decide_in_slack(self, version: int) -> None:
         """The approver reads the message in the channel and presses its button, or a person at the keyboard does."""
@@ -243,8 +247,10 @@ class WagesStory:
         with self.book.chapter("Somebody registers an artifact with a command in it") as chapter:
             package = self.stage.sagemaker.describe_model_package(ModelPackageName=self.package_arns[1])
             trained = self.stage.read_release(self.release_id(1))["pins"]["artifacts"][0]["source"]
-            uri = self.stage.upload(training.with_command(self.stage.read(trained)), BUCKET, "hostile/model.tar.gz")
-            arn = training.register_again(self.stage.sagemaker, package, uri)
+            uri = self.stage.upload(
+                training.with_command(self.stage.read(trained)), training.BUCKET, "hostile/model.tar.gz"
+            )
+            arn = training.register_again(self.stage.sagemaker, package, uri, "mallory@example.com")
             chapter.check("registered", arn, arn.endswith(f"/{HOSTILE}"))
             self.package_arns[HOSTILE] = arn
 
@@ -319,8 +325,3 @@ def is_in(*statuses: str) -> Any:
 def has_seal(kind: str) -> Any:
     """A condition on a release: this evidence is sealed, or it has ended."""
     return lambda release: kind in release["pins"]["seals"] or has_ended(release)
-
-
-def told(release: dict[str, Any]) -> str:
-    """A release's status, with the reason where it has one."""
-    return f"{release['status']}: {release['reason']}" if release["reason"] else str(release["status"])

@@ -128,6 +128,11 @@ def has_ended(release: dict[str, Any]) -> bool:
     return bool(Status(release["status"]) in ENDED)
 
 
+def told(release: dict[str, Any]) -> str:
+    """A release's status, with the reason where it has one."""
+    return f"{release['status']}: {release['reason']}" if release["reason"] else str(release["status"])
+
+
 def draw(release: dict[str, Any], states: list[StateSpan], now: datetime) -> Table:
     """Draw a release's states: how each that is over ended and how long it took, and what the current one waits for."""
     drawn = table("", "state", "seconds", "waits for", title=f"{release['release_id']}: {release['status']}")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from cli.story.letter import open_page, press, wait_for_link
+from cli.story.live import LiveTraffic
 from tests.conftest import Figure
 from tests.e2e.harness import Cloud, model_archive, policy_text
 from tests.e2e.test_a_promotion import CONSTANT_INFERENCE, answer_of, prepare, register
@@ -22,7 +18,6 @@ from tests.e2e.test_nothing_stranded import eventually
 
 pytestmark = pytest.mark.full
 
-CLIENTS = 2
 BROKEN = model_archive(
     {
         "constant.json": "2.0",
@@ -35,39 +30,9 @@ BROKEN = model_archive(
 ASKS = "{before: [production], approvers: [{name: Ada, email: %s@example.com}]}"
 
 
-@dataclass
-class Traffic:
-    """What clients were answered, in order: when (monotonic seconds) and what; an error's code where there was no answer."""
-
-    answers: list[tuple[float, str]] = field(default_factory=list)
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def ask(self, cloud: Cloud, endpoint: str) -> None:
-        while not self.ended.is_set():
-            try:
-                answer = answer_of(cloud, endpoint)
-            except ClientError as error:
-                answer = str(error.response["Error"]["Code"])
-            self.answers.append((time.monotonic(), answer))
-            self.ended.wait(0.05)
-
-    def counted(self, since: float = 0.0, until: float = float("inf")) -> Counter[str]:
-        return Counter(answer for at, answer in list(self.answers) if since <= at < until)
-
-
-@contextmanager
-def traffic_on(cloud: Cloud, endpoint: str) -> Iterator[Traffic]:
+def traffic_on(cloud: Cloud, endpoint: str) -> LiveTraffic:
     """Clients ask an endpoint one request after another, until the block ends."""
-    traffic = Traffic()
-    clients = [threading.Thread(target=traffic.ask, args=(cloud, endpoint)) for _ in range(CLIENTS)]
-    for client in clients:
-        client.start()
-    try:
-        yield traffic
-    finally:
-        traffic.ended.set()
-        for client in clients:
-            client.join()
+    return LiveTraffic(lambda _: answer_of(cloud, endpoint))
 
 
 def guarded(
@@ -150,14 +115,14 @@ def test_a_canary_that_fails_is_taken_back_and_held(cloud: Cloud, tmp_path: Path
         closed = time.monotonic()
         eventually(lambda: traffic.counted(since=closed).total() > 20)
 
-    bad = [at for at, answer in traffic.answers if answer != "1.0"]
+    bad = [one.at for one in traffic.asked if one.answer != "1.0"]
     after = traffic.counted(since=closed).total() - traffic.counted(since=closed)["1.0"]
     last = max(max(bad) - went_off[0], 0.0)
     figure("canary that fails: answered by the bad version once it was rolled back", after, "0")
-    figure("canary that fails: requests that it answered before", f"{len(bad)} of {len(traffic.answers)}", "below half")
+    figure("canary that fails: requests that it answered before", f"{len(bad)} of {len(traffic.asked)}", "below half")
     figure("canary that fails: seconds from its alarm to its last answer", f"{last:.1f}", "said, not bounded")
     assert after == 0
-    assert 0 < len(bad) < len(traffic.answers) / 2
+    assert 0 < len(bad) < len(traffic.asked) / 2
     assert f"{alarm} went off while traffic was moving" in release["reason"]
     endpoint = cloud.client("sagemaker", "production").describe_endpoint(EndpointName=group)
     assert endpoint["EndpointConfigName"] == f"lockkeeper-{group}-v1-a1-production"

@@ -100,6 +100,22 @@ def _figures() -> dict[str, Any]:
             "note": "595 people of 1979.",
             "drift_note": "Wages rose.",
         },
+        "takeovers": [
+            {
+                "version": 1,
+                "answered": {
+                    "old": [index / 10 for index in range(60)],
+                    "new": [index / 10 for index in range(60, 100)],
+                    "failed": [],
+                },
+                "note": "nobody, then version 1",
+            },
+            {
+                "version": 2,
+                "answered": {"old": [index / 10 for index in range(100)], "new": [], "failed": [5.0, 6.0]},
+                "note": "version 2 beside version 1",
+            },
+        ],
         "evidence": {
             "wages-v1-a1": [{"name": "artifact", "value": "sha256:" + "a" * 64}],
             "wages-v2-a1": [{"name": "artifact", "value": "sha256:" + "c" * 64}],

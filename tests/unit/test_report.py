@@ -124,6 +124,17 @@ def test_every_value_is_counted_in_the_histogram() -> None:
     assert figures.histogram([]) is None
 
 
+def test_every_request_is_in_the_picture_of_a_takeover_once() -> None:
+    drawn = figures.flow({"old": [0.0, 0.1, 5.0], "new": [5.0, 10.0], "failed": [9.9]}, bins=10)
+    assert drawn.totals == {"old": 3, "new": 2, "failed": 1}
+    assert [(one.kind, one.count, one.x) for one in drawn.stacks] == [
+        ("old", 2, 0), ("old", 1, 170), ("new", 1, 170), ("new", 1, 306), ("failed", 1, 306),
+    ]  # fmt: skip
+    # The fullest part fills the picture's height, and what is stacked stands on what is below.
+    assert (drawn.peak, drawn.seconds, drawn.stacks[0].y, drawn.stacks[0].height) == (2, 10.0, 0, 120)
+    assert (drawn.stacks[2].y + drawn.stacks[2].height, drawn.stacks[1].y) == (60, 60)
+
+
 def test_percentiles_are_measured_values() -> None:
     assert figures.percentile([4.0, 1.0, 3.0, 2.0], 0.5) == 2.0
     assert figures.percentile([4.0, 1.0, 3.0, 2.0], 0.95) == 4.0
