@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from localcloud.sagemaker import rollout
 from localcloud.sagemaker.background import Background
+from localcloud.sagemaker.capture import summary
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
 from localcloud.sagemaker.containers import containers_of
 from localcloud.sagemaker.errors import WorkFailedError
@@ -46,7 +47,8 @@ class Deployments:
             self._enter(place, endpoint, "Failed", FailureReason=str(error))
             return
         self._serve(place, endpoint, Traffic.all_to(generation))
-        self._enter(place, endpoint, "InService", ProductionVariants=variants_of(config, generation))
+        shown = {"ProductionVariants": variants_of(config, generation), **beside(config, generation)}
+        self._enter(place, endpoint, "InService", **shown)
 
     def start_update(
         self, place: Place, endpoint: JsonObject, config: JsonObject, deployment: JsonObject | None, *, keep: bool
@@ -187,6 +189,9 @@ class _Update:
                 names = ("CurrentWeight", "DesiredWeight", "CurrentInstanceCount", "DesiredInstanceCount")
                 variant |= {name: kept[name] for name in names if name in kept}
         changes: JsonObject = {"EndpointConfigName": new.config_name, "ProductionVariants": variants}
+        for member in ("ShadowProductionVariants", "DataCaptureConfig"):
+            self.endpoint.pop(member, None)
+        changes |= beside(self.config, new)
         if self.deployment:
             changes["LastDeploymentConfig"] = self.deployment
         self.endpoint.pop("PendingDeploymentSummary", None)
@@ -242,10 +247,22 @@ class _Update:
         return min(int(variant.get("InitialInstanceCount", 1)) for variant in self.config["ProductionVariants"])
 
 
-def variants_of(config: JsonObject, generation: Generation | None) -> list[JsonObject]:
+def beside(config: JsonObject, generation: Generation) -> JsonObject:
+    """What DescribeEndpoint shows of shadow variants and data capture, where there are any."""
+    shown: JsonObject = {}
+    if config.get("ShadowProductionVariants"):
+        shown["ShadowProductionVariants"] = variants_of(config, generation, "ShadowProductionVariants")
+    if capture := config.get("DataCaptureConfig"):
+        shown["DataCaptureConfig"] = summary(capture)
+    return shown
+
+
+def variants_of(
+    config: JsonObject, generation: Generation | None, member: str = "ProductionVariants"
+) -> list[JsonObject]:
     """The variants as DescribeEndpoint shows them."""
     shown = []
-    for variant in config["ProductionVariants"]:
+    for variant in config[member]:
         weight, name = variant.get("InitialVariantWeight", 1.0), variant["VariantName"]
         summary: JsonObject = {"VariantName": name, "CurrentWeight": weight, "DesiredWeight": weight}
         if generation is not None:

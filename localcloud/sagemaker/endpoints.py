@@ -51,8 +51,6 @@ class Endpoints:
         if call.get("DeploymentConfig"):
             # Creating moves no traffic; an update that retains the configuration does.
             endpoint["LastDeploymentConfig"] = copy.deepcopy(call["DeploymentConfig"])
-        if config.get("DataCaptureConfig"):
-            endpoint["DataCaptureConfig"] = {**config["DataCaptureConfig"], "CaptureStatus": "Stopped"}
         world.endpoints[name.lower()] = endpoint
         world.tags[arn] = tag_map(call.get("Tags"))
         self._deployments.start_create(call.place, endpoint, config)

@@ -4,9 +4,12 @@ import http.client
 import random
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from uuid import uuid4
 
 from localcloud.sagemaker import scope
+from localcloud.sagemaker.capture import Captures
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
 from localcloud.sagemaker.deployments import Deployments
 from localcloud.sagemaker.errors import ApiError
@@ -26,6 +29,8 @@ NOT_THERE = {
     "x-amzn-sagemaker-target-model": "TargetModel",
 }
 """Headers that choose what is not there, with the parameters that they carry."""
+COPIES = 8
+"""Copies that are on their way to shadow variants at once."""
 LARGEST_BODY_BYTES = 25 * 1024 * 1024
 GONE = Answer(503, "text/plain", {}, b"The container is not running.", 0.0)
 
@@ -41,10 +46,17 @@ class Invocation:
 class Invocations:
     """The runtime side of endpoints."""
 
-    def __init__(self, store: Store, cloud: Cloud, deployments: Deployments) -> None:
+    def __init__(self, store: Store, cloud: Cloud, deployments: Deployments, captures: Captures) -> None:
         self._store = store
         self._cloud = cloud
         self._deployments = deployments
+        self._captures = captures
+        # Copies for shadow variants: whoever asked has their answer already.
+        self._copies = ThreadPoolExecutor(COPIES, thread_name_prefix="shadow")
+
+    def close(self) -> None:
+        """Send no further copies to shadow variants."""
+        self._copies.shutdown(wait=False, cancel_futures=True)
 
     def invoke(self, place: Place, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Invocation:
         """Send a request to a variant of an endpoint. Header names are in lower case.
@@ -69,12 +81,52 @@ class Invocations:
                 answer = GONE
                 break
         self._measure(place, endpoint_name, generation, variant, answer, time.perf_counter() - began)
+        self._keep_and_copy(place, endpoint_name, generation, variant, headers, body, answer)
         if answer.status >= 400:
             raise _model_error(place, endpoint_name, answer)
         returned = {"Content-Type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant}
         if CUSTOM_ATTRIBUTES in answer.headers:
             returned["X-Amzn-SageMaker-Custom-Attributes"] = answer.headers[CUSTOM_ATTRIBUTES]
         return Invocation(answer.body, returned)
+
+    def _keep_and_copy(
+        self,
+        place: Place,
+        name: str,
+        generation: Generation,
+        variant: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        answer: Answer,
+    ) -> None:
+        """Capture a request and its answer, and send a copy of the request to the shadow variants whose share it falls into."""
+        event_id = str(uuid4())
+        if variant in generation.captured:
+            self._captures.take(generation.captured[variant], event_id, headers, body, answer)
+        for shadow, share in generation.shadows.items():
+            if random.random() < share:  # noqa: S311 - a share, not a secret
+                self._copies.submit(self._copy, place, name, generation, shadow, event_id, headers, body)
+
+    def _copy(
+        self,
+        place: Place,
+        name: str,
+        generation: Generation,
+        shadow: str,
+        event_id: str,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> None:
+        began = time.perf_counter()
+        try:
+            answer = generation.fleets[shadow].invoke(body, _to_container(headers))
+        except FleetStoppedError:
+            return
+        except (OSError, http.client.HTTPException):
+            answer = GONE
+        self._measure(place, name, generation, shadow, answer, time.perf_counter() - began)
+        if shadow in generation.captured:
+            self._captures.take(generation.captured[shadow], event_id, headers, body, answer)
 
     def _route(self, place: Place, name: str, target: str | None) -> tuple[Generation, str]:
         endpoint: JsonObject = self._store.world(place).endpoints.get(name.lower(), {})
@@ -84,11 +136,11 @@ class Invocations:
             raise ApiError("ValidationError", f"Endpoint {name} of account {place.account} not found.")
         generation = traffic.choose()
         if target is not None:
-            if target not in generation.fleets:
+            if target not in generation.fleets or target in generation.shadows:
                 raise ApiError("ValidationError", f"Variant {target} not found for endpoint {name}.")
             return generation, target
         weights = {one["VariantName"]: one["CurrentWeight"] for one in endpoint.get("ProductionVariants", [])}
-        names = list(generation.fleets)
+        names = [one for one in generation.fleets if one not in generation.shadows]
         shares = [weights.get(variant, 1.0) for variant in names]
         if not any(shares):
             raise ApiError("ValidationError", f"No variant of endpoint {name} has a weight.")

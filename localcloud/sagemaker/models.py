@@ -124,13 +124,18 @@ class EndpointConfigs:
         if arn in world.tags:
             raise already_existing(CONFIG_KIND, arn)
         variants = call["ProductionVariants"]
-        names = [variant["VariantName"] for variant in variants]
+        names = [variant["VariantName"] for variant in (*variants, *(call.get("ShadowProductionVariants") or []))]
         if len(set(names)) < len(names):
             raise invalid("The variants of an endpoint configuration need different names.")
-        for variant in variants:
+        shadows = call.get("ShadowProductionVariants") or []
+        if shadows and (len(shadows) > 1 or len(variants) > 1):
+            raise invalid("A shadow variant goes with exactly one production variant, and is the only one.")
+        for variant in (*variants, *shadows):
             self._check_variant(call, variant)
+            if shadows and variant.get("ServerlessConfig"):
+                raise invalid("Serverless variants have no shadow variants.")
         kept = copy.deepcopy({key: value for key, value in call.parameters.items() if key != "Tags"})
-        for variant in kept["ProductionVariants"]:
+        for variant in (*kept["ProductionVariants"], *kept.get("ShadowProductionVariants", [])):
             variant.setdefault("InitialVariantWeight", 1.0)
         world.configs[name] = {**kept, "EndpointConfigArn": arn, "CreationTime": self._cloud.now()}
         world.tags[arn] = tag_map(call.get("Tags"))

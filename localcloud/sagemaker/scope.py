@@ -13,7 +13,7 @@ DOCUMENT = "docs/local-sagemaker.md"
 
 KEPT: Mapping[str, frozenset[str]] = {
     "CreateEndpointConfig": frozenset(
-        {"KmsKeyId", "AsyncInferenceConfig", "DataCaptureConfig", "ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation"}
+        {"KmsKeyId", "AsyncInferenceConfig", "ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation"}
     ),
     "CreateModel": frozenset({"InferenceExecutionConfig", "VpcConfig", "EnableNetworkIsolation"}),
     "CreateModelPackage": frozenset(
@@ -38,7 +38,7 @@ KEPT: Mapping[str, frozenset[str]] = {
 """Parameters that are checked, kept and shown by Describe, and do nothing: placement, encryption, observation, description."""
 
 REFUSED: Mapping[str, frozenset[str]] = {
-    "CreateEndpointConfig": frozenset({"ExplainerConfig", "MetricsConfig", "ShadowProductionVariants"}),
+    "CreateEndpointConfig": frozenset({"ExplainerConfig", "MetricsConfig"}),
     "CreateModelPackage": frozenset({"ManagedStorageType", "ValidationSpecification"}),
     "CreateModelPackageGroup": frozenset({"ManagedConfiguration"}),
     "CreateTrainingJob": frozenset(

@@ -7,6 +7,7 @@ from pathlib import Path
 from localcloud.sagemaker import scope, validation
 from localcloud.sagemaker.background import Background
 from localcloud.sagemaker.call import Call, Operation
+from localcloud.sagemaker.capture import Captures
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
 from localcloud.sagemaker.deployments import Deployments, Faults
 from localcloud.sagemaker.endpoints import Endpoints
@@ -56,7 +57,7 @@ class LocalSageMaker:
         packages = ModelPackages(self.store, cloud, events, groups)
         self._jobs = JobRunner(self.store, cloud, events, self.background, environments, work / "jobs", logs / "jobs")
         executions = PipelineExecutions(self.store, cloud, events, self.background, self._perform)
-        self._invocations = Invocations(self.store, cloud, self.deployments)
+        self._invocations = Invocations(self.store, cloud, self.deployments, Captures(cloud, self.background))
         self._operations: dict[str, Operation] = {
             **groups.operations(),
             **packages.operations(),
@@ -104,6 +105,7 @@ class LocalSageMaker:
         """End all work and every process that was started."""
         self.background.closing.set()
         self._jobs.stop_all()
+        self._invocations.close()
         self.deployments.stop_all()
         self.background.close()
         self.deployments.stop_all()

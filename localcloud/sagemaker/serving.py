@@ -3,9 +3,10 @@
 import random
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from localcloud.sagemaker.capture import Captured
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
 from localcloud.sagemaker.containers import containers_of, stage
 from localcloud.sagemaker.environments import Environments
@@ -20,12 +21,18 @@ STARTUP_SECONDS = 480.0
 
 @dataclass(frozen=True)
 class Generation:
-    """The fleets of one endpoint configuration, by variant, and the folder they work in."""
+    """The fleets of one endpoint configuration, by variant, and the folder they work in.
+
+    `shadows` has the variants that get copies of requests, with the share of them; nobody gets their answers. `captured` says
+    of which variants requests and answers are kept.
+    """
 
     config_name: str
     fleets: Mapping[str, Series]
     images: Mapping[str, list[tuple[str, str]]]
     folder: Path
+    shadows: Mapping[str, float] = field(default_factory=dict)
+    captured: Mapping[str, Captured] = field(default_factory=dict)
 
     def retire(self) -> None:
         """Let the requests in flight end, then end the processes and remove their files."""
@@ -78,9 +85,11 @@ class Launcher:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         fleets: dict[str, Series] = {}
         images: dict[str, list[tuple[str, str]]] = {}
-        generation = Generation(config["EndpointConfigName"], fleets, images, folder)
+        captured: dict[str, Captured] = {}
+        variants = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]
+        generation = Generation(config["EndpointConfigName"], fleets, images, folder, shadow_shares(config), captured)
         try:
-            for variant in config["ProductionVariants"]:
+            for variant in variants:
                 name = variant["VariantName"]
                 fleets[name], images[name] = Series([]), []
                 for container in containers_of(self._store, place, variant["ModelName"]):
@@ -91,7 +100,10 @@ class Launcher:
                     may_log(self._cloud, place, container.role_arn, endpoint_name, name, container.name)
                     model = stage(self._cloud, self._environments, place, container, home, log_file)
                     fleets[name].fleets.append(Fleet.start(name, container.name, model, home, log_file))
-            for variant in config["ProductionVariants"]:
+                    if config.get("DataCaptureConfig"):
+                        whose = (place, endpoint_name, name, config["DataCaptureConfig"], container.role_arn)
+                        captured[name] = Captured(*whose)
+            for variant in variants:
                 seconds = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", STARTUP_SECONDS)
                 fleets[variant["VariantName"]].wait_until_healthy(seconds)
         except BaseException:
@@ -104,3 +116,13 @@ class Launcher:
     def log_file(self, place: Place, endpoint_name: str) -> Path:
         """Where the containers of an endpoint write their output."""
         return self._logs / f"{place.account}-{place.region}-{endpoint_name}.log"
+
+
+def shadow_shares(config: JsonObject) -> dict[str, float]:
+    """The share of the requests that each shadow variant gets copies of: its weight, of that of the variant that answers."""
+    (answering, *_) = config["ProductionVariants"]
+    weight = float(answering.get("InitialVariantWeight", 1.0))
+    return {
+        one["VariantName"]: min(float(one.get("InitialVariantWeight", 1.0)) / weight, 1.0) if weight else 0.0
+        for one in config.get("ShadowProductionVariants", [])
+    }
