@@ -29,6 +29,7 @@ from lockkeeper.domain.slack_press import Press, Shown
 from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
 from lockkeeper.use_cases.brake import freeze_group, hold_version, lift_hold, unfreeze_group
 from lockkeeper.use_cases.decide_approval import decide_by_slack
+from lockkeeper.use_cases.keep_house import QUIET, keep_house
 from lockkeeper.use_cases.react_to_registry import react_to_registry
 from lockkeeper.use_cases.reap_release import reap_release
 
@@ -88,8 +89,11 @@ def test_a_sample_of_a_dead_execution_is_understood() -> None:
 
 
 def test_the_look_around_is_called_with_its_sample() -> None:
-    (schedule,) = resources("AWS::Scheduler::Schedule").values()
-    assert json.loads(schedule["Target"]["Input"]) == read("in", "housekeeping")
+    schedules = resources("AWS::Scheduler::Schedule")
+    inputs = {name: json.loads(one["Target"]["Input"]) for name, one in schedules.items()}
+    assert inputs == {"HouseKeeping": read("in", "housekeeping"), "CleaningUp": read("in", "cleanup")}
+    every = {name: one["ScheduleExpression"] for name, one in schedules.items()}
+    assert every == {"HouseKeeping": "rate(5 minutes)", "CleaningUp": "rate(1 day)"}
 
 
 @pytest.mark.parametrize("name", sorted(names("in")))
@@ -112,7 +116,7 @@ def test_dead_letters_go_to_whoever_listens() -> None:
 
 
 def test_every_sample_is_tested_and_every_listened_event_has_one() -> None:
-    assert names("in") == set(HINTS) | set(PACKAGES) | {"execution-aborted", "housekeeping"}
+    assert names("in") == set(HINTS) | set(PACKAGES) | {"execution-aborted", "housekeeping", "cleanup"}
     listened = {
         kind
         for properties in functions().values()
@@ -188,6 +192,9 @@ def journeys() -> Harbour:
     harbour.register(8)
     harbour.apply(policy_document())
     use_brakes(harbour)
+    for _ in range(3):  # The first looks find what nobody has brought on its way: a rollback is still to be done.
+        harbour.pass_time(hours=15 * 24)
+        keep_house(QUIET, harbour.inside, cleanup=True)
     return harbour
 
 

@@ -322,6 +322,10 @@ class Endpoints(Alarms, Protocol):
         """Staging endpoints that are not being deleted, by name, with the release in their tag (empty: they have none)."""
         ...
 
+    def models_and_configs(self, group: str) -> set[str]:
+        """Names of the models and endpoint configurations that releases of a group (and of some others) have made."""
+        ...
+
     def create_model(
         self,
         name: str,

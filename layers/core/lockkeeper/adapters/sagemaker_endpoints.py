@@ -84,6 +84,21 @@ class SageMakerEndpoints(CloudWatchAlarms):
             if is_staging_name(one["EndpointName"]) and one["EndpointStatus"] != "Deleting"
         }
 
+    def models_and_configs(self, group: str) -> set[str]:
+        client = self._client("sagemaker")
+        # SageMaker takes 63 characters, of which long names have fewer of the group.
+        beginning = f"lockkeeper-{group}"[:40]
+        kinds = (
+            ("list_models", "Models", "ModelName"),
+            ("list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
+        )
+        return {
+            str(one[name])
+            for operation, answer, name in kinds
+            for page in client.get_paginator(operation).paginate(NameContains=beginning)
+            for one in page[answer]
+        }
+
     def _tag(self, arn: str, name: str) -> str:
         try:
             pages = self._client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)

@@ -38,8 +38,10 @@ QUESTIONS = frozenset({"Approval Requested", "Approval Decided", "Approval Refus
 WITHDRAWN = "Promotion Withdrawn"
 """Somebody who may has rejected what serves; what served before is to come back."""
 
-BRAKED = frozenset({"Group Frozen", "Group Unfrozen", "Version Held", "Hold Lifted", "Rollback Requested"})
-"""What somebody did with a brake: about a group, and of a release only where one is concerned."""
+ABOUT_GROUPS = frozenset(
+    {"Group Frozen", "Group Unfrozen", "Version Held", "Hold Lifted", "Rollback Requested", "Cleanup Due"}
+)
+"""What somebody did with a brake, and what nobody needs any more: about a group, and of a release only where one is concerned."""
 GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 LONGEST_QUIET = timedelta(days=1)
@@ -112,8 +114,8 @@ class Announcement:
 
 
 @dataclass(frozen=True)
-class BrakeTold:
-    """One of Lockkeeper's own events about a brake, to be told to people. `urgent`: a rollback failed, look now."""
+class GroupTold:
+    """One of Lockkeeper's own events about a group, to be told to people. `urgent`: a rollback failed, look now."""
 
     detail_type: str
     detail: dict[str, Any]
@@ -185,23 +187,23 @@ def announcement(event: dict[str, Any], accounts: Accounts) -> Announcement | Un
     return Announcement(kind, detail)
 
 
-def is_brake(event: dict[str, Any]) -> bool:
-    """Whether an event says that it is about a brake."""
+def is_about_group(event: dict[str, Any]) -> bool:
+    """Whether an event says that it is about a group as a whole."""
     kind = event.get("detail-type")
-    return event.get("source") == "lockkeeper" and isinstance(kind, str) and kind in BRAKED
+    return event.get("source") == "lockkeeper" and isinstance(kind, str) and kind in ABOUT_GROUPS
 
 
-def brake_told(event: dict[str, Any], accounts: Accounts) -> BrakeTold | Unusable:
-    """What Lockkeeper itself says about a brake. Nobody else speaks in its name."""
+def group_told(event: dict[str, Any], accounts: Accounts) -> GroupTold | Unusable:
+    """What Lockkeeper itself says about a group. Nobody else speaks in its name."""
     detail = event.get("detail")
-    if not is_brake(event):
-        return Unusable(f"{shown(event.get('source'))} {shown(event.get('detail-type'))} is not about a brake")
+    if not is_about_group(event):
+        return Unusable(f"{shown(event.get('source'))} {shown(event.get('detail-type'))} is not about a group")
     if event.get("account") != accounts.hub:
         return Unusable(f"account {shown(event.get('account'))} is not the hub, where releases run")
     group = detail.get("model_package_group") if isinstance(detail, dict) else None
     if not isinstance(detail, dict) or not isinstance(group, str) or not GROUP_NAME.fullmatch(group):
         return Unusable("the event names no model package group")
-    return BrakeTold(str(event["detail-type"]), detail)
+    return GroupTold(str(event["detail-type"]), detail)
 
 
 def quiet_before_a_look(event: dict[str, Any], usual: timedelta) -> timedelta | Unusable:
@@ -214,6 +216,12 @@ def quiet_before_a_look(event: dict[str, Any], usual: timedelta) -> timedelta | 
     if not 0 <= seconds <= LONGEST_QUIET.total_seconds():
         return Unusable(f"quiet_seconds is {shown(seconds)}; it is from 0 to {LONGEST_QUIET.total_seconds():.0f}")
     return timedelta(seconds=seconds)
+
+
+def wants_cleanup(event: dict[str, Any]) -> bool:
+    """Whether a call of the schedule asks for what nobody needs any more, too."""
+    asked = event.get("housekeeping")
+    return isinstance(asked, dict) and asked.get("cleanup") is True
 
 
 def shown(value: object) -> str:

@@ -21,6 +21,7 @@ from pydantic import (
 
 from lockkeeper.domain.alarms import AlarmItem, MadeAlarm
 from lockkeeper.domain.artifact.allowed import pattern_problem
+from lockkeeper.domain.cleanup import Cleanup
 from lockkeeper.domain.durations import Duration, StartupTimeout
 from lockkeeper.domain.durations import seconds_of as seconds_of
 from lockkeeper.domain.errors import PolicyInvalid
@@ -398,6 +399,7 @@ class Policy(Section):
     approval: Approval
     staging: Staging = Staging()
     production: Production
+    cleanup: Cleanup = Cleanup()
     freeze: tuple[FreezeWindow, ...] = Field(default=(), max_length=20, strict=False)
 
     @property

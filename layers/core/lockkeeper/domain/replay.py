@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockkeeper.domain.errors import GroupFrozen, ReplayRefused
-from lockkeeper.domain.events import BRAKED, EXECUTION_CHANGE, QUESTIONS, TOLD, WITHDRAWN, Unusable
+from lockkeeper.domain.events import ABOUT_GROUPS, EXECUTION_CHANGE, QUESTIONS, TOLD, WITHDRAWN, Unusable
 from lockkeeper.domain.release import Release, Status, release_id_for
 
 RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -98,7 +98,7 @@ def _recipients(event: dict[str, Any]) -> tuple[str, ...]:
     if source == "lockkeeper":
         if kind == WITHDRAWN:
             return ("ReapRelease",)
-        return ("Notify",) if kind in TOLD | QUESTIONS | BRAKED else ()
+        return ("Notify",) if kind in TOLD | QUESTIONS | ABOUT_GROUPS else ()
     if source:
         return RECIPIENTS.get((source, kind), ())
     return tuple(function for key, function in SCHEDULED.items() if key in event)

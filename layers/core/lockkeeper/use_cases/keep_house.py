@@ -15,6 +15,7 @@ from lockkeeper.domain.release import Release
 from lockkeeper.domain.replay import stopped_by_freeze
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.braked import freeze_of
+from lockkeeper.use_cases.clean_up import clean_up
 from lockkeeper.use_cases.close_release import hand_on_lock, remove_staging
 from lockkeeper.use_cases.letters import QUESTIONS, remind
 from lockkeeper.use_cases.open_release import STATE as OPEN
@@ -44,6 +45,7 @@ class Kind(StrEnum):
     STAGING = "forgotten staging endpoint"
     UNSEEN = "unseen registration"
     REMINDED = "reminder"
+    CLEANUP = "cleanup"
     FROZEN = "release stopped by a freeze"
     PROBLEM = "problem"
 
@@ -56,14 +58,20 @@ class Found:
     what: str
 
 
-def keep_house(quiet: timedelta, world: World) -> list[Found]:
-    """Go through every unfinished release, the staging endpoints and the registry. One that cannot be helped stops no other."""
+def keep_house(quiet: timedelta, world: World, *, cleanup: bool = False) -> list[Found]:
+    """Go through every unfinished release, the staging endpoints and the registry. One that cannot be helped stops no other.
+
+    With `cleanup` also through what production does not need any more, group by group.
+    """
     found: list[Found] = []
     for release_id in world.ledger.unfinished():
         found += _carefully(release_id, _look_after(release_id, quiet, world))
     found += _carefully("staging", _forgotten_endpoints(world))
     unseen = (Found(Kind.UNSEEN, f"{release_id}: started") for release_id in start_unseen(quiet, world))
-    return found + _carefully("registry", unseen)
+    found += _carefully("registry", unseen)
+    for group in world.policies.groups() if cleanup else []:
+        found += _carefully(group, (Found(Kind.CLEANUP, what) for what in clean_up(group, world)))
+    return found
 
 
 def _carefully(name: str, look: Iterator[Found]) -> list[Found]:

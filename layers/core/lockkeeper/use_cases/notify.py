@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from lockkeeper.domain.events import TOLD, Announcement, BrakeTold, Unusable, announcement, brake_told, is_brake
+from lockkeeper.domain.events import TOLD, Announcement, GroupTold, Unusable, announcement, group_told, is_about_group
 from lockkeeper.domain.words import one_line
 from lockkeeper.ports import World
 from lockkeeper.use_cases.show_in_slack import show_in_slack, whisper_refusal
@@ -14,15 +14,15 @@ REMEMBERED = timedelta(days=15)
 """Longer than a dead letter is kept: what is brought back must not be mailed again."""
 
 
-def notify(event: dict[str, Any], world: World) -> Announcement | BrakeTold | Unusable:
+def notify(event: dict[str, Any], world: World) -> Announcement | GroupTold | Unusable:
     """Tell one of Lockkeeper's events in plain words; what is none is not told, for the reason returned.
 
     Mails go first and once, so that a Slack that is down keeps nobody from theirs; what Slack does not take is raised, and
     Lambda tries again.
     """
-    if is_brake(event):
-        braked = brake_told(event, world.accounts)
-        if isinstance(braked, BrakeTold):
+    if is_about_group(event):
+        braked = group_told(event, world.accounts)
+        if isinstance(braked, GroupTold):
             _call(event, braked, world)
         return braked
     told = announcement(event, world.accounts)
@@ -48,7 +48,7 @@ def _broadcast_once(name: str, told: Announcement, world: World) -> None:
         world.ledger.remember(name, world.clock.now() + REMEMBERED)
 
 
-def _call(event: dict[str, Any], braked: BrakeTold, world: World) -> None:
+def _call(event: dict[str, Any], braked: GroupTold, world: World) -> None:
     """By mail alone: a message in Slack is a release's. Where Slack is used, the ledger remembers what was mailed."""
     detail = braked.detail
     subject = f"{'URGENT: ' if braked.urgent else ''}{braked.group}: {braked.detail_type}"

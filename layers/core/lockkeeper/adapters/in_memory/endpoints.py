@@ -144,6 +144,9 @@ class InMemoryEndpoints:
     def delete_config(self, name: str) -> None:
         self.configs.pop(name, None)
 
+    def models_and_configs(self, group: str) -> set[str]:
+        return {name for name in (*self.models, *self.configs) if name.startswith(f"lockkeeper-{group}")}
+
     def delete_model(self, name: str) -> None:
         self.models.pop(name, None)
 

@@ -1,0 +1,105 @@
+"""Once a day: tell what production pays for and nobody uses, and remove it where the policy says so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import timedelta
+
+from lockkeeper.domain.cleanup import IDLE_ENDPOINT, LEFTOVERS, Left, in_words, leftovers
+from lockkeeper.domain.errors import PolicyInvalid, PolicyMissing, TryAgain
+from lockkeeper.domain.gates.cost import cost_of_production
+from lockkeeper.domain.policy import Policy, parse_policy
+from lockkeeper.ports import Champion, World
+from lockkeeper.use_cases.close_release import hand_on_lock
+from lockkeeper.use_cases.guard_production import remove_alarms
+from lockkeeper.use_cases.pinned import FAR_BACK, iso
+
+TOLD_AGAIN = timedelta(days=30)
+"""How long the same is not told a second time."""
+
+
+def clean_up(group: str, world: World) -> Iterator[str]:
+    """Look at a group's production; yields what was found, in words. The same is told once in a month."""
+    try:
+        policy = parse_policy(world.policies.load(group).text, source=f"policies/{group}.yaml")
+    except (PolicyMissing, PolicyInvalid):
+        return  # Nobody has said what may be removed; what releases need of a policy, they say themselves.
+    champion = world.ledger.champion(group)
+    if champion is None:
+        return
+    idle, monthly = _idle(policy, champion, world)
+    left = list(_left(policy, champion, world))
+    removed = list(_remove(policy, champion, idle, left, world))
+    names = [one.name for one in left]
+    if not idle and not names:
+        return
+    reason = in_words(idle, names, removed)
+    told = hashlib.sha256(f"{bool(idle)} {names} {removed}".encode()).hexdigest()
+    if world.ledger.remember(f"cleanup of {group}: {told}", world.clock.now() + TOLD_AGAIN):
+        facts = {
+            "model_package_group": group,
+            "at": iso(world.clock.now()),
+            "reason": reason,
+            "idle_endpoint": policy.production.endpoint_name if idle else "",
+            "monthly_usd": monthly if idle else None,
+            "leftovers": names,
+            "removed": removed,
+        }
+        world.publisher.publish("Cleanup Due", facts)
+    yield f"{group}: {reason}"
+
+
+def _idle(policy: Policy, champion: Champion, world: World) -> tuple[str, float | None]:
+    """That nobody has asked the endpoint for as long as the policy says, in words (or nothing), and what it costs a month."""
+    production, now = policy.production, world.clock.now()
+    since = now - timedelta(seconds=policy.cleanup.idle_after)
+    if champion.since >= iso(since):
+        return "", None
+    state = world.production.look(champion.endpoint_name)
+    if state is None or state.status != "InService" or world.production.invocations(champion.endpoint_name, since, now):
+        return "", None
+    usd = cost_of_production(production).monthly_usd
+    cost = f" and costs about {usd:.0f} USD a month" if usd is not None else ""
+    return f"nobody has asked {champion.endpoint_name} since {iso(since)}{cost}", usd
+
+
+def _left(policy: Policy, champion: Champion, world: World) -> Iterator[Left]:
+    """What is left of releases, of what is really there."""
+    group = policy.model_package_group
+    served = [(one.release_id, one.since) for one in world.ledger.served(group, FAR_BACK)]
+    before = iso(world.clock.now() - timedelta(seconds=policy.cleanup.leftovers_after))
+    candidates = leftovers(world.ledger.releases(group), served, champion.config_name, before)
+    if not candidates:
+        return
+    there = world.production.models_and_configs(group)
+    for one in candidates:
+        states = world.production.alarm_states(one.alarms).values()
+        if one.name in there or any(state != "missing" for state in states):
+            yield one
+
+
+def _remove(policy: Policy, champion: Champion, idle: str, left: list[Left], world: World) -> Iterator[str]:
+    if LEFTOVERS in policy.cleanup.remove:
+        for one in left:
+            world.production.delete_config(one.name)
+            world.production.delete_model(one.name)
+            remove_alarms(one.release, world)
+            yield one.name
+    if idle and IDLE_ENDPOINT in policy.cleanup.remove and _remove_endpoint(champion, idle, world):
+        yield champion.endpoint_name
+
+
+def _remove_endpoint(champion: Champion, why: str, world: World) -> bool:
+    """Delete the endpoint under the group's lock; not while a release has it."""
+    lock = world.ledger.take_lock(champion.group, champion.release_id, champion.version)
+    if lock.owner != champion.release_id:
+        return False
+    try:
+        world.production.delete(champion.endpoint_name)
+        world.ledger.record(champion.release_id, "idle endpoint removed", f"{why}; the next promotion creates it again")
+    except TryAgain:
+        return False
+    finally:
+        hand_on_lock(world.ledger.get(champion.release_id), world)
+    return True
