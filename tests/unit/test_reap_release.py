@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 from lockkeeper.domain.approval import Answer
-from lockkeeper.domain.errors import RequestClosed
+from lockkeeper.domain.ending import Ending
+from lockkeeper.domain.errors import LockLost, RequestClosed
 from lockkeeper.domain.release import Status
 from lockkeeper.use_cases.decide_approval import decide_by_link
 from lockkeeper.use_cases.keep_house import QUIET, keep_house
 from lockkeeper.use_cases.reap_release import reap_release
+from lockkeeper.use_cases.roll_back import roll_back
 
 from tests.unit.breaking import BreakingHarbour, Broken
 from tests.unit.harbour import ALARM, GROUP, Harbour, alarm_event, execution_event, release_id
 from tests.unit.machine import STATES
-from tests.unit.test_crashes import _read_each_policy_once  # noqa: F401 - a fixture
+from tests.unit.test_crashes import _read_each_policy_once, outcome  # noqa: F401 - a fixture
 
 SERVING = "lockkeeper-wages-v1-a1-production"
 
@@ -259,3 +261,18 @@ def test_a_crash_while_reaping_changes_no_outcome(beginning: Any, after: bool) -
     for at in range(1, len(undisturbed.breaking.calls) + 1):
         found = reaped(beginning(BreakingHarbour(at, after=after)))
         assert found == wanted, f"call {at}, {undisturbed.breaking.calls[at - 1]}"
+
+
+def test_a_late_try_of_the_way_back_leaves_no_wait_behind() -> None:
+    """A function goes on for a while after its execution was stopped."""
+    harbour = harbour_with_champion()
+    die_in("RollBack", harbour)
+    reap_until_nothing_moves(harbour)
+    assert left_over(harbour) == NOTHING
+    before = outcome(harbour)
+    ending = Ending("BakeFailed", "an alarm went off", "WatchProduction")
+    with pytest.raises(LockLost, match="has ended already"):
+        roll_back(release_id(2), "a token of the dead execution", ending, harbour.inside)
+    harbour.settle()
+    assert left_over(harbour) == NOTHING
+    assert outcome(harbour) == before

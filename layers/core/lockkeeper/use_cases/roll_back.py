@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.domain.ending import Ending, readable
-from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.errors import DeploymentFailed, LockLost, TryAgain
 from lockkeeper.domain.release import Release, resource_name
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
@@ -37,6 +37,10 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
         },
     )
     world.ledger.store_wait(wait)
+    if not world.ledger.get(release_id).unfinished:
+        # A late try of an execution that was stopped: whoever cleaned up after it has ended this wait's predecessor already.
+        world.ledger.wait_delivered(wait)
+        raise LockLost(f"{release_id} has ended already; nothing was changed")
     why = f"{ending.error}: {readable(ending.cause)}"[:1000]
     if production is None:
         world.ledger.record(release_id, "nothing to roll back", f"{why}: production was not touched", stage=STATE)
