@@ -1,7 +1,9 @@
 """Bringing endpoints up, from one configuration to the next, and down: what happens after the call is answered."""
 
 import copy
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from localcloud.sagemaker import rollout
 from localcloud.sagemaker.background import Background
@@ -14,12 +16,22 @@ from localcloud.sagemaker.hosting_role import look_at_alarms
 from localcloud.sagemaker.serving import Generation, Launcher, Traffic
 from localcloud.sagemaker.store import Store
 
+FAULTS = "sagemaker-faults.json"
+"""A file in the run folder, read at every rollback, so that it can be changed while the server runs."""
 
-@dataclass
+
+@dataclass(frozen=True)
 class Faults:
-    """What tests make fail that does not fail by itself: names of endpoints whose rollback fails."""
+    """What tests make fail that does not fail by itself: `failing_rollbacks` has names of endpoints whose rollback fails."""
 
-    failing_rollbacks: set[str] = field(default_factory=set)
+    run_folder: Path
+
+    def fails_to_roll_back(self, endpoint_name: str) -> bool:
+        try:
+            asked = json.loads((self.run_folder / FAULTS).read_text())
+        except FileNotFoundError:
+            return False
+        return endpoint_name in asked["failing_rollbacks"]
 
 
 @dataclass
@@ -140,7 +152,9 @@ class _Update:
     def run(self) -> None:
         key = (self.place, self.endpoint["EndpointName"].lower())
         present = self.deployments.traffic.get(key)
-        old = present.shares[0][0] if present else None
+        # After a rollback that failed there are two: the endpoint serves a mix.
+        olds = [generation for generation, _ in present.shares] if present else []
+        old = olds[0] if olds else None
         self._show_stage("Creating", "Creating the new fleet.")
         try:
             self._check_role()
@@ -155,9 +169,10 @@ class _Update:
             if alarming:
                 self._roll_back(old, new, f"One or more configured alarms are in alarm: [{', '.join(alarming)}].")
                 return
-        if old is not None:
+        if olds:
             self._show_stage("Deleting", "Deleting the old fleet.")
-            old.retire()
+        for one in olds:
+            one.retire()
         self._finish(new)
 
     def _check_role(self) -> None:
@@ -201,7 +216,7 @@ class _Update:
         """The old fleet serves everything again. Without an old one the endpoint is as failed as it was."""
         enter = self.deployments._enter
         name = self.endpoint["EndpointName"]
-        if name in self.deployments.faults.failing_rollbacks:
+        if self.deployments.faults.fails_to_roll_back(name):
             enter(self.place, self.endpoint, "UpdateRollbackFailed", FailureReason=reason)
             return
         if old is not None:

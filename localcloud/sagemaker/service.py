@@ -47,12 +47,11 @@ class LocalSageMaker:
     ) -> None:
         self.store = Store()
         self.background = Background(clock_scale)
-        self.faults = Faults()
         work, logs = work_folder / "sagemaker", work_folder / "logs" / "sagemaker"
         events = EventPublisher(cloud)
         environments = Environments(cache_folder)
         launcher = Launcher(self.store, cloud, environments, work / "endpoints", logs / "endpoints")
-        self.deployments = Deployments(self.store, cloud, events, self.background, launcher, self.faults)
+        self.deployments = Deployments(self.store, cloud, events, self.background, launcher, Faults(work_folder))
         groups = ModelPackageGroups(self.store, cloud)
         packages = ModelPackages(self.store, cloud, events, groups)
         self._jobs = JobRunner(self.store, cloud, events, self.background, environments, work / "jobs", logs / "jobs")

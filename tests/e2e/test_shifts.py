@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 
 from cli.story.letter import open_page, press, wait_for_link
 from cli.story.live import LiveTraffic
+from localcloud.sagemaker.deployments import FAULTS
 from tests.conftest import Figure
 from tests.e2e.harness import Cloud, model_archive, policy_text
 from tests.e2e.test_a_promotion import CONSTANT_INFERENCE, answer_of, prepare, register
 from tests.e2e.test_nothing_stranded import eventually
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.full
 
@@ -143,6 +146,35 @@ def registered_again(cloud: Cloud, group: str, version: int) -> dict[str, Any]:
     release = cloud.wait_for(f"{group}-v{version}-a1", "failed")
     assert "is the model of version 2, which is held" in release["reason"]
     return release
+
+
+def test_what_sagemaker_could_not_roll_back_is_mended_by_the_way_back(
+    cloud: Cloud, tmp_path: Path, figure: Figure
+) -> None:
+    group = "half-way"
+    prepare(cloud, group, tmp_path)
+    guarded(cloud, group, tmp_path, "canary: {percent: 30, wait: 60m}, ")
+    register(cloud, group, 1.0)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
+    faults = cloud.running.run_folder / FAULTS
+    faults.write_text(json.dumps({"failing_rollbacks": [group]}))
+    with traffic_on(cloud, group) as traffic:
+        register(cloud, group, 2.0, model=BROKEN)
+        release = cloud.wait_for(f"{group}-v2-a1", "rolled-back")
+        since = traffic.wait_for(20, PATIENCE)
+    faults.unlink()
+    after = sum(one.failed for one in traffic.between(since))
+    figure("a rollback that SageMaker failed: answered by the bad version after the way back", after, "0")
+    assert after == 0
+    assert "UpdateRollbackFailed" in release["reason"]
+    assert "it serves a mix of the old and the new version" in release["reason"]
+    assert answer_of(cloud, group) == "1.0"
+    endpoint = cloud.client("sagemaker", "production").describe_endpoint(EndpointName=group)
+    assert (endpoint["EndpointStatus"], endpoint["EndpointConfigName"]) == (
+        "InService",
+        f"lockkeeper-{group}-v1-a1-production",
+    )
+    assert "held" in cloud.lockkeeper("replay", f"{group}-v2-a1", expect=1)
 
 
 def calls_about(cloud: Cloud, release_id: str, endpoint: str) -> Counter[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from pathlib import Path
 
 import pytest
 
+from localcloud.sagemaker.deployments import FAULTS
 from localcloud.sagemaker.errors import ApiError
 from tests.contract.sagemaker.account import SCIKIT_LEARN, Account, archive
 
@@ -174,15 +177,18 @@ def test_a_failing_update_leaves_the_old_fleet_serving(account: Account) -> None
     assert statuses == ["CREATING", "IN_SERVICE", "UPDATING", "ROLLING_BACK", "IN_SERVICE"]
 
 
-def test_a_rollback_fails_when_a_fault_says_so(account: Account) -> None:
+def test_a_rollback_fails_when_a_fault_says_so_and_the_next_update_mends_it(account: Account, tmp_path: Path) -> None:
     account.add_config("double")
     account.add_config("broken", BROKEN)
     account.serve("endpoint", "double")
-    account.service.faults.failing_rollbacks.add("endpoint")
+    (tmp_path / FAULTS).write_text(json.dumps({"failing_rollbacks": ["endpoint"]}))
 
     account.call("UpdateEndpoint", EndpointName="endpoint", EndpointConfigName="broken")
 
     assert account.settle("endpoint")["EndpointStatus"] == "UpdateRollbackFailed"
+    account.call("UpdateEndpoint", EndpointName="endpoint", EndpointConfigName="double")
+    assert account.settle("endpoint")["EndpointStatus"] == "InService"
+    assert account.invoke("endpoint", "1", accept="text/csv")[0].strip() == "2.0"
 
 
 def test_a_deleted_endpoint_serves_no_more_and_frees_its_name(account: Account) -> None:
