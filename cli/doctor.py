@@ -272,7 +272,8 @@ def look_at_quota(stack: Stack, policy: Policy) -> Iterator[Finding]:
 def fleets_of(policy: Policy) -> dict[str, int]:
     """Instances of each type that an update takes beside staging: production's old fleet, its new one, and staging's."""
     production, staging = policy.production, policy.staging
-    wanted = {production.instance_type: 2 * production.initial_instances}
+    most = production.autoscaling.max if production.autoscaling else production.initial_instances
+    wanted = {production.instance_type: 2 * most}
     kind = policy.staging_instance_type
     return {**wanted, kind: wanted.get(kind, 0) + staging.initial_instances}
 

@@ -8,6 +8,7 @@ from lockkeeper.domain.alarms import ABOVE, AT_LEAST, BELOW, MadeAlarm
 from lockkeeper.domain.gate_rules import QualityRule
 from lockkeeper.domain.gates.verdicts import bound_text
 from lockkeeper.domain.policy import Approval, Gates, Policy, Production, Staging, StagingTests
+from lockkeeper.domain.scaling import wanted_scaling
 from rich.table import Table
 
 from cli.terminal import plain, table
@@ -116,6 +117,8 @@ def _online_rules(tests: StagingTests) -> Iterator[tuple[str, str]]:
 def _production_rules(production: Production) -> Iterator[tuple[str, str]]:
     where = f"endpoint {production.endpoint_name}: {production.initial_instances} x {production.instance_type}"
     yield "production", f"{where}, {production.target}"
+    if scaled := wanted_scaling(production.autoscaling):
+        yield "autoscaling", scaled.in_words
     strategy = production.strategy
     traffic = f", with {strategy.minimum_invocations} invocations or more" if strategy.minimum_invocations else ""
     yield "strategy", strategy.in_words

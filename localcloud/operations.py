@@ -16,7 +16,7 @@ from botocore.session import get_session
 NAMES = frozenset(
     {
         "AlarmName", "EndpointConfigName", "EndpointName", "ExecutionRoleArn", "GroupName", "IndexName",
-        "ModelName", "ModelPackageArn", "ModelPackageName", "Name", "ResourceArn", "RoleArn", "TableName", "TopicArn",
+        "ModelName", "ModelPackageArn", "ModelPackageName", "Name", "ResourceArn", "ResourceId", "RoleArn", "TableName", "TopicArn",
         "executionArn", "name", "stateMachineArn",
     }
 )  # fmt: skip

@@ -31,6 +31,24 @@ RENAMED = {
 }
 """Operations whose action has another name. Source: the API reference of each operation, "Permissions"."""
 
+SCALING = "application-autoscaling"
+BEYOND = {
+    f"{SCALING}:RegisterScalableTarget": {
+        "sagemaker:DescribeEndpoint",
+        "sagemaker:DescribeEndpointConfig",
+        "sagemaker:UpdateEndpointWeightsAndCapacities",
+        "iam:CreateServiceLinkedRole",
+    },
+    f"{SCALING}:PutScalingPolicy": {
+        "cloudwatch:PutMetricAlarm",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:DeleteAlarms",
+    },
+    f"{SCALING}:DeregisterScalableTarget": {"cloudwatch:DeleteAlarms"},
+}
+"""What an operation does on its caller's behalf in other services. Source: the user guide of Application Auto Scaling, "Identity-based
+policy examples". The reference lists none of it as dependent."""
+
 VERSIONED = {"s3:GetObject": "s3:GetObjectVersion", "s3:DeleteObject": "s3:DeleteObjectVersion"}
 TRANSACTION = {
     "Put": "dynamodb:PutItem",
@@ -54,7 +72,7 @@ def needed_for(call: Document) -> set[str]:
     if not known(action):
         return set()
     dependent = dependent_on(action)
-    needed = {action}
+    needed = {action, *BEYOND.get(own, ())}
     if "iam:PassRole" in dependent and ("RoleArn" in told or "ExecutionRoleArn" in told):
         needed.add("iam:PassRole")
     if f"{service}:AddTags" in dependent and told.get("Tags"):

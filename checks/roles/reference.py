@@ -18,7 +18,7 @@ permission that is scoped to *. You can't return information about composite ala
 """
 
 WITH_SLASHES = frozenset(
-    {"ObjectName", "RoleNameWithPath", "LogGroupName", "LogStreamName", "ModelPackageName", "SecretId"}
+    {"AlarmName", "ObjectName", "RoleNameWithPath", "LogGroupName", "LogStreamName", "ModelPackageName", "SecretId"}
 )
 """Names in ARNs that have parts of their own."""
 

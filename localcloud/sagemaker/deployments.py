@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud.sagemaker import rollout
+from localcloud.sagemaker import rollout, scalable_targets
 from localcloud.sagemaker.background import Background
 from localcloud.sagemaker.capture import summary
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
@@ -100,6 +100,7 @@ class Deployments:
             world = self.store.world(place)
             world.endpoints.pop(name, None)
             tags = world.tags.pop(endpoint["EndpointArn"], {})
+            scalable_targets.forget(world, endpoint)
             endpoint |= {"EndpointStatus": "Deleted", "LastModifiedTime": self.cloud.now()}
         self.events.endpoint_changed(place, endpoint, tags)
 
@@ -162,7 +163,8 @@ class _Update:
         except WorkFailedError as error:
             self._roll_back(old, None, str(error))
             return
-        for step in rollout.stages(self.deployment, self._instances()):
+        instances = smallest_variant(self.endpoint, self.config, keep=self.keep)
+        for step in rollout.stages(self.deployment, instances):
             self.deployments._serve(self.place, self.endpoint, Traffic.split(old, new, step.share))
             self._show_stage("Baking", self._baking_message(step))
             alarming = self._watch(step)
@@ -258,8 +260,15 @@ class _Update:
             f"Baking for {seconds:g} seconds (WaitIntervalInSeconds) with {percent:g}% of the traffic on the new fleet."
         )
 
-    def _instances(self) -> int:
-        return min(int(variant.get("InitialInstanceCount", 1)) for variant in self.config["ProductionVariants"])
+
+def smallest_variant(endpoint: JsonObject, config: JsonObject, *, keep: bool) -> int:
+    """Instances of the smallest variant after an update to `config`; `keep` retains those that there are now."""
+    present = {one["VariantName"]: one.get("CurrentInstanceCount") for one in endpoint.get("ProductionVariants", [])}
+    counts = [
+        (keep and present.get(variant["VariantName"])) or variant.get("InitialInstanceCount", 1)
+        for variant in config["ProductionVariants"]
+    ]
+    return min(int(count) for count in counts)
 
 
 def beside(config: JsonObject, generation: Generation) -> JsonObject:

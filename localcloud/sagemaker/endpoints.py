@@ -2,10 +2,10 @@
 
 import copy
 
-from localcloud.sagemaker import rollout
+from localcloud.sagemaker import rollout, scalable_targets
 from localcloud.sagemaker.call import Call, Operation
 from localcloud.sagemaker.cloud import Cloud, JsonObject, Place
-from localcloud.sagemaker.deployments import Deployments
+from localcloud.sagemaker.deployments import Deployments, smallest_variant
 from localcloud.sagemaker.errors import already_existing, could_not_find, invalid
 from localcloud.sagemaker.listing import select
 from localcloud.sagemaker.models import CONFIG_KIND
@@ -61,15 +61,15 @@ class Endpoints:
         config, deployment = self._config(call), call.get("DeploymentConfig")
         present = [variant["VariantName"] for variant in endpoint.get("ProductionVariants", [])]
         variants = config["ProductionVariants"]
+        keep = bool(call.get("RetainAllVariantProperties"))
+        scalable_targets.check_update(self._store.world(call.place), endpoint, config)
         if deployment:
-            instances = min(variant.get("InitialInstanceCount", 1) for variant in variants)
-            rollout.check(deployment, instances)
+            rollout.check(deployment, smallest_variant(endpoint, config, keep=keep))
             if present and sorted(present) != sorted(variant["VariantName"] for variant in variants):
                 raise invalid("The variant names must stay the same in an update with a DeploymentConfig.")
         elif call.get("RetainDeploymentConfig"):
             deployment = endpoint.get("LastDeploymentConfig")
         self._begin(endpoint, "Updating")
-        keep = bool(call.get("RetainAllVariantProperties"))
         self._deployments.start_update(call.place, endpoint, config, copy.deepcopy(deployment), keep=keep)
         return {"EndpointArn": endpoint["EndpointArn"]}
 

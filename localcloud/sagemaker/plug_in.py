@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ministack.core import iam_actions, iam_evaluator, router
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import stepfunctions
 
-from localcloud.sagemaker import authorization, validation
+from localcloud.sagemaker import authorization, scaling, validation
 from localcloud.sagemaker.cloud import JsonObject, Place
 from localcloud.sagemaker.errors import ApiError
 from localcloud.sagemaker.ministack_cloud import MinistackCloud
@@ -44,6 +44,7 @@ def install(run_folder: Path, clock_scale: float) -> Callable[[], None]:
     handlers = _Handlers(service, pool)
     app.SERVICE_HANDLERS[CONTROL] = handlers.control
     app.SERVICE_HANDLERS[RUNTIME] = handlers.runtime
+    app.SERVICE_HANDLERS[scaling.SERVICE] = handlers.scaling
     _route()
     _authorize()
     stepfunctions._AWS_SDK_SERVICE_MAP["sagemaker"] = {"target_prefix": "SageMaker", "protocol": "json"}
@@ -74,6 +75,12 @@ class _Handlers:
         """Answer InvokeEndpoint (REST-JSON)."""
         return await self._answer("application/json", lambda: self._invoke(method, path, headers, body))
 
+    async def scaling(
+        self, _method: str, _path: str, headers: Headers, body: bytes, _query: dict[str, Any]
+    ) -> Response:
+        """Answer an operation of Application Auto Scaling (JSON 1.1)."""
+        return await self._answer(JSON_TYPE, lambda: self._scale(headers, body))
+
     async def _answer(self, error_type: str, work: Callable[[], Response]) -> Response:
         """Do the work on a thread, with the request's account and region, and put refusals into documents."""
         context = contextvars.copy_context()
@@ -93,17 +100,22 @@ class _Handlers:
             )
 
     def _handle(self, headers: Headers, body: bytes) -> Response:
-        operation = headers.get("x-amz-target", "").rpartition(".")[2]
-        try:
-            parameters = json.loads(body or b"{}")
-        except ValueError:
-            raise ApiError("SerializationException", "The request body is not JSON.") from None
-        place = Place(get_account_id(), get_region())
-        denied = _denied_beyond(operation, parameters, place, headers)
+        operation, parameters, place = _asked(headers, body)
+        denied = _denied(_checks_beyond(operation, parameters, place), parameters, CONTROL, headers)
         if denied is not None:
             return denied
         caller = iam_evaluator.request_caller_arn(headers)
         answer = self._service.handle(place.account, place.region, operation, parameters, caller)
+        return 200, {"Content-Type": JSON_TYPE}, json.dumps(answer).encode()
+
+    def _scale(self, headers: Headers, body: bytes) -> Response:
+        operation, parameters, place = _asked(headers, body)
+        checks = self._service.scaling.further_checks(operation, parameters, place)
+        denied = _denied(checks, parameters, scaling.SERVICE, headers)
+        if denied is not None:
+            return denied
+        caller = iam_evaluator.request_caller_arn(headers)
+        answer = self._service.scaling.handle(place, operation, parameters, caller)
         return 200, {"Content-Type": JSON_TYPE}, json.dumps(answer).encode()
 
     def _invoke(self, method: str, path: str, headers: Headers, body: bytes) -> Response:
@@ -117,6 +129,7 @@ class _Handlers:
 def _route() -> None:
     """Send SageMaker's requests to SageMaker; the control plane and the runtime sign with the same name."""
     router.SERVICE_PATTERNS[CONTROL] = {"target_prefixes": ["SageMaker."], "host_patterns": [r"api\.sagemaker\."]}
+    router.SERVICE_PATTERNS[scaling.SERVICE] = {"target_prefixes": ["AnyScaleFrontendService."]}
     router.SERVICE_PATTERNS[RUNTIME] = {"host_patterns": [r"runtime\.sagemaker\."]}
     detect = router.detect_service
 
@@ -131,7 +144,11 @@ def _route() -> None:
 
 def _authorize() -> None:
     """Teach the emulator's IAM the actions, the resources and the condition keys of SageMaker."""
-    iam_actions.SERVICE_TO_IAM_NAMESPACE |= {CONTROL: "sagemaker", RUNTIME: "sagemaker"}
+    iam_actions.SERVICE_TO_IAM_NAMESPACE |= {
+        CONTROL: "sagemaker",
+        RUNTIME: "sagemaker",
+        scaling.SERVICE: scaling.SERVICE,
+    }
     iam_actions._BOTOCORE_SERVICE_MAP[RUNTIME] = [RUNTIME]
     iam_actions._BOTOCORE_SERVICE_MAP[CONTROL] = [CONTROL]
     extract, tag_context = iam_actions.extract_resource_arn, iam_actions.request_tag_context
@@ -152,38 +169,60 @@ def _authorize() -> None:
         if service == CONTROL:
             operation = headers.get("x-amz-target", "").rpartition(".")[2]
             return authorization.resource_arn(operation, authorization.parameters_of(body), place)
+        if service == scaling.SERVICE:
+            operation = headers.get("x-amz-target", "").rpartition(".")[2]
+            return scaling.resource_arn(operation, authorization.parameters_of(body), place)
         return str(extract(service, method, path, headers, body, query, region, account))
 
     def context_with_sagemaker(service: str, action: str, body: bytes, query: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = tag_context(service, action, body, query)
         if service == CONTROL:
             found |= authorization.conditions(authorization.parameters_of(body))
+        if service == scaling.SERVICE:
+            found |= scaling.conditions(authorization.parameters_of(body))
         return found
 
     iam_actions.extract_resource_arn = extract_with_sagemaker
     iam_actions.request_tag_context = context_with_sagemaker
 
 
-def _denied_beyond(operation: str, parameters: object, place: Place, headers: Mapping[str, str]) -> Response | None:
-    """Check what a call needs beside its own action: the second resource, tagging, and passing its roles.
+def _asked(headers: Headers, body: bytes) -> tuple[str, Any, Place]:
+    """The operation of a JSON 1.1 request, its parameters, and where it is asked."""
+    try:
+        parameters = json.loads(body or b"{}")
+    except ValueError:
+        raise ApiError("SerializationException", "The request body is not JSON.") from None
+    return headers.get("x-amz-target", "").rpartition(".")[2], parameters, Place(get_account_id(), get_region())
 
-    The emulator has checked the action itself. Calls that come from inside it carry no signature and are not checked.
-    """
-    access_key = router.extract_access_key_id(dict(headers))
-    if not app.AUTH or not access_key or not isinstance(parameters, dict):
-        return None
-    checks: list[tuple[str, str, dict[str, str]]]
+
+def _checks_beyond(operation: str, parameters: object, place: Place) -> list[scaling.Check]:
+    """What a call of SageMaker needs beside its own action: the second resource, tagging, and passing its roles."""
+    if not isinstance(parameters, dict):
+        return []
+    checks: list[scaling.Check]
     checks = [(action, arn, {}) for action, arn in authorization.further_checks(operation, parameters, place)]
     passed_to = {"iam:PassedToService": authorization.SERVICE_PRINCIPAL}
-    checks += [("iam:PassRole", role, passed_to) for role in authorization.passed_roles(parameters)]
+    return checks + [("iam:PassRole", role, passed_to) for role in authorization.passed_roles(parameters)]
+
+
+def _denied(
+    checks: Sequence[scaling.Check], parameters: object, service: str, headers: Mapping[str, str]
+) -> Response | None:
+    """Hold further actions against the caller's policies; the emulator has checked the operation's own.
+
+    Calls that come from inside the emulator carry no signature and are not checked.
+    """
+    access_key = router.extract_access_key_id(dict(headers))
+    if not app.AUTH or not access_key:
+        return None
     for action, arn, context in checks:
         tags: JsonObject = iam_actions.request_tag_context(CONTROL, action, json.dumps(parameters).encode(), {})
         denied = iam_evaluator.enforce(
-            access_key, action, CONTROL, place.region, resource_arn=arn, service_context={**tags, **context}
+            access_key, action, service, get_region(), resource_arn=arn, service_context={**tags, **context}
         )
         if denied is not None:
             status, answer_headers, body = iam_actions.access_denied_response(
-                CONTROL,
+                service,
                 action,
                 getattr(denied, "principal_arn", ""),
                 new_uuid(),

@@ -21,6 +21,7 @@ from localcloud.sagemaker.models import EndpointConfigs, Models
 from localcloud.sagemaker.packages import ModelPackages
 from localcloud.sagemaker.pipelines import Pipelines
 from localcloud.sagemaker.processing import ProcessingJobs
+from localcloud.sagemaker.scaling import Scaling
 from localcloud.sagemaker.serving import Launcher
 from localcloud.sagemaker.store import Store
 from localcloud.sagemaker.tags import Tags
@@ -56,6 +57,7 @@ class LocalSageMaker:
         packages = ModelPackages(self.store, cloud, events, groups)
         self._jobs = JobRunner(self.store, cloud, events, self.background, environments, work / "jobs", logs / "jobs")
         executions = PipelineExecutions(self.store, cloud, events, self.background, self._perform)
+        self.scaling = Scaling(self.store, cloud, self.deployments)
         self._invocations = Invocations(self.store, cloud, self.deployments, Captures(cloud, self.background))
         self._operations: dict[str, Operation] = {
             **groups.operations(),

@@ -13,7 +13,10 @@ Documents = dict[str, JsonObject]
 
 @dataclass
 class World:
-    """The resources of one account in one region, by name. Tags are kept by ARN, tokens by operation and token."""
+    """The resources of one account in one region, by name. Tags are kept by ARN, tokens by operation and token.
+
+    Scalable targets are kept by resource id, scaling policies by that and their name.
+    """
 
     groups: Documents = field(default_factory=dict)
     packages: Documents = field(default_factory=dict)
@@ -24,6 +27,8 @@ class World:
     processing_jobs: Documents = field(default_factory=dict)
     pipelines: Documents = field(default_factory=dict)
     executions: Documents = field(default_factory=dict)
+    scalable_targets: Documents = field(default_factory=dict)
+    scaling_policies: dict[str, Documents] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 

@@ -50,14 +50,14 @@ def service_model(name: str = "sagemaker") -> ServiceModel:
     return model
 
 
-def check(operation: str, parameters: object) -> JsonObject:
+def check(operation: str, parameters: object, service: str = "sagemaker") -> JsonObject:
     """The parameters, if the operation's input shape allows them.
 
     Raises ApiError: UnknownOperationException, SerializationException for a wrong type, else ValidationException.
     """
-    model = service_model()
+    model = service_model(service)
     if operation not in model.operation_names:
-        raise ApiError("UnknownOperationException", f"SageMaker has no operation {operation}.")
+        raise ApiError("UnknownOperationException", f"There is no operation {operation} of {service}.")
     if not isinstance(parameters, dict):
         raise ApiError("SerializationException", "Start of structure or map found where not expected.")
     shape = model.operation_model(operation).input_shape

@@ -96,7 +96,10 @@ def test_an_endpoint_is_done_failed_or_still_changing(state: EndpointState | Non
         ((), endpoint("InService"), 9, [Outcome.PASSED, Outcome.INCONCLUSIVE]),
         ((), endpoint("InService", "old"), 10, [Outcome.FAILED, Outcome.PASSED]),
         ((), None, 10, [Outcome.FAILED, Outcome.PASSED]),
-        ((), endpoint("Updating"), 10, [Outcome.FAILED, Outcome.PASSED]),
+        # It is being scaled, and serves.
+        ((), endpoint("Updating"), 10, [Outcome.PASSED, Outcome.PASSED]),
+        ((), endpoint("Updating", "old"), 10, [Outcome.FAILED, Outcome.PASSED]),
+        ((), endpoint("RollingBack"), 10, [Outcome.FAILED, Outcome.PASSED]),
         ((AlarmLook("a", "OK", False),), endpoint("InService"), 10, [Outcome.PASSED] * 3),
         ((AlarmLook("a", "INSUFFICIENT_DATA", False),), endpoint("InService"), 10, [Outcome.PASSED] * 3),
         (

@@ -238,7 +238,7 @@ def test_a_configuration_that_is_gone_is_told_after_two_hours_of_trying(harbour:
     del harbour.world.production.configs[FIRST]
     busy = TryAgain("could not find endpoint configuration")
 
-    def refuse(_endpoint: str, _config: str) -> None:
+    def refuse(_endpoint: str, _config: str, **_how: object) -> None:
         raise busy
 
     harbour.world.production.update = refuse  # type: ignore[method-assign]
@@ -261,7 +261,7 @@ def test_the_state_machine_gives_up_and_freezes_too(harbour: Harbour) -> None:
     harbour.promote(1)
     to_production(harbour, 2)
 
-    def refuse(_endpoint: str, _config: str) -> None:
+    def refuse(_endpoint: str, _config: str, **_how: object) -> None:
         raise TryAgain("could not find endpoint configuration")
 
     harbour.world.production.update = refuse  # type: ignore[method-assign]

@@ -122,8 +122,8 @@ def test_an_alarm_during_the_shift_is_seen_when_the_bake_begins() -> None:
     harbour.register(2)
     update = harbour.world.production.update
 
-    def update_and_alarm(endpoint_name: str, config_name: str, deployment: Deployment | None = None) -> None:
-        update(endpoint_name, config_name, deployment)
+    def update_and_alarm(endpoint_name: str, config_name: str, *how: Deployment, keep_capacity: bool = False) -> None:
+        update(endpoint_name, config_name, *how, keep_capacity=keep_capacity)
         if "-v2-" in config_name:
             harbour.world.production.change_alarm(ALARM, "ALARM")
 

@@ -21,6 +21,7 @@ from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import Deployment, EndpointState
 from lockkeeper.ports_of_alarms import Alarms
 from lockkeeper.ports_of_brakes import Brakes
+from lockkeeper.ports_of_scaling import Scaling
 from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
 from lockkeeper.ports_of_web import BoardReads, OverTheWeb, Sessions
 from lockkeeper.ports_of_web import Champion as Champion
@@ -302,7 +303,7 @@ class Policies(Protocol):
         ...
 
 
-class Endpoints(Alarms, Protocol):
+class Endpoints(Alarms, Scaling, Protocol):
     """SageMaker in one environment, under its deploy role."""
 
     @property
@@ -345,8 +346,18 @@ class Endpoints(Alarms, Protocol):
         """Start creating; False when it exists already."""
         ...
 
-    def update(self, endpoint_name: str, config_name: str, deployment: Deployment | None = None) -> None:
-        """Start an update (all at once and unwatched without a `deployment`); `TryAgain` while another one runs."""
+    def update(
+        self,
+        endpoint_name: str,
+        config_name: str,
+        deployment: Deployment | None = None,
+        *,
+        keep_capacity: bool = False,
+    ) -> None:
+        """Start an update (all at once and unwatched without a `deployment`); `TryAgain` while another one runs.
+
+        `keep_capacity` keeps the number of instances that there are, whatever the configuration begins with.
+        """
         ...
 
     def delete(self, endpoint_name: str) -> None:

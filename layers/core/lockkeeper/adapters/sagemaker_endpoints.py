@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lockkeeper.adapters.application_autoscaling import ApplicationAutoScaling
 from lockkeeper.adapters.cloudwatch_alarms import VARIANT, CloudWatchAlarms
 from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.invocations import invoke
@@ -26,7 +27,7 @@ PATIENCE = Config(max_pool_connections=64)
 """A load test has as many requests under way at once as this."""
 
 
-class SageMakerEndpoints(CloudWatchAlarms):
+class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
     """Implements `ports.Endpoints`. `session` gives a session under the environment's deploy role; it is made at first use."""
 
     def __init__(
@@ -138,8 +139,17 @@ class SageMakerEndpoints(CloudWatchAlarms):
             "create_endpoint", EndpointName=endpoint_name, EndpointConfigName=config_name, Tags=_tags(tags)
         )
 
-    def update(self, endpoint_name: str, config_name: str, deployment: Deployment | None = None) -> None:
+    def update(
+        self,
+        endpoint_name: str,
+        config_name: str,
+        deployment: Deployment | None = None,
+        *,
+        keep_capacity: bool = False,
+    ) -> None:
         request: dict[str, Any] = {"EndpointName": endpoint_name, "EndpointConfigName": config_name}
+        if keep_capacity:
+            request["RetainAllVariantProperties"] = True
         if deployment and (config := deployment_config(deployment)):
             request["DeploymentConfig"] = config
         try:

@@ -28,7 +28,7 @@ def about_version(description: dict[str, Any], cost: EndpointCost) -> dict[str, 
 
     `endpoint cost` is an object: `monthly_usd`, None where nobody knows, and `words`.
     """
-    told = {"runs on": f"{cost.instances} x {cost.instance_type}"}
+    told = {"runs on": cost.size}
     card = card_of(description)
     for name, places in CARD.items():
         texts = (_text_at(card, place) for place in places)

@@ -37,6 +37,7 @@ from lockkeeper.domain.gate_rules import (
 )
 from lockkeeper.domain.online.latency import fewest
 from lockkeeper.domain.policy_nodes import document_of, nodes_of, place_of
+from lockkeeper.domain.scaling import Autoscaling, check_scaling
 from lockkeeper.domain.section import Number, S3Uri, Section
 from lockkeeper.domain.strategy import Strategy
 
@@ -328,6 +329,7 @@ class Production(Section):
     hourly_usd: Usd | None = None
     strategy: Strategy = Strategy()
     alarms: tuple[AlarmItem, ...] = Field(default=(), max_length=10, strict=False)
+    autoscaling: Autoscaling | None = None
 
     @property
     def named_alarms(self) -> tuple[str, ...]:
@@ -368,6 +370,11 @@ class Production(Section):
                 f"the alarm {slow.what} takes {slow.seconds} s to go off, {shift.kind} waits {shift.wait} s; "
                 "set wait to that or more, or its period or evaluation_periods lower"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_scale(self) -> Production:
+        check_scaling(self.autoscaling, self.instance_type, self.initial_instances, self.strategy.shift)
         return self
 
 

@@ -53,12 +53,16 @@ LIST, POLICY = f"about the list price in {REGION}, {AS_OF}, not checked", "the p
 
 @dataclass(frozen=True)
 class EndpointCost:
-    """So many instances of a type at a price an hour; None is a price that nobody knows."""
+    """So many instances of a type at a price an hour; None is a price that nobody knows.
+
+    Where the endpoint is scaled, `instances` is the most there can be and `least` the fewest: nobody knows how many there will be.
+    """
 
     instance_type: str
     instances: int
     hourly_usd: float | None
     source: str = LIST
+    least: int | None = None
 
     @property
     def monthly_usd(self) -> float | None:
@@ -68,16 +72,24 @@ class EndpointCost:
     def words(self) -> str:
         if self.monthly_usd is None:
             return f"not known: no price of {self.instance_type} is listed; write it under production.hourly_usd"
-        each = f"{self.instances} x {self.instance_type} at ${self.hourly_usd:g} an hour"
-        return f"${self.monthly_usd:,.2f} a month: {each} ({self.source})"
+        each = f"{self.size} at ${self.hourly_usd:g} an hour"
+        most = " at most" if self.least is not None else ""
+        return f"${self.monthly_usd:,.2f} a month{most}: {each} ({self.source})"
+
+    @property
+    def size(self) -> str:
+        """What runs, in words."""
+        return f"{self.instances if self.least is None else f'{self.least} to {self.instances}'} x {self.instance_type}"
 
 
-def endpoint_cost(instance_type: str, instances: int, hourly_usd: float | None = None) -> EndpointCost:
+def endpoint_cost(
+    instance_type: str, instances: int, hourly_usd: float | None = None, least: int | None = None
+) -> EndpointCost:
     """At the policy's price, where it has one."""
     if hourly_usd is not None:
-        return EndpointCost(instance_type, instances, hourly_usd, POLICY)
+        return EndpointCost(instance_type, instances, hourly_usd, POLICY, least)
     family, _, size = instance_type.rpartition(".")
-    return EndpointCost(instance_type, instances, FAMILIES.get(family, {}).get(size))
+    return EndpointCost(instance_type, instances, FAMILIES.get(family, {}).get(size), least=least)
 
 
 def change_in_words(before: float | None, after: float | None) -> str:

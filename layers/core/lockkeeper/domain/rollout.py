@@ -62,6 +62,12 @@ def look_at_endpoint(state: EndpointState | None, wanted_config: str) -> Seen:
     return Seen(Step.STILL, f"endpoint {state.name} is {state.status}")
 
 
+def serves(state: EndpointState | None, wanted_config: str) -> bool:
+    """Whether an endpoint answers with a configuration. While it is scaled or patched it is Updating, and does."""
+    steady = {"InService", "Updating", "SystemUpdating"}
+    return state is not None and state.config_name == wanted_config and state.status in steady
+
+
 @dataclass(frozen=True)
 class AlarmLook:
     """One alarm at the time of the look: its state now, and whether it was in ALARM since the bake began."""
@@ -80,10 +86,10 @@ def judge_bake(
 ) -> tuple[Verdict, ...]:
     """The look at a bake's deadline: alarms and their history, what serves, how often it was asked."""
     verdicts = [_judge_alarm(alarm) for alarm in alarms]
-    seen = look_at_endpoint(endpoint, wanted_config)
-    serving = Outcome.PASSED if seen.step is Step.DONE else Outcome.FAILED
+    serving = Outcome.PASSED if serves(endpoint, wanted_config) else Outcome.FAILED
+    reason = look_at_endpoint(endpoint, wanted_config).reason
     verdicts.append(
-        Verdict("bake: serving", serving, seen.reason, endpoint.config_name if endpoint else None, wanted_config)
+        Verdict("bake: serving", serving, reason, endpoint.config_name if endpoint else None, wanted_config)
     )
     wanted = strategy.minimum_invocations
     if invocations >= wanted:

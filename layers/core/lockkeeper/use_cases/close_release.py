@@ -16,6 +16,7 @@ from lockkeeper.use_cases.open_release import interrupt, lock_output
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.run_job import stop_job
+from lockkeeper.use_cases.scale_production import put_scaling_back
 from lockkeeper.use_cases.settle_wait import complete_wait, give_up_waits
 from lockkeeper.use_cases.take_back import predecessor_of
 
@@ -141,6 +142,7 @@ def _tear_down(release: Release, ending: Ending, world: World) -> None:
         stop_job(release.release_id, "TestStaging", world.replay_jobs, world)
         remove_staging(staging["endpoint_name"], world)
     if ending.restored and release.endpoints.get("production"):
+        put_scaling_back(release, world)
         name = resource_name(release.release_id, "production")
         world.production.delete_config(name)
         world.production.delete_model(name)

@@ -14,6 +14,7 @@ from lockkeeper.use_cases.braked import refuse_if_braked
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
 from lockkeeper.use_cases.guard_production import made_alarms, make_alarms, require_calm, watched_alarms
 from lockkeeper.use_cases.pinned import iso, pinned_policy, still_in
+from lockkeeper.use_cases.scale_production import look_at_scaling, make_way
 from lockkeeper.use_cases.still_sealed import still_sealed
 
 STATE = "PromoteToProduction"
@@ -34,7 +35,7 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     current = world.production.look(production.endpoint_name)
     if current is not None and current.status == "InService" and current.config_name != config:
         require_calm(release_id, production, world)
-    _record(release, production, config, current, world)
+    known = _record(release, production, config, current, world)
     create_model(release, policy, config, world.production)
     world.production.create_config(
         config,
@@ -59,8 +60,10 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     if current is None:
         existed = not world.production.create(production.endpoint_name, config, tags_of(release))
     elif current.status == "InService" and current.config_name != config:
-        alarms = watched_alarms(release_id, production)
-        world.production.update(production.endpoint_name, config, Deployment(production.strategy, alarms))
+        make_way(known, world)
+        how = Deployment(production.strategy, watched_alarms(release_id, production))
+        keep = bool(known.get("keep_capacity"))
+        world.production.update(production.endpoint_name, config, how, keep_capacity=keep)
         existed = False
     world.ledger.wait_acted(wait)
     if existed:
@@ -90,7 +93,9 @@ def _details(release: Release, production: Production, config: str) -> dict[str,
     return {**details, "alarms": list(watched_alarms(release.release_id, production)), "since": known["began_at"]}
 
 
-def _record(release: Release, production: Production, config: str, current: EndpointState | None, world: World) -> None:
+def _record(
+    release: Release, production: Production, config: str, current: EndpointState | None, world: World
+) -> dict[str, Any]:
     """Keep the way back before anything changes; a second try must not take its own work for the way back."""
     endpoint = production.endpoint_name
     known = release.endpoints.get("production")
@@ -108,6 +113,7 @@ def _record(release: Release, production: Production, config: str, current: Endp
             "previous_config_name": current.config_name if current else None,
             "began_at": iso(world.clock.now()),
             "alarms": list(made_alarms(release.release_id, production)),
+            **look_at_scaling(production, current, world),
         }
     previous = known["previous_config_name"]
     how = (
@@ -121,3 +127,4 @@ def _record(release: Release, production: Production, config: str, current: Endp
         status=Status.PROMOTING,
         endpoints={**release.endpoints, "production": known},
     )
+    return known

@@ -12,6 +12,7 @@ from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.ask_what_serves import ask_what_serves
 from lockkeeper.use_cases.pinned import iso
+from lockkeeper.use_cases.scale_production import make_way_back
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 
 STATE = "RollBack"
@@ -61,6 +62,7 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
     if previous is None:
         if current is not None:
             world.production.delete(endpoint_name)
+            make_way_back(production, world)
         world.ledger.record(
             release.release_id, "production removed", f"endpoint {endpoint_name} had served nothing before"
         )
@@ -90,5 +92,6 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
         f"{endpoint_name} back to {previous}",
         endpoints={**release.endpoints, "production": {**production, "restoring": True}},
     )
-    world.production.update(endpoint_name, previous)
+    keep = make_way_back(production, world)
+    world.production.update(endpoint_name, previous, keep_capacity=keep)
     world.ledger.wait_acted(wait)

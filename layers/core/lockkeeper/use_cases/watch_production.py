@@ -12,6 +12,7 @@ from lockkeeper.domain.strategy import Strategy
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.guard_production import watched_alarms
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
+from lockkeeper.use_cases.scale_production import settle_scaling
 from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
 
 STATE = "WatchProduction"
@@ -24,6 +25,7 @@ def watch_production(release_id: str, token: str, world: World) -> None:
     release = world.ledger.get(release_id)
     policy = pinned_policy(release, world)
     production = release.endpoints["production"]
+    settle_scaling(release, policy.production, world)
     now = world.clock.now()
     deadline = now + timedelta(seconds=policy.production.strategy.bake)
     wait = Wait(

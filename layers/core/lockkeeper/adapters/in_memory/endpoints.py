@@ -13,6 +13,7 @@ from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
+from lockkeeper.domain.scaling import Scaled
 from lockkeeper.ports import Clock
 
 Serving = Callable[[str, str], Answered]
@@ -45,6 +46,9 @@ class InMemoryEndpoints:
         """Alarms that were made, with the endpoint and the configuration that they are about."""
         self.deployments: dict[str, Deployment | None] = {}
         """How each endpoint was updated last."""
+        self.scaled: dict[str, Scaled] = {}
+        self.kept_capacity: dict[str, bool] = {}
+        """Whether each endpoint kept its instances when it was updated last."""
         self.requests: list[tuple[datetime, str]] = []
         self.tags: dict[str, dict[str, str]] = {}
         self.serving: Serving = lambda body, _: Answered(200, "text/csv", "\n".join("0" for _ in body.splitlines()))
@@ -125,12 +129,22 @@ class InMemoryEndpoints:
         self.endpoints[endpoint_name] = Endpoint(state)
         return True
 
-    def update(self, endpoint_name: str, config_name: str, deployment: Deployment | None = None) -> None:
+    def update(
+        self,
+        endpoint_name: str,
+        config_name: str,
+        deployment: Deployment | None = None,
+        *,
+        keep_capacity: bool = False,
+    ) -> None:
         self._require_config(config_name)
         state = self._existing(endpoint_name)
+        if endpoint_name in self.scaled and self._type(state.config_name) != self._type(config_name):
+            raise DeploymentFailed(f"endpoint {endpoint_name} cannot be updated: it is scaled, its instance type stays")
         if state.status not in UPDATABLE:
             raise TryAgain(f"endpoint {endpoint_name} cannot be updated: it is {state.status}")
         self.deployments[endpoint_name] = deployment
+        self.kept_capacity[endpoint_name] = keep_capacity
         self.endpoints[endpoint_name] = Endpoint(replace(state, status="Updating"), config_name)
 
     def delete(self, endpoint_name: str) -> None:
@@ -181,6 +195,23 @@ class InMemoryEndpoints:
 
     def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int:
         return sum(name == endpoint_name and since <= at <= until for at, name in self.requests)
+
+    def scaling(self, endpoint_name: str) -> Scaled | None:
+        return self.scaled.get(endpoint_name)
+
+    def scale(self, endpoint_name: str, wanted: Scaled) -> None:
+        self._existing(endpoint_name)
+        known = self.scaled.get(endpoint_name)
+        self.scaled[endpoint_name] = replace(wanted, others=known.others if known else ())
+
+    def stop_scaling(self, endpoint_name: str) -> None:
+        self.scaled.pop(endpoint_name, None)
+
+    def instance_type_of(self, config_name: str) -> str:
+        return self._type(config_name)
+
+    def _type(self, config_name: str) -> str:
+        return str(self.configs.get(config_name, {}).get("instance_type", ""))
 
     def _existing(self, endpoint_name: str) -> EndpointState:
         if endpoint_name not in self.endpoints:

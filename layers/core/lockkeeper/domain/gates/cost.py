@@ -11,7 +11,10 @@ GATE = "cost: budget"
 
 
 def cost_of_production(production: Production) -> EndpointCost:
-    return endpoint_cost(production.instance_type, production.initial_instances, production.hourly_usd)
+    """Of a scaled endpoint what it costs at most: a budget that only holds while nobody asks is none."""
+    scaling = production.autoscaling
+    most, least = (scaling.max, scaling.min) if scaling else (production.initial_instances, None)
+    return endpoint_cost(production.instance_type, most, production.hourly_usd, least)
 
 
 def judge_budget(production: Production) -> tuple[Verdict, ...]:
