@@ -273,9 +273,9 @@ def fleets_of(policy: Policy) -> dict[str, int]:
     """Instances of each type that an update takes beside staging: production's old fleet, its new one, and staging's."""
     production, staging = policy.production, policy.staging
     most = production.autoscaling.max if production.autoscaling else production.initial_instances
-    wanted = {production.instance_type: 2 * most}
-    kind = policy.staging_instance_type
-    return {**wanted, kind: wanted.get(kind, 0) + staging.initial_instances}
+    wanted = {production.instance_type: 2 * most} if production.instance_type else {}
+    kind = policy.staging_fleet.instance_type
+    return {**wanted, kind: wanted.get(kind, 0) + staging.initial_instances} if kind else wanted
 
 
 def judge_quotas(group: str, wanted: dict[str, int], allowed: dict[str, float]) -> Iterator[Finding]:

@@ -92,7 +92,7 @@ def _approval_rules(approval: Approval) -> Iterator[tuple[str, str]]:
 
 
 def _staging_rules(staging: Staging, policy: Policy) -> Iterator[tuple[str, str]]:
-    yield "staging", f"{staging.initial_instances} x {policy.staging_instance_type}, {staging.target}"
+    yield "staging", f"{policy.staging_fleet.in_words}, {policy.staging_target}"
     if staging.tests.contract:
         yield "contract test", staging.tests.contract
     replay = staging.tests.replay
@@ -115,7 +115,7 @@ def _online_rules(tests: StagingTests) -> Iterator[tuple[str, str]]:
 
 
 def _production_rules(production: Production) -> Iterator[tuple[str, str]]:
-    where = f"endpoint {production.endpoint_name}: {production.initial_instances} x {production.instance_type}"
+    where = f"endpoint {production.endpoint_name}: {production.fleet.in_words}"
     yield "production", f"{where}, {production.target}"
     if scaled := wanted_scaling(production.autoscaling):
         yield "autoscaling", scaled.in_words

@@ -63,6 +63,7 @@ class Endpoints:
         variants = config["ProductionVariants"]
         keep = bool(call.get("RetainAllVariantProperties"))
         scalable_targets.check_update(self._store.world(call.place), endpoint, config)
+        _check_serverless(endpoint, variants, deployment)
         if deployment:
             rollout.check(deployment, smallest_variant(endpoint, config, keep=keep))
             if present and sorted(present) != sorted(variant["VariantName"] for variant in variants):
@@ -125,6 +126,17 @@ class Endpoints:
 
     def _find(self, call: Call) -> JsonObject:
         return find_endpoint(self._store, call.place, call["EndpointName"])
+
+
+def _check_serverless(endpoint: JsonObject, variants: list[JsonObject], deployment: JsonObject | None) -> None:
+    """Serverless endpoints move at once, and instances do not become serverless. Source: as `EndpointConfigs`, and "Serverless endpoint
+    operations"."""
+    if not any(variant.get("ServerlessConfig") for variant in variants):
+        return
+    if deployment:
+        raise invalid("A DeploymentConfig is not supported for serverless endpoints.")
+    if any("CurrentInstanceCount" in variant for variant in endpoint.get("ProductionVariants", [])):
+        raise invalid(f"{endpoint['EndpointArn']} has instances; it cannot become serverless.")
 
 
 def find_endpoint(store: Store, place: Place, name: str) -> JsonObject:

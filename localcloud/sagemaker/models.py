@@ -148,10 +148,27 @@ class EndpointConfigs:
         if variant["ModelName"] not in self._store.world(call.place).models:
             raise could_not_find("model", call.place.arn(f"model/{variant['ModelName'].lower()}"))
         if variant.get("ServerlessConfig"):
-            if variant.get("InstanceType") or variant.get("InitialInstanceCount") or call.get("DataCaptureConfig"):
-                raise invalid(f"Variant {name} is serverless: it takes neither instances nor data capture.")
+            self._check_serverless(call, variant)
         elif not variant.get("InstanceType") or not variant.get("InitialInstanceCount"):
             raise invalid(f"InstanceType and InitialInstanceCount are required for variant {name}.")
+
+    def _check_serverless(self, call: Call, variant: JsonObject) -> None:
+        """What serverless variants cannot have. Source: "Feature exclusions" of Serverless Inference, SageMaker developer guide."""
+        name, model = variant["VariantName"], self._store.world(call.place).models[variant["ModelName"]]
+        for what, found in (
+            ("instances", variant.get("InstanceType") or variant.get("InitialInstanceCount")),
+            ("data capture", call.get("DataCaptureConfig")),
+            ("an asynchronous configuration", call.get("AsyncInferenceConfig")),
+            ("other variants beside it", len(call["ProductionVariants"]) > 1 or call.get("ShadowProductionVariants")),
+            ("a VPC", model.get("VpcConfig") or call.get("VpcConfig")),
+            ("network isolation", model.get("EnableNetworkIsolation") or call.get("EnableNetworkIsolation")),
+            ("containers in series", len(model.get("Containers") or []) > 1),
+        ):
+            if found:
+                raise invalid(f"Variant {name} is serverless: it cannot have {what}.")
+        sizes = variant["ServerlessConfig"]
+        if sizes.get("ProvisionedConcurrency", 0) > sizes["MaxConcurrency"]:
+            raise invalid(f"Variant {name}: ProvisionedConcurrency must not exceed MaxConcurrency.")
 
     def describe(self, call: Call) -> JsonObject:
         return copy.deepcopy(self._find(call))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lockkeeper.domain.errors import PolicyInvalid
 from lockkeeper.domain.policy import ArtifactRule, fingerprint, parse_policy, seconds_of
+from lockkeeper.domain.targets import Fleet
 from pydantic import ValidationError
 
 GOOD = """\
@@ -39,7 +40,7 @@ def test_a_good_policy_is_read_with_defaults() -> None:
     policy = parse_policy(GOOD, source="wages.yaml")
     assert policy.production.strategy.bake == 600
     assert policy.approval.expires_after == 72 * 3600
-    assert policy.staging_instance_type == "ml.m5.large"
+    assert policy.staging_fleet == Fleet("ml.m5.large", 1)
     assert policy.gates.artifact.images == ("*",)
 
 

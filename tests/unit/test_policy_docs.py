@@ -32,6 +32,8 @@ SHIFTS = ("canary", "linear", "rolling")
 OTHERS = [example for example in EXAMPLES if example.startswith("production:\n  strategy:")]
 STRATEGIES = [yaml.safe_load(example)["production"]["strategy"] for example in OTHERS]
 """What a strategy may be instead, of which a file has one."""
+TARGETS = [example for example in EXAMPLES if example.startswith("staging:\n  target:")]
+"""What else the endpoints may be."""
 SCHEMA = schema()
 VALIDATOR = Draft202012Validator(SCHEMA)
 TOLD = told()
@@ -108,6 +110,10 @@ def whole_files() -> list[dict[str, Any]]:
         document["production"]["strategy"] = {**kept, **strategy}
         parse_policy(yaml.safe_dump(document), source="docs/policy.md")
         found.append(document)
+    for example in TARGETS:
+        document = {**yaml.safe_load(WHOLE), **yaml.safe_load(example)}
+        parse_policy(yaml.safe_dump(document), source="docs/policy.md")
+        found.append(document)
     return found
 
 
@@ -180,7 +186,7 @@ def test_what_the_schema_refuses_of_a_key_the_model_refuses_too(path: str) -> No
     assert refused >= 3
 
 
-@pytest.mark.parametrize("path", ["gates", "gates.quality", "production.instance_type", "production.endpoint_name"])
+@pytest.mark.parametrize("path", ["gates", "gates.quality", "production", "production.endpoint_name"])
 def test_a_whole_policy_needs_what_the_model_needs(path: str) -> None:
     document = without(yaml.safe_load(WHOLE), path)
     assert not accepted(document)

@@ -19,6 +19,7 @@ from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import Deployment, EndpointState
+from lockkeeper.domain.targets import Fleet
 from lockkeeper.ports_of_alarms import Alarms
 from lockkeeper.ports_of_brakes import Brakes
 from lockkeeper.ports_of_scaling import Scaling
@@ -338,9 +339,7 @@ class Endpoints(Alarms, Scaling, Protocol):
         """Create a model of containers in series; one of the same name is the same model (names carry the release)."""
         ...
 
-    def create_config(
-        self, name: str, *, model: str, instance_type: str, instances: int, tags: dict[str, str]
-    ) -> None: ...
+    def create_config(self, name: str, *, model: str, fleet: Fleet, tags: dict[str, str]) -> None: ...
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
         """Start creating; False when it exists already."""

@@ -16,6 +16,7 @@ from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import Deployment, EndpointState
+from lockkeeper.domain.targets import REAL_TIME, SERVERLESS, Fleet
 from lockkeeper.settings import Environment
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
             status=answer["EndpointStatus"],
             config_name=answer.get("EndpointConfigName", ""),
             failure_reason=answer.get("FailureReason", ""),
+            target=SERVERLESS if any(map(_is_serverless, answer.get("ProductionVariants", []))) else REAL_TIME,
         )
 
     def staging_endpoints(self) -> dict[str, str]:
@@ -124,14 +126,8 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
         )
         self._create("create_model", ModelName=name, **what, ExecutionRoleArn=role_arn, Tags=_tags(tags))
 
-    def create_config(self, name: str, *, model: str, instance_type: str, instances: int, tags: dict[str, str]) -> None:
-        variant = {
-            "VariantName": VARIANT,
-            "ModelName": model,
-            "InstanceType": instance_type,
-            "InitialInstanceCount": instances,
-            "InitialVariantWeight": 1.0,
-        }
+    def create_config(self, name: str, *, model: str, fleet: Fleet, tags: dict[str, str]) -> None:
+        variant = {"VariantName": VARIANT, "ModelName": model, **_running(fleet), "InitialVariantWeight": 1.0}
         self._create("create_endpoint_config", EndpointConfigName=name, ProductionVariants=[variant], Tags=_tags(tags))
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
@@ -192,6 +188,20 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
         except ClientError as error:
             if not is_missing(error):
                 raise translated(error, f"{operation} of {name} was refused") from error
+
+
+def _running(fleet: Fleet) -> dict[str, Any]:
+    """What a variant runs on, as CreateEndpointConfig takes it."""
+    if fleet.serverless is None:
+        return {"InstanceType": fleet.instance_type, "InitialInstanceCount": fleet.instances}
+    wanted = {"MemorySizeInMB": fleet.serverless.memory_mb, "MaxConcurrency": fleet.serverless.max_concurrency}
+    if fleet.serverless.provisioned_concurrency is not None:
+        wanted["ProvisionedConcurrency"] = fleet.serverless.provisioned_concurrency
+    return {"ServerlessConfig": wanted}
+
+
+def _is_serverless(variant: dict[str, Any]) -> bool:
+    return "CurrentServerlessConfig" in variant
 
 
 def _tags(tags: dict[str, str]) -> list[dict[str, str]]:

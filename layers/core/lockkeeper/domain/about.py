@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockkeeper.domain.evidence import card_of
-from lockkeeper.domain.prices import EndpointCost
+from lockkeeper.domain.prices import Cost
 
 LONGEST = 600
 """Characters of one text: people decide on a phone, and the registry has the rest."""
@@ -23,7 +23,7 @@ WHY = ("reason", "drift")
 """Metadata that says why a version was made, alone or after `lockkeeper:`."""
 
 
-def about_version(description: dict[str, Any], cost: EndpointCost) -> dict[str, Any]:
+def about_version(description: dict[str, Any], cost: Cost) -> dict[str, Any]:
     """Texts by what they are about; what the registry does not say is left out. `description` is DescribeModelPackage's.
 
     `endpoint cost` is an object: `monthly_usd`, None where nobody knows, and `words`.

@@ -40,6 +40,7 @@ from lockkeeper.domain.policy_nodes import document_of, nodes_of, place_of
 from lockkeeper.domain.scaling import Autoscaling, check_scaling
 from lockkeeper.domain.section import Number, S3Uri, Section
 from lockkeeper.domain.strategy import Strategy
+from lockkeeper.domain.targets import Fleet, Serverless, StagingServerless, Target, check_production, check_staging
 
 SLACK_USER = r"^[UW][A-Z0-9]{5,20}$"
 """A member's id, as Slack gives it out; `W` is for members of several workspaces."""
@@ -305,9 +306,10 @@ class StagingTests(Section):
 class Staging(Section):
     """The staging endpoint; what it does not say is production's."""
 
-    target: Literal["real-time"] = "real-time"
+    target: Target | None = None
     instance_type: InstanceType | None = None
     initial_instances: Annotated[int, Field(ge=1, le=100)] = 1
+    serverless: StagingServerless | None = None
     startup_timeout: StartupTimeout = 3600
     tests: StagingTests = StagingTests()
 
@@ -319,9 +321,10 @@ class Production(Section):
     """The production endpoint."""
 
     endpoint_name: EndpointName
-    target: Literal["real-time"] = "real-time"
-    instance_type: InstanceType
+    target: Target = "real-time"
+    instance_type: InstanceType | None = None
     initial_instances: Annotated[int, Field(ge=1, le=100)] = 1
+    serverless: Serverless | None = None
     execution_role_arn: Annotated[str, StringConstraints(pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$")] | None = None
     environment: dict[str, str] = {}
     startup_timeout: StartupTimeout = 3600
@@ -330,6 +333,13 @@ class Production(Section):
     strategy: Strategy = Strategy()
     alarms: tuple[AlarmItem, ...] = Field(default=(), max_length=10, strict=False)
     autoscaling: Autoscaling | None = None
+
+    @property
+    def fleet(self) -> Fleet:
+        """What the endpoint runs on, before anything scales it."""
+        if self.serverless:
+            return Fleet(serverless=self.serverless)
+        return Fleet(self.instance_type or "", self.initial_instances)
 
     @property
     def named_alarms(self) -> tuple[str, ...]:
@@ -347,6 +357,11 @@ class Production(Section):
             raise ValueError("an alarm is named twice")
         if len({made.what for made in self.made_alarms}) != len(self.made_alarms):
             raise ValueError("two alarms watch the same; keep the stricter one")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_hosted(self) -> Production:
+        check_production(self)
         return self
 
     @model_validator(mode="after")
@@ -374,7 +389,7 @@ class Production(Section):
 
     @model_validator(mode="after")
     def _can_scale(self) -> Production:
-        check_scaling(self.autoscaling, self.instance_type, self.initial_instances, self.strategy.shift)
+        check_scaling(self.autoscaling, self.instance_type or "", self.initial_instances, self.strategy.shift)
         return self
 
 
@@ -410,8 +425,21 @@ class Policy(Section):
     freeze: tuple[FreezeWindow, ...] = Field(default=(), max_length=20, strict=False)
 
     @property
-    def staging_instance_type(self) -> str:
-        return self.staging.instance_type or self.production.instance_type
+    def staging_target(self) -> str:
+        return self.staging.target or self.production.target
+
+    @property
+    def staging_fleet(self) -> Fleet:
+        """What the staging endpoint runs on: what it does not say is production's."""
+        if self.staging_target == "serverless":
+            return Fleet(serverless=self.staging.serverless or self.production.serverless)
+        kind = self.staging.instance_type or self.production.instance_type or ""
+        return Fleet(kind, self.staging.initial_instances)
+
+    @model_validator(mode="after")
+    def _staging_can_be_hosted(self) -> Policy:
+        check_staging(self)
+        return self
 
 
 def parse_policy(text: str, *, source: str) -> Policy:

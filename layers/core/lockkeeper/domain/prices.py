@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lockkeeper.domain.targets import Serverless
+
 AS_OF = "November 2026"
 REGION = "us-east-1"
 HOURS_A_MONTH = 730
@@ -48,6 +50,9 @@ FAMILIES: dict[str, dict[str, float]] = {
 }
 """Families whose prices were cut more than once of late (ml.p4d, ml.p5) are left out on purpose."""
 
+SERVERLESS_USD = 0.00002
+"""For a second of answering with 1,024 MB; more memory costs in proportion. As approximate as the prices above, and as little compared."""
+
 LIST, POLICY = f"about the list price in {REGION}, {AS_OF}, not checked", "the policy's price"
 
 
@@ -80,6 +85,33 @@ class EndpointCost:
     def size(self) -> str:
         """What runs, in words."""
         return f"{self.instances if self.least is None else f'{self.least} to {self.instances}'} x {self.instance_type}"
+
+
+@dataclass(frozen=True)
+class ServerlessCost:
+    """A serverless endpoint, whose price is by what is asked: there is no sum a month before anybody has asked."""
+
+    serverless: Serverless
+
+    @property
+    def monthly_usd(self) -> float | None:
+        """Nobody knows."""
+        return None
+
+    @property
+    def words(self) -> str:
+        each = self.serverless.memory_mb / 1024 * SERVERLESS_USD
+        kept = self.serverless.provisioned_concurrency
+        idle = f"the price of {kept} provisioned (no price of those is listed)" if kept else "nothing"
+        return f"depends on what is asked: {idle} while nobody asks, ${each:.5f} for each second of answering ({LIST})"
+
+    @property
+    def size(self) -> str:
+        """What runs, in words."""
+        return self.serverless.in_words
+
+
+Cost = EndpointCost | ServerlessCost
 
 
 def endpoint_cost(

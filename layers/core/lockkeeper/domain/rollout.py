@@ -20,6 +20,7 @@ class EndpointState:
     status: str
     config_name: str
     failure_reason: str = ""
+    target: str = "real-time"
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,6 @@ def _following(policy: Policy, author: str, known: Known) -> list[str]:
     question = f"{asked} would be asked; {author or 'nobody known'} made the version and may not decide"
     steps = [question] if "staging" in policy.approval.before else []
     if known.recorded is None or not known.recorded.tested:
-        steps.append(f"staging would be deployed on {policy.staging_instance_type} and tested")
+        steps.append(f"staging would be deployed on {policy.staging_fleet.in_words} and tested")
     steps += [question] if "production" in policy.approval.before else []
     return [*steps, f"endpoint {policy.production.endpoint_name} would be brought to the version and watched"]

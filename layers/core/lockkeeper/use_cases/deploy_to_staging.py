@@ -21,19 +21,15 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
     still_ours(release, world)
     policy = pinned_policy(release, world)
     name = resource_name(release_id, "staging")
-    endpoints = {**release.endpoints, "staging": {"endpoint_name": name, "instance_type": policy.staging_instance_type}}
+    fleet = policy.staging_fleet
+    told = {"endpoint_name": name, "instance_type": fleet.instance_type or policy.staging_target}
+    endpoints = {**release.endpoints, "staging": told}
     world.ledger.record(
         release_id, "creating the staging endpoint", name, stage=STATE, status=Status.DEPLOYING, endpoints=endpoints
     )
     still_sealed(release, world)
     create_model(release, policy, name, world.staging)
-    world.staging.create_config(
-        name,
-        model=name,
-        instance_type=policy.staging_instance_type,
-        instances=policy.staging.initial_instances,
-        tags=tags_of(release),
-    )
+    world.staging.create_config(name, model=name, fleet=fleet, tags=tags_of(release))
     wait = Wait(
         release_id,
         STATE,

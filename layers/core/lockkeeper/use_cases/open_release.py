@@ -16,6 +16,7 @@ from lockkeeper.domain.lock import LockStep, decide_on_lock
 from lockkeeper.domain.model_package import PackageName, author_of, candidate_from
 from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.release import Release, Status
+from lockkeeper.domain.targets import check_containers
 from lockkeeper.domain.weakened import weakened
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.braked import freeze_of, refuse_if_held
@@ -106,7 +107,7 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
         raise CandidateInvalid(
             f"{release.model_package_arn} is not in the registry", cure="register the version, or check its ARN"
         )
-    candidate_from(description)
+    check_containers(policy, len(candidate_from(description).containers))
     refuse_if_held(release, world)
     author = author_of(description, policy.approval.author_from)
     world.ledger.record(release.release_id, "candidate read", f"author {author or 'unknown'}", author=author)

@@ -37,13 +37,7 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
         require_calm(release_id, production, world)
     known = _record(release, production, config, current, world)
     create_model(release, policy, config, world.production)
-    world.production.create_config(
-        config,
-        model=config,
-        instance_type=production.instance_type,
-        instances=production.initial_instances,
-        tags=tags_of(release),
-    )
+    world.production.create_config(config, model=config, fleet=production.fleet, tags=tags_of(release))
     make_alarms(release, production, config, world)
     details = _details(world.ledger.get(release_id), production, config)
     wait = Wait(
@@ -61,7 +55,9 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
         existed = not world.production.create(production.endpoint_name, config, tags_of(release))
     elif current.status == "InService" and current.config_name != config:
         make_way(known, world)
-        how = Deployment(production.strategy, watched_alarms(release_id, production))
+        guarded = Deployment(production.strategy, watched_alarms(release_id, production))
+        # SageMaker guards no update of a serverless endpoint; its alarms are looked at in the bake.
+        how = None if production.fleet.serverless else guarded
         keep = bool(known.get("keep_capacity"))
         world.production.update(production.endpoint_name, config, how, keep_capacity=keep)
         existed = False
@@ -105,6 +101,12 @@ def _record(
         raise DeploymentFailed(
             f"production endpoint {endpoint} is {current.status}; nothing was changed",
             cure="bring the endpoint to InService or delete it, then release the version again",
+        )
+    if known is None and current is not None and current.target != production.target:
+        raise DeploymentFailed(
+            f"production endpoint {endpoint} is {current.target}, and the policy's target is {production.target}: "
+            "there would be no way back; nothing was changed",
+            cure="give the target an endpoint_name of its own, and move what asks the endpoint there",
         )
     if known is None:
         known = {

@@ -14,6 +14,7 @@ from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
 from lockkeeper.domain.scaling import Scaled
+from lockkeeper.domain.targets import REAL_TIME, SERVERLESS, Fleet
 from lockkeeper.ports import Clock
 
 Serving = Callable[[str, str], Answered]
@@ -114,10 +115,10 @@ class InMemoryEndpoints:
         }
         self.models.setdefault(name, wanted)
 
-    def create_config(self, name: str, *, model: str, instance_type: str, instances: int, tags: dict[str, str]) -> None:
+    def create_config(self, name: str, *, model: str, fleet: Fleet, tags: dict[str, str]) -> None:
         if model not in self.models:
             raise DeploymentFailed(f"create_endpoint_config was refused: could not find model {model!r}")
-        wanted = {"model": model, "instance_type": instance_type, "instances": instances, "tags": tags}
+        wanted = {"model": model, "fleet": fleet, "tags": tags}
         self.configs.setdefault(name, wanted)
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
@@ -125,7 +126,8 @@ class InMemoryEndpoints:
             return False
         self._require_config(config_name)
         self.tags[endpoint_name] = tags
-        state = EndpointState(endpoint_name, self.arn_of(endpoint_name), "Creating", config_name)
+        target = SERVERLESS if self.configs[config_name]["fleet"].serverless else REAL_TIME
+        state = EndpointState(endpoint_name, self.arn_of(endpoint_name), "Creating", config_name, target=target)
         self.endpoints[endpoint_name] = Endpoint(state)
         return True
 
@@ -211,7 +213,7 @@ class InMemoryEndpoints:
         return self._type(config_name)
 
     def _type(self, config_name: str) -> str:
-        return str(self.configs.get(config_name, {}).get("instance_type", ""))
+        return str(self.configs[config_name]["fleet"].instance_type) if config_name in self.configs else ""
 
     def _existing(self, endpoint_name: str) -> EndpointState:
         if endpoint_name not in self.endpoints:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from lockkeeper.domain.gates.verdicts import decided, inconclusive
 from lockkeeper.domain.policy import Production
-from lockkeeper.domain.prices import EndpointCost, endpoint_cost
+from lockkeeper.domain.prices import Cost, ServerlessCost, endpoint_cost
 from lockkeeper.domain.release import Verdict
 
 GATE = "cost: budget"
 
 
-def cost_of_production(production: Production) -> EndpointCost:
+def cost_of_production(production: Production) -> Cost:
     """Of a scaled endpoint what it costs at most: a budget that only holds while nobody asks is none."""
+    if production.serverless:
+        return ServerlessCost(production.serverless)
     scaling = production.autoscaling
     most, least = (scaling.max, scaling.min) if scaling else (production.initial_instances, None)
-    return endpoint_cost(production.instance_type, most, production.hourly_usd, least)
+    return endpoint_cost(production.instance_type or "", most, production.hourly_usd, least)
 
 
 def judge_budget(production: Production) -> tuple[Verdict, ...]:

@@ -1,0 +1,130 @@
+"""Where a version is hosted, and what cannot be had there: refused when the policy is read, not when SageMaker is asked.
+
+Source: "Feature exclusions" of Serverless Inference and "Deployment guardrails", SageMaker developer guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from lockkeeper.domain.errors import ModelUnsupported
+from lockkeeper.domain.section import Section
+
+if TYPE_CHECKING:
+    from lockkeeper.domain.policy import Policy, Production
+
+REAL_TIME, SERVERLESS = "real-time", "serverless"
+NOT_HERE = {
+    "async": "there is no way yet to test a version behind a queue before it serves; release it with target real-time",
+    "batch": "a transform job has no endpoint whose traffic could be moved or taken back; "
+    "run it with the version that the registry says is Approved",
+}
+"""Targets that SageMaker has, and why releases have not."""
+NO_INSTANCES = ("instance_type", "initial_instances", "hourly_usd", "autoscaling")
+"""Keys of production that are about instances."""
+
+
+def _here(given: object) -> object:
+    if isinstance(given, str) and given in NOT_HERE:
+        raise ValueError(f"target {given}: {NOT_HERE[given]}")
+    return given
+
+
+Target = Annotated[Literal["real-time", "serverless"], BeforeValidator(_here)]
+
+
+class Serverless(Section):
+    """Memory and concurrency of a serverless endpoint."""
+
+    memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144]
+    max_concurrency: Annotated[int, Field(ge=1, le=200)]
+    provisioned_concurrency: Annotated[int, Field(ge=1, le=200)] | None = None
+
+    @model_validator(mode="after")
+    def _provisioned_is_a_part(self) -> Serverless:
+        if self.provisioned_concurrency is not None and self.provisioned_concurrency > self.max_concurrency:
+            raise ValueError(
+                f"provisioned_concurrency is {self.provisioned_concurrency} and max_concurrency {self.max_concurrency}; "
+                "set it to that or less"
+            )
+        return self
+
+    @property
+    def in_words(self) -> str:
+        kept = f", {self.provisioned_concurrency} of them provisioned" if self.provisioned_concurrency else ""
+        return f"serverless with {self.memory_mb} MB, {self.max_concurrency} requests at once{kept}"
+
+
+class StagingServerless(Serverless):
+    """The same of the staging endpoint."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What an endpoint configuration's variant runs on: instances of a type, or (`serverless`) none that anybody sees."""
+
+    instance_type: str = ""
+    instances: int = 0
+    serverless: Serverless | None = None
+
+    @property
+    def in_words(self) -> str:
+        return self.serverless.in_words if self.serverless else f"{self.instances} x {self.instance_type}"
+
+
+def check_production(production: Production) -> None:
+    """`ValueError` with the first thing that the target cannot do, and its cure."""
+    for problem in _problems(production):
+        raise ValueError(problem)
+
+
+def _problems(production: Production) -> Iterator[str]:
+    if production.target != SERVERLESS:
+        if production.instance_type is None:
+            yield "instance_type: missing; add it"
+        if production.serverless:
+            yield f"serverless with target {production.target}; remove it, or set target to serverless"
+        return
+    if production.serverless is None:
+        yield "target serverless without its size; add serverless: {memory_mb: 2048, max_concurrency: 20}"
+    for name in NO_INSTANCES:
+        if name in production.model_fields_set:
+            yield f"{name} with target serverless, which has no instances; remove it"
+    if "monthly_budget_usd" in production.model_fields_set:
+        yield (
+            "monthly_budget_usd with target serverless, whose cost depends on what is asked; remove it, and watch "
+            "the bill with AWS Budgets"
+        )
+    if shift := production.strategy.shift:
+        yield (
+            f"{shift.kind} with target serverless: SageMaker moves the traffic of serverless endpoints all at once; "
+            f"remove {shift.kind}"
+        )
+
+
+def check_staging(policy: Policy) -> None:
+    """`ValueError` where staging, with what it has of production, is hosted in no possible way."""
+    staging, target = policy.staging, policy.staging_target
+    if target == SERVERLESS:
+        given = sorted({"instance_type", "initial_instances"} & staging.model_fields_set)
+        if given:
+            raise ValueError(f"staging.{given[0]} with target serverless, which has no instances; remove it")
+        if policy.staging_fleet.serverless is None:
+            raise ValueError("staging on target serverless without its size; add staging.serverless")
+    elif staging.serverless:
+        raise ValueError(f"staging.serverless with target {target}; remove it, or set staging.target to serverless")
+    elif not policy.staging_fleet.instance_type:
+        raise ValueError("staging on target real-time without instances; add staging.instance_type")
+
+
+def check_containers(policy: Policy, containers: int) -> None:
+    """`ModelUnsupported` where a version's containers cannot be hosted as the policy says."""
+    if containers > 1 and SERVERLESS in (policy.production.target, policy.staging_target):
+        raise ModelUnsupported(
+            f"the version has {containers} containers in series, and serverless endpoints serve one",
+            cure="put them into one container, or host the version with target real-time, in staging as in production",
+        )

@@ -1,0 +1,167 @@
+"""Where a version is hosted: what a kind of endpoint cannot have is refused by the policy, and an endpoint stays what it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lockkeeper.domain.gates.cost import cost_of_production
+from lockkeeper.domain.policy import parse_policy
+from lockkeeper.domain.release import Status
+from lockkeeper.domain.targets import Fleet, Serverless
+
+from cli.doctor import fleets_of
+from tests.unit.harbour import ALARM, ENDPOINT, IMAGE, IMAGE_DIGEST, Harbour, alarm_event, package_arn, policy_document
+from tests.unit.test_policy import GOOD, refusal
+
+SIZE = {"memory_mb": 2048, "max_concurrency": 20}
+ON_DEMAND = GOOD.replace(
+    "  instance_type: ml.m5.large\n", "  target: serverless\n  serverless: {memory_mb: 2048, max_concurrency: 20}\n"
+)
+SERVED, BAKE = "  serverless: {memory_mb: 2048, max_concurrency: 20}\n", "    bake: 10m\n"
+CANARY = "    canary: {percent: 10, wait: 10m}\n"
+LINEAR = "    linear: {percent: 10, wait: 10m}\n"
+ROLLING = "    rolling: {percent: 10, wait: 10m}\n"
+ALL_AT_ONCE = "SageMaker moves the traffic of serverless endpoints all at once; remove"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("target: serverless", "target: async", 11, "target async: there is no way yet to test a version behind a queue"),
+        ("target: serverless", "target: batch", 11, "target batch: a transform job has no endpoint whose traffic could be moved"),
+        ("target: serverless", "target: edge", 11, "target: Input should be 'real-time' or 'serverless'"),
+        (SERVED, "", 9, "target serverless without its size; add serverless: {memory_mb: 2048, max_concurrency: 20}"),
+        ("memory_mb: 2048", "memory_mb: 2000", 12, "memory_mb: Input should be 1024, 2048, 3072, 4096, 5120 or 6144"),
+        ("concurrency: 20", "concurrency: 201", 12, "max_concurrency: Input should be less than or equal to 200"),
+        ("concurrency: 20", "concurrency: 20, provisioned_concurrency: 21", 12, "provisioned_concurrency is 21 and max_concurrency 20"),
+        (SERVED, f"{SERVED}  instance_type: ml.m5.large\n", 9, "instance_type with target serverless, which has no instances; remove it"),
+        (SERVED, f"{SERVED}  initial_instances: 1\n", 9, "initial_instances with target serverless, which has no instances"),
+        (SERVED, f"{SERVED}  hourly_usd: 1\n", 9, "hourly_usd with target serverless, which has no instances"),
+        (
+            SERVED, f"{SERVED}  autoscaling: {{min: 1, max: 2, invocations_per_instance: 9}}\n", 9,
+            "autoscaling with target serverless, which has no instances",
+        ),
+        (SERVED, f"{SERVED}  monthly_budget_usd: 100\n", 9, "monthly_budget_usd with target serverless, whose cost depends on"),
+        (BAKE, CANARY + BAKE, 9, f"canary with target serverless: {ALL_AT_ONCE} canary"),
+        (BAKE, LINEAR + BAKE, 9, f"linear with target serverless: {ALL_AT_ONCE} linear"),
+        (BAKE, ROLLING + BAKE, 9, f"rolling with target serverless: {ALL_AT_ONCE} rolling"),
+        ("target: serverless", "target: real-time", 9, "instance_type: missing; add it"),
+        (
+            "target: serverless", "target: real-time\n  instance_type: ml.m5.large", 9,
+            "serverless with target real-time; remove it, or set target to serverless",
+        ),
+        ("production:\n", "staging: {instance_type: ml.m5.large}\nproduction:\n", 1, "staging.instance_type with target serverless"),
+        ("production:\n", "staging: {initial_instances: 2}\nproduction:\n", 1, "staging.initial_instances with target serverless"),
+        ("production:\n", "staging: {target: real-time}\nproduction:\n", 1, "staging on target real-time without instances; add"),
+        ("production:\n", "staging: {target: async}\nproduction:\n", 9, "target async: there is no way yet to test a version"),
+    ],
+)  # fmt: skip
+def test_what_a_target_cannot_have_is_refused_with_its_line_and_its_cure(
+    old: str, new: str, line: int, said: str
+) -> None:
+    assert old in ON_DEMAND
+    (told,) = refusal(ON_DEMAND.replace(old, new, 1)).splitlines()
+    assert told.startswith(f"wages.yaml:{line}: ")
+    assert said in told
+
+
+@pytest.mark.parametrize(
+    ("staging", "said"),
+    [
+        ("{target: serverless}", "staging on target serverless without its size; add staging.serverless"),
+        (
+            "{serverless: {memory_mb: 1024, max_concurrency: 1}}",
+            "staging.serverless with target real-time; remove it, or set staging.target to serverless",
+        ),
+    ],
+)
+def test_staging_that_is_hosted_in_no_possible_way_is_refused(staging: str, said: str) -> None:
+    assert said in refusal(GOOD.replace("production:\n", f"staging: {staging}\nproduction:\n"))
+
+
+def test_staging_is_of_productions_kind_unless_it_says_otherwise() -> None:
+    size = Serverless.model_validate(SIZE)
+    policy = parse_policy(ON_DEMAND, source="wages.yaml")
+    assert (policy.production.fleet, policy.staging_fleet) == (Fleet(serverless=size), Fleet(serverless=size))
+    other = ON_DEMAND.replace(
+        "production:\n", "staging: {target: real-time, instance_type: ml.m5.large}\nproduction:\n"
+    )
+    assert parse_policy(other, source="wages.yaml").staging_fleet == Fleet("ml.m5.large", 1)
+    small = "staging: {target: serverless, serverless: {memory_mb: 1024, max_concurrency: 2}}\nproduction:\n"
+    policy = parse_policy(GOOD.replace("production:\n", small), source="wages.yaml")
+    assert policy.staging_fleet.in_words == "serverless with 1024 MB, 2 requests at once"
+    assert policy.production.fleet == Fleet("ml.m5.large", 1)
+
+
+def test_a_serverless_endpoint_costs_what_is_asked_and_nobody_says_a_sum() -> None:
+    policy = parse_policy(ON_DEMAND, source="wages.yaml")
+    cost = cost_of_production(policy.production)
+    assert (cost.monthly_usd, cost.size) == (None, "serverless with 2048 MB, 20 requests at once")
+    assert cost.words.startswith("depends on what is asked: nothing while nobody asks, $0.00004 for each second")
+    assert fleets_of(policy) == {}
+    kept = ON_DEMAND.replace("concurrency: 20", "concurrency: 20, provisioned_concurrency: 5")
+    words = cost_of_production(parse_policy(kept, source="wages.yaml").production).words
+    assert "the price of 5 provisioned (no price of those is listed) while nobody asks" in words
+
+
+def on_demand(**production: Any) -> dict[str, Any]:
+    document = policy_document()
+    del document["production"]["instance_type"]
+    document["production"] |= {"target": "serverless", "serverless": SIZE, **production}
+    return document
+
+
+@pytest.fixture
+def harbour() -> Harbour:
+    harbour = Harbour()
+    harbour.apply(on_demand(alarms=[ALARM, {"errors_5xx": 5}]))
+    return harbour
+
+
+def test_a_serverless_endpoint_is_updated_at_once_without_guards(harbour: Harbour) -> None:
+    harbour.promote(1)
+    harbour.promote(2)
+    assert harbour.release(2).status is Status.PROMOTED
+    assert harbour.world.production.deployments == {ENDPOINT: None}
+    state = harbour.world.production.look(ENDPOINT)
+    assert state is not None
+    assert state.target == "serverless"
+    assert harbour.release(2).endpoints["staging"]["instance_type"] == "serverless"
+
+
+def test_an_alarm_in_the_bake_brings_a_serverless_champion_back(harbour: Harbour) -> None:
+    harbour.promote(1)
+    harbour.register(2)
+    harbour.approve()
+    harbour.world.production.change_alarm(ALARM, "ALARM")
+    harbour.tell(alarm_event(harbour.world.production.alarm_arn(ALARM)))
+    harbour.settle()
+    assert harbour.release(2).status is Status.ROLLED_BACK
+    assert harbour.serving() == "lockkeeper-wages-v1-a1-production"
+
+
+@pytest.mark.parametrize(("first", "second"), [(policy_document(), on_demand()), (on_demand(), policy_document())])
+def test_an_endpoint_of_another_kind_is_left_as_it_is(first: dict[str, Any], second: dict[str, Any]) -> None:
+    harbour = Harbour()
+    harbour.apply(first)
+    harbour.promote(1)
+    harbour.apply(second)
+    harbour.register(2)
+    harbour.approve()
+    assert harbour.release(2).status is Status.FAILED
+    assert "there would be no way back; nothing was changed" in harbour.release(2).reason
+    assert "endpoint_name of its own" in harbour.release(2).reason
+    assert harbour.serving() == "lockkeeper-wages-v1-a1-production"
+    assert "lockkeeper-wages-v2-a1-production" not in harbour.world.production.configs
+
+
+def test_containers_in_series_are_not_brought_onto_serverless(harbour: Harbour) -> None:
+    harbour.register(1, told=False)
+    containers = harbour.world.registry.packages[package_arn(1)]["InferenceSpecification"]["Containers"]
+    containers.append({"Image": IMAGE, "ImageDigest": IMAGE_DIGEST, "ModelDataUrl": containers[0]["ModelDataUrl"]})
+    harbour.tell_registry(1)
+    harbour.settle()
+    assert harbour.release(1).status is Status.FAILED
+    assert "2 containers in series, and serverless endpoints serve one" in harbour.release(1).reason
+    assert harbour.world.staging.models == {}
