@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from lockkeeper.domain.alarms import ABOVE, AT_LEAST, BELOW, MadeAlarm
 from lockkeeper.domain.gate_rules import QualityRule
 from lockkeeper.domain.gates.verdicts import bound_text
-from lockkeeper.domain.policy import Approval, Gates, Policy, Production, Staging, StagingTests
+from lockkeeper.domain.policy import Approval, Gates, Policy, Production, Staging
 from lockkeeper.domain.scaling import wanted_scaling
+from lockkeeper.domain.staging_rules import StagingTests
 from rich.table import Table
 
 from cli.terminal import plain, table

@@ -23,7 +23,7 @@ from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
 from lockkeeper.domain.strategy import Strategy
-from lockkeeper.domain.targets import Fleet, Serverless
+from lockkeeper.domain.targets import Fleet
 from lockkeeper.settings import Environment
 
 ACCOUNT = "333333333333"
@@ -121,46 +121,6 @@ def test_what_is_created_is_what_was_asked_for(session: StubbedSession, endpoint
     endpoints.create_config("c", model="m", fleet=Fleet("ml.m5.large", 2), tags=wanted)
     assert endpoints.create("wages", "c", wanted)
     stub.assert_no_pending_responses()
-
-
-@pytest.mark.parametrize(
-    ("size", "config"),
-    [
-        ({"memory_mb": 2048, "max_concurrency": 20}, {"MemorySizeInMB": 2048, "MaxConcurrency": 20}),
-        (
-            {"memory_mb": 1024, "max_concurrency": 9, "provisioned_concurrency": 2},
-            {"MemorySizeInMB": 1024, "MaxConcurrency": 9, "ProvisionedConcurrency": 2},
-        ),
-    ],
-)
-def test_a_serverless_variant_has_a_size_and_no_instances(
-    session: StubbedSession, endpoints: SageMakerEndpoints, size: dict[str, int], config: dict[str, int]
-) -> None:
-    variant = {"VariantName": "AllTraffic", "ModelName": "m", "ServerlessConfig": config, "InitialVariantWeight": 1.0}
-    session.stub("sagemaker").add_response(
-        "create_endpoint_config",
-        {"EndpointConfigArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint-config/c"},
-        {"EndpointConfigName": "c", "ProductionVariants": [variant], "Tags": []},
-    )
-    endpoints.create_config("c", model="m", fleet=Fleet(serverless=Serverless.model_validate(size)), tags={})
-
-
-def test_a_look_tells_a_serverless_endpoint_from_one_with_instances(
-    session: StubbedSession, endpoints: SageMakerEndpoints
-) -> None:
-    known = {"EndpointName": "wages", "EndpointArn": ARN, "EndpointStatus": "InService", "EndpointConfigName": "c"}
-    size = {"MemorySizeInMB": 2048, "MaxConcurrency": 20}
-    for variant, target in (
-        ({"CurrentServerlessConfig": size}, "serverless"),
-        ({"CurrentInstanceCount": 2, "DesiredInstanceCount": 2}, "real-time"),
-    ):
-        answer = {**known, "ProductionVariants": [{"VariantName": "AllTraffic", **variant}]}
-        session.stub("sagemaker").add_response(
-            "describe_endpoint", {**answer, "CreationTime": SINCE, "LastModifiedTime": SINCE}, {"EndpointName": "wages"}
-        )
-        found = endpoints.look("wages")
-        assert found is not None
-        assert found.target == target
 
 
 def test_what_exists_already_is_not_created_again(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:

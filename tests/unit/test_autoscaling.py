@@ -13,6 +13,7 @@ from lockkeeper.domain.release import Status
 from lockkeeper.domain.rollout import EndpointState, judge_bake
 from lockkeeper.domain.scaling import Scaled
 from lockkeeper.domain.strategy import Strategy
+from lockkeeper.use_cases.keep_house import QUIET, keep_house
 
 from cli.doctor import fleets_of
 from tests.unit.harbour import ALARM, ENDPOINT, Harbour, alarm_event, policy_document
@@ -275,3 +276,13 @@ def test_the_cost_of_a_scaled_endpoint_is_what_it_costs_at_most() -> None:
     assert cost.monthly_usd == 335.8
     assert cost.words.startswith("$335.80 a month at most: 2 to 4 x ml.m5.large at $0.115 an hour")
     assert fleets_of(policy)["ml.m5.large"] == 2 * 4 + 1
+
+
+def test_an_idle_endpoint_that_is_removed_is_not_scaled_any_more(harbour: Harbour) -> None:
+    harbour.promote(1)
+    harbour.apply({**scaled_policy(), "cleanup": {"idle_after": "14d", "remove": ["idle-endpoint"]}})
+    harbour.pass_time(days=15)
+    keep_house(QUIET, harbour.inside, cleanup=True)
+    harbour.settle()
+    assert harbour.world.production.look(ENDPOINT) is None
+    assert scaled(harbour) is None

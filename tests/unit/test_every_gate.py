@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from lockkeeper.domain import gates
-from lockkeeper.domain.policy import StagingTests
 from lockkeeper.domain.release import Outcome, Release, Status
+from lockkeeper.domain.staging_rules import StagingTests
 from lockkeeper.domain.staging_tests import Answered
 from lockkeeper.use_cases.read_dossiers import read_dossiers
 

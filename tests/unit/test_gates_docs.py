@@ -25,19 +25,9 @@ from lockkeeper.domain.online.load import Shot, judge_load
 from lockkeeper.domain.online.replay import ServedAnswers, judge_against_champion
 from lockkeeper.domain.online.rows import Answered, Replayed
 from lockkeeper.domain.online.safety import hostile_cases, judge_safety
-from lockkeeper.domain.policy import (
-    Approval,
-    ArtifactRule,
-    Gates,
-    Latency,
-    Load,
-    Policy,
-    Production,
-    Replay,
-    Safety,
-    StagingTests,
-)
+from lockkeeper.domain.policy import Approval, ArtifactRule, Gates, Policy, Production
 from lockkeeper.domain.recorded import ONLINE as ONLINE_GATES
+from lockkeeper.domain.staging_rules import Latency, Load, Replay, Safety, StagingTests
 from lockkeeper.domain.staging_tests import contract_cases, judge_contract
 
 from tests.unit.artifact_corpus import packed

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.release import Status
+from lockkeeper.domain.targets import Fleet
 from lockkeeper.use_cases.decide_approval import decide_by_link
 from lockkeeper.use_cases.keep_house import LATE, QUIET, Found, Kind, keep_house
 from lockkeeper.use_cases.unseen_registrations import RECENT
@@ -218,7 +219,7 @@ def test_a_staging_endpoint_whose_release_has_ended_is_deleted() -> None:
     harbour.promote(1)
     world = harbour.world
     world.staging.models[STAGING] = {}
-    world.staging.configs[STAGING] = {}
+    world.staging.configs[STAGING] = {"fleet": Fleet("ml.m5.large", 1)}
     world.staging.create(STAGING, STAGING, {"lockkeeper:release": release_id(1)})
     world.staging.create("lockkeeper-other-v1-a1-staging", STAGING, {"lockkeeper:release": "other-v1-a1"})
     world.staging.advance(STAGING)

@@ -16,8 +16,8 @@ from lockkeeper.domain.online.latency import fewest, interval, judge_latency, pe
 from lockkeeper.domain.online.load import Shot, judge_load
 from lockkeeper.domain.online.rows import Answered, Row
 from lockkeeper.domain.online.safety import hostile_cases, judge_safety
-from lockkeeper.domain.policy import Latency, Load, StagingTests
 from lockkeeper.domain.release import Outcome, Status
+from lockkeeper.domain.staging_rules import Latency, Load, StagingTests
 from lockkeeper.domain.staging_tests import contract_cases
 from lockkeeper.use_cases.probe_staging import Good, good_requests, measure_latency, measure_load
 

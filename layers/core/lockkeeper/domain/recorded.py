@@ -9,8 +9,8 @@ from typing import Any
 from lockkeeper.domain.evidence import ChampionEvidence
 from lockkeeper.domain.gates.verdicts import inconclusive
 from lockkeeper.domain.online.latency import judge_latency
-from lockkeeper.domain.policy import StagingTests
 from lockkeeper.domain.release import Outcome, Verdict
+from lockkeeper.domain.staging_rules import StagingTests
 
 REGISTRY, CHAMPION, MISSING = "registry", "champion", "missing"
 """Keys of the evidence of a dossier `judged`, beside its reports by kind."""

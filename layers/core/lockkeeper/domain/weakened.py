@@ -7,7 +7,8 @@ from typing import Any
 
 from lockkeeper.domain.alarms import BELOW
 from lockkeeper.domain.gate_rules import BiasRule, ChampionRule, QualityRule
-from lockkeeper.domain.policy import Gates, Policy, Replay, StagingTests
+from lockkeeper.domain.policy import Gates, Policy
+from lockkeeper.domain.staging_rules import Replay, StagingTests
 from lockkeeper.domain.strategy import Shift
 
 

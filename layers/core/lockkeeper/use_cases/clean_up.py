@@ -14,6 +14,7 @@ from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.close_release import hand_on_lock
 from lockkeeper.use_cases.guard_production import remove_alarms
 from lockkeeper.use_cases.pinned import FAR_BACK, iso
+from lockkeeper.use_cases.scale_production import forget_scaling
 
 TOLD_AGAIN = timedelta(days=30)
 """How long the same is not told a second time."""
@@ -97,6 +98,7 @@ def _remove_endpoint(champion: Champion, why: str, world: World) -> bool:
         return False
     try:
         world.production.delete(champion.endpoint_name)
+        forget_scaling(world.ledger.get(champion.release_id), world)
         world.ledger.record(champion.release_id, "idle endpoint removed", f"{why}; the next promotion creates it again")
     except TryAgain:
         return False

@@ -14,8 +14,8 @@ from lockkeeper.domain.online.latency import judge_latency, percentile
 from lockkeeper.domain.online.load import Shot, judge_load
 from lockkeeper.domain.online.rows import Answered, Row
 from lockkeeper.domain.online.safety import Search, hostile_cases, judge_safety
-from lockkeeper.domain.policy import Latency, Load, Safety
 from lockkeeper.domain.release import Verdict
+from lockkeeper.domain.staging_rules import Latency, Load, Safety
 from lockkeeper.domain.staging_tests import ContractCase
 from lockkeeper.ports import Endpoints
 

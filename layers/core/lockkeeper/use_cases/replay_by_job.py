@@ -14,8 +14,8 @@ from lockkeeper.domain.errors import ReleaseStopped
 from lockkeeper.domain.job import JobState, WantedJob
 from lockkeeper.domain.online.replay import ServedAnswers
 from lockkeeper.domain.online.rows import Replayed
-from lockkeeper.domain.policy import Replay, ReplayJob
 from lockkeeper.domain.release import Outcome, Release, Verdict, resource_name
+from lockkeeper.domain.staging_rules import Replay, ReplayJob
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.deploy_to_staging import tags_of
 from lockkeeper.use_cases.judge_candidate import seal_verdicts

@@ -8,8 +8,8 @@ import json
 from lockkeeper.domain.errors import UnknownRelease
 from lockkeeper.domain.online.replay import Bounds, ServedAnswers, judge_against_champion, judge_replay
 from lockkeeper.domain.online.rows import Replayed
-from lockkeeper.domain.policy import Replay
 from lockkeeper.domain.release import Release
+from lockkeeper.domain.staging_rules import Replay
 from lockkeeper.ports import World
 from lockkeeper.use_cases.probe_staging import Measured
 from lockkeeper.use_cases.send_rows import ROWS_PER_REQUEST

@@ -63,6 +63,13 @@ def make_way_back(known: dict[str, Any], world: World) -> bool:
     return bool(known.get("keep_capacity"))
 
 
+def forget_scaling(release: Release, world: World) -> None:
+    """The endpoint that a release scaled is removed: nothing is left that could be scaled."""
+    known = release.endpoints.get("production") or {}
+    if known.get("scaling"):
+        world.production.stop_scaling(known["endpoint_name"])
+
+
 def put_scaling_back(release: Release, world: World) -> None:
     """What served before serves again: it is scaled as it was. A refusal is written down, and does not keep the release open."""
     known = release.endpoints["production"]

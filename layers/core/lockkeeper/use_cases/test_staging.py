@@ -9,8 +9,8 @@ from typing import Any
 from lockkeeper.domain.about import about_latency
 from lockkeeper.domain.errors import EvidenceMissing
 from lockkeeper.domain.online.rows import Replayed, Row, labelled_rows
-from lockkeeper.domain.policy import ReplayJob, StagingTests
 from lockkeeper.domain.release import Status, Verdict
+from lockkeeper.domain.staging_rules import ReplayJob, StagingTests
 from lockkeeper.domain.staging_tests import ContractCase, contract_cases, judge_contract
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.judge_candidate import seal_verdicts
