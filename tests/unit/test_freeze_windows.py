@@ -252,6 +252,18 @@ def test_what_comes_in_during_a_window_waits_for_its_end(harbour: Harbour) -> No
     assert harbour.release(1).status is Status.AWAITING_APPROVAL
 
 
+def test_what_waits_for_a_window_gives_way_to_what_a_newer_policy_let_through(harbour: Harbour) -> None:
+    harbour.register(1)
+    assert harbour.release(1).status is Status.WAITING_FOR_LOCK
+    harbour.apply(policy_document())
+    harbour.promote(2)
+    assert harbour.release(1).status is Status.SUPERSEDED
+    assert "superseded by wages-v2-a1, a newer version, which serves" in harbour.release(1).reason
+    harbour.pass_time(hours=1)
+    look_around(harbour)
+    assert harbour.serving() == "lockkeeper-wages-v2-a1-production"
+
+
 def test_what_is_on_its_way_when_a_window_opens_starts_anew_after_it(harbour: Harbour, figure: Figure) -> None:
     harbour.pass_time(minutes=31)
     harbour.register(1)

@@ -90,10 +90,13 @@ def _heirs(group: str, world: World) -> list[tuple[int, str]]:
 
 def _tell_the_older_ones(group: str, world: World) -> None:
     """Whoever waits for a lock that a newer version has gives way, also where an earlier try of this state had handed it on."""
-    lock = world.ledger.lock_of(group)
+    lock, champion = world.ledger.lock_of(group), world.ledger.champion(group)
     for version, older in world.ledger.queue(group):
         if lock and version < lock.owner_version:
             interrupt(older, f"superseded by {lock.owner}, a newer version", world)
+        elif champion and version < champion.version:
+            # It waits for the end of a freeze that the newer one was not under.
+            interrupt(older, f"superseded by {champion.release_id}, a newer version, which serves", world)
 
 
 def _wake(group: str, heir: str, version: int, world: World) -> None:

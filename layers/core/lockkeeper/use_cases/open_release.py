@@ -116,11 +116,15 @@ def _check_candidate(release: Release, policy: Policy, world: World) -> None:
 
 
 def take_or_wait(release: Release, policy: Policy, wait: Wait, world: World) -> None:
-    """Take the lock, which ends the wait, or queue for it; `ReleaseSuperseded` where a newer release has it.
+    """Take the lock, which ends the wait, or queue for it; `ReleaseSuperseded` where a newer release has it, or serves.
 
     While the group is frozen nobody takes it: `keep_house` tries again when that has ended.
     """
     group = release.model_package_group
+    if (champion := world.ledger.champion(group)) and champion.version > release.version:
+        # Its turn came late, after a freeze or a lost event: what serves must not be taken back to an older version by that.
+        world.ledger.leave_queue(group, release.release_id, release.version)
+        raise ReleaseSuperseded(f"superseded by {champion.release_id}, a newer version, which serves")
     had = world.ledger.lock_of(group)
     if not (had and had.owner == release.release_id) and (freeze := freeze_of(policy, world)):
         why = f"{group} is frozen: {freeze.words}"
