@@ -69,7 +69,7 @@ def _registry_arn(operation: str, parameters: JsonObject, place: Place) -> str:
 
 
 def endpoint_of(path: str) -> str:
-    """The endpoint's name in the path of InvokeEndpoint, `/endpoints/NAME/invocations`."""
+    """The endpoint's name in the path of InvokeEndpoint, `/endpoints/NAME/invocations` or `.../async-invocations`."""
     return unquote(path.split("/")[2])
 
 

@@ -209,6 +209,8 @@ class _Update:
         for member in ("ShadowProductionVariants", "DataCaptureConfig"):
             self.endpoint.pop(member, None)
         changes |= beside(self.config, new)
+        if self.config.get("AsyncInferenceConfig"):
+            changes["AsyncInferenceConfig"] = self.config["AsyncInferenceConfig"]
         if self.deployment:
             changes["LastDeploymentConfig"] = self.deployment
         self.endpoint.pop("PendingDeploymentSummary", None)

@@ -51,6 +51,8 @@ class Endpoints:
         if call.get("DeploymentConfig"):
             # Creating moves no traffic; an update that retains the configuration does.
             endpoint["LastDeploymentConfig"] = copy.deepcopy(call["DeploymentConfig"])
+        if config.get("AsyncInferenceConfig"):
+            endpoint["AsyncInferenceConfig"] = config["AsyncInferenceConfig"]
         world.endpoints[name.lower()] = endpoint
         world.tags[arn] = tag_map(call.get("Tags"))
         self._deployments.start_create(call.place, endpoint, config)
@@ -63,6 +65,7 @@ class Endpoints:
         variants = config["ProductionVariants"]
         keep = bool(call.get("RetainAllVariantProperties"))
         scalable_targets.check_update(self._store.world(call.place), endpoint, config)
+        _check_queue(endpoint, config)
         _check_serverless(endpoint, variants, deployment)
         if deployment:
             rollout.check(deployment, smallest_variant(endpoint, config, keep=keep))
@@ -126,6 +129,12 @@ class Endpoints:
 
     def _find(self, call: Call) -> JsonObject:
         return find_endpoint(self._store, call.place, call["EndpointName"])
+
+
+def _check_queue(endpoint: JsonObject, config: JsonObject) -> None:
+    """AWS documents no way from an asynchronous endpoint to one that answers at once, nor back; here there is none."""
+    if bool(endpoint.get("AsyncInferenceConfig")) != bool(config.get("AsyncInferenceConfig")):
+        raise invalid(f"{endpoint['EndpointArn']} cannot change whether it is asynchronous.")
 
 
 def _check_serverless(endpoint: JsonObject, variants: list[JsonObject], deployment: JsonObject | None) -> None:

@@ -59,6 +59,13 @@ class Invocations:
         self._copies.shutdown(wait=False, cancel_futures=True)
 
     def invoke(self, place: Place, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Invocation:
+        """Answer InvokeEndpoint; an asynchronous endpoint is asked through its queue alone (ValidationError). Raises as `ask`."""
+        endpoint: JsonObject = self._store.world(place).endpoints.get(endpoint_name.lower(), {})
+        if endpoint.get("AsyncInferenceConfig"):
+            raise ApiError("ValidationError", f"Endpoint {endpoint_name} is asynchronous: use InvokeEndpointAsync.")
+        return self.ask(place, endpoint_name, headers, body)
+
+    def ask(self, place: Place, endpoint_name: str, headers: Mapping[str, str], body: bytes) -> Invocation:
         """Send a request to a variant of an endpoint. Header names are in lower case.
 
         Raises ApiError: UnsupportedOperationException for a header that chooses what is not there, ValidationError for

@@ -72,7 +72,7 @@ class _Handlers:
         return await self._answer(JSON_TYPE, lambda: self._handle(headers, body))
 
     async def runtime(self, method: str, path: str, headers: Headers, body: bytes, _query: dict[str, Any]) -> Response:
-        """Answer InvokeEndpoint (REST-JSON)."""
+        """Answer InvokeEndpoint and InvokeEndpointAsync (REST-JSON)."""
         return await self._answer("application/json", lambda: self._invoke(method, path, headers, body))
 
     async def scaling(
@@ -119,11 +119,13 @@ class _Handlers:
         return 200, {"Content-Type": JSON_TYPE}, json.dumps(answer).encode()
 
     def _invoke(self, method: str, path: str, headers: Headers, body: bytes) -> Response:
-        if method != "POST" or not path.endswith("/invocations"):
+        if method != "POST" or not path.endswith(("/invocations", "/async-invocations")):
             raise ApiError("UnsupportedOperationException", f"The laptop's AWS does not have {method} {path}.", 501)
         name = authorization.endpoint_of(path)
-        answer = self._service.invoke(get_account_id(), get_region(), name, headers, body)
-        return 200, dict(answer.headers), answer.body
+        queued = path.endswith("/async-invocations")
+        ask = self._service.invoke_async if queued else self._service.invoke
+        answer = ask(get_account_id(), get_region(), name, headers, body)
+        return 202 if queued else 200, dict(answer.headers), answer.body
 
 
 def _route() -> None:
@@ -135,7 +137,7 @@ def _route() -> None:
 
     def detect_with_runtime(method: str, path: str, headers: Headers, query: dict[str, Any]) -> str:
         signed = "/sagemaker/aws4_request" in headers.get("authorization", "")
-        if path.startswith("/endpoints/") and (signed or path.endswith("/invocations")):
+        if path.startswith("/endpoints/") and (signed or path.endswith("invocations")):
             return RUNTIME
         return str(detect(method, path, headers, query))
 

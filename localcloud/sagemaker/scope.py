@@ -13,7 +13,7 @@ DOCUMENT = "docs/local-sagemaker.md"
 
 KEPT: Mapping[str, frozenset[str]] = {
     "CreateEndpointConfig": frozenset(
-        {"KmsKeyId", "AsyncInferenceConfig", "ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation"}
+        {"KmsKeyId", "ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation"}
     ),
     "CreateModel": frozenset({"InferenceExecutionConfig", "VpcConfig", "EnableNetworkIsolation"}),
     "CreateModelPackage": frozenset(
@@ -46,6 +46,7 @@ REFUSED: Mapping[str, frozenset[str]] = {
     ),
     "DescribeModelPackage": frozenset({"IncludedData"}),
     "DescribePipeline": frozenset({"PipelineVersionId"}),
+    "InvokeEndpointAsync": frozenset({"Body", "Filename", "S3OutputPathExtension"}),
     "InvokeEndpoint": frozenset(
         {
             "EnableExplanations",

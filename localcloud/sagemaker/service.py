@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from localcloud.sagemaker import scope, validation
+from localcloud.sagemaker.async_invocations import AsyncInvocations
 from localcloud.sagemaker.background import Background
 from localcloud.sagemaker.call import Call, Operation
 from localcloud.sagemaker.capture import Captures
@@ -59,6 +60,7 @@ class LocalSageMaker:
         executions = PipelineExecutions(self.store, cloud, events, self.background, self._perform)
         self.scaling = Scaling(self.store, cloud, self.deployments)
         self._invocations = Invocations(self.store, cloud, self.deployments, Captures(cloud, self.background))
+        self._queue = AsyncInvocations(self.store, cloud, self._invocations)
         self._operations: dict[str, Operation] = {
             **groups.operations(),
             **packages.operations(),
@@ -102,10 +104,18 @@ class LocalSageMaker:
         lowered = {name.lower(): value for name, value in headers.items()}
         return self._invocations.invoke(Place(account, region), endpoint_name, lowered, body)
 
+    def invoke_async(
+        self, account: str, region: str, endpoint_name: str, headers: Mapping[str, str], body: bytes
+    ) -> Invocation:
+        """Answer InvokeEndpointAsync (202). Raises ApiError (ValidationError)."""
+        lowered = {name.lower(): value for name, value in headers.items()}
+        return self._queue.accept(Place(account, region), endpoint_name, lowered, body)
+
     def close(self) -> None:
         """End all work and every process that was started."""
         self.background.closing.set()
         self._jobs.stop_all()
+        self._queue.close()
         self._invocations.close()
         self.deployments.stop_all()
         self.background.close()

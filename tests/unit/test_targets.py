@@ -28,9 +28,8 @@ ALL_AT_ONCE = "SageMaker moves the traffic of serverless endpoints all at once; 
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
-        ("target: serverless", "target: async", 11, "target async: there is no way yet to test a version behind a queue"),
         ("target: serverless", "target: batch", 11, "target batch: a transform job has no endpoint whose traffic could be moved"),
-        ("target: serverless", "target: edge", 11, "target: Input should be 'real-time' or 'serverless'"),
+        ("target: serverless", "target: edge", 11, "target: Input should be 'real-time', 'serverless' or 'async'"),
         (SERVED, "", 9, "target serverless without its size; add serverless: {memory_mb: 2048, max_concurrency: 20}"),
         ("memory_mb: 2048", "memory_mb: 2000", 12, "memory_mb: Input should be 1024, 2048, 3072, 4096, 5120 or 6144"),
         ("concurrency: 20", "concurrency: 201", 12, "max_concurrency: Input should be less than or equal to 200"),
@@ -54,7 +53,9 @@ ALL_AT_ONCE = "SageMaker moves the traffic of serverless endpoints all at once; 
         ("production:\n", "staging: {instance_type: ml.m5.large}\nproduction:\n", 1, "staging.instance_type with target serverless"),
         ("production:\n", "staging: {initial_instances: 2}\nproduction:\n", 1, "staging.initial_instances with target serverless"),
         ("production:\n", "staging: {target: real-time}\nproduction:\n", 1, "staging on target real-time without instances; add"),
-        ("production:\n", "staging: {target: async}\nproduction:\n", 9, "target async: there is no way yet to test a version"),
+        ("production:\n", "staging: {target: async}\nproduction:\n", 9, "target async: contract, replay, latency, load and safety"),
+        ("production:\n", "staging: {target: batch}\nproduction:\n", 9, "target batch: a transform job has no endpoint"),
+        (SERVED, SERVED + "  asynchronous: {output: s3://team/answers}\n", 9, "asynchronous with target serverless; remove it"),
     ],
 )  # fmt: skip
 def test_what_a_target_cannot_have_is_refused_with_its_line_and_its_cure(
@@ -103,6 +104,57 @@ def test_a_serverless_endpoint_costs_what_is_asked_and_nobody_says_a_sum() -> No
     kept = ON_DEMAND.replace("concurrency: 20", "concurrency: 20, provisioned_concurrency: 5")
     words = cost_of_production(parse_policy(kept, source="wages.yaml").production).words
     assert "the price of 5 provisioned (no price of those is listed) while nobody asks" in words
+
+
+QUEUED = GOOD.replace(
+    "  instance_type: ml.m5.large\n",
+    "  instance_type: ml.m5.large\n  target: async\n  asynchronous: {output: s3://team/answers}\n",
+).replace("production:\n", "staging: {target: real-time}\nproduction:\n")
+ANSWERS = "  asynchronous: {output: s3://team/answers}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        (ANSWERS, "", 10, "target async without a place for its answers; add asynchronous: {output: s3://...}"),
+        ("target: async", "target: real-time", 10, "asynchronous with target real-time; remove it, or set target to async"),
+        ("s3://team/answers", "/answers", 14, "asynchronous.output: String should match pattern"),
+        ("answers}", "answers, max_concurrent_per_instance: 1001}", 14, "max_concurrent_per_instance: Input should be less"),
+        ("answers}", "answers, error_topic: me@example.com}", 14, "asynchronous.error_topic: String should match pattern"),
+        (ANSWERS, f"{ANSWERS}  serverless: {{memory_mb: 1024, max_concurrency: 1}}\n", 10, "serverless with target async"),
+        (
+            ANSWERS, f"{ANSWERS}  autoscaling: {{min: 1, max: 2, invocations_per_instance: 9}}\n", 10,
+            "autoscaling with target async: invocations_per_instance does not see the queue; remove it",
+        ),
+        (BAKE, f"{BAKE}    minimum_invocations: 9\n", 10, "minimum_invocations with target async"),
+        (ANSWERS, f"{ANSWERS}  alarms: [{{errors_5xx: 5}}]\n", 10, "errors_5xx with target async, whose failures are counted elsewhere"),
+        ("staging: {target: real-time}\n", "", 1, "target async: contract, replay, latency, load and safety ask for answers"),
+    ],
+)  # fmt: skip
+def test_what_a_queue_cannot_have_is_refused_with_its_line_and_its_cure(
+    old: str, new: str, line: int, said: str
+) -> None:
+    assert old in QUEUED
+    (told,) = refusal(QUEUED.replace(old, new, 1)).splitlines()
+    assert told.startswith(f"wages.yaml:{line}: ")
+    assert said in told
+
+
+def test_an_asynchronous_version_is_tested_at_once_and_served_through_a_queue(harbour: Harbour) -> None:
+    document = policy_document()
+    document["staging"] = {"target": "real-time"}
+    document["production"] |= {
+        "target": "async",
+        "asynchronous": {"output": "s3://team/answers"},
+        "strategy": {"bake": "10m"},
+    }
+    harbour.apply(document)
+    harbour.promote(1)
+    harbour.promote(2)
+    state = harbour.world.production.look(ENDPOINT)
+    assert state is not None
+    assert (harbour.release(2).status, state.target) == (Status.PROMOTED, "async")
+    assert harbour.world.production.deployments[ENDPOINT] is not None
 
 
 def on_demand(**production: Any) -> dict[str, Any]:

@@ -104,3 +104,17 @@ def test_long_requests_are_not_kept() -> None:
     assert probe_from(cases, []) == {}
     cases = contract_cases(case("1" * LONGEST_PROBE), source="s3://models/contract.jsonl")
     assert Good(**probe_from(cases, [])).body == "1" * LONGEST_PROBE
+
+
+def test_what_answers_through_a_queue_alone_is_not_asked(harbour: Harbour) -> None:
+    document = policy_document()
+    document["staging"] = {"target": "real-time", "tests": {"contract": "s3://models/contract.jsonl"}}
+    queue = {"target": "async", "asynchronous": {"output": "s3://models/answers"}}
+    document["production"] |= {**queue, "strategy": {"bake": "10m"}}
+    harbour.apply(document)
+    serving_two(harbour)
+    before = asked_of_production(harbour)
+    rollback(harbour)
+    assert harbour.release(2).status is Status.ROLLED_BACK
+    assert "it answers through its queue alone, so it was not asked" in told(harbour.release(2))
+    assert asked_of_production(harbour) == before

@@ -36,7 +36,7 @@ def test_every_operation_that_is_there_is_documented_and_the_other_way_round(ser
     there = {name for name, state in documented().items() if state != "absent"}
 
     assert there - RUNTIME == set(service.operation_names)
-    assert there & RUNTIME == {"InvokeEndpoint"}
+    assert there & RUNTIME == {"InvokeEndpoint", "InvokeEndpointAsync"}
 
 
 def test_operations_documented_as_absent_are_sagemakers_and_not_there(account: Account) -> None:
@@ -118,8 +118,12 @@ def test_every_parameter_is_acted_on_kept_or_refused(service: LocalSageMaker) ->
         and member not in filters | TOKENS
         and f'"{member}"' not in code
     ]
-    invoke = service_model("sagemaker-runtime").operation_model("InvokeEndpoint").input_shape
-    known = set(members(service)) | {("InvokeEndpoint", member) for member in invoke.members}
+    runtime = service_model("sagemaker-runtime")
+    known = set(members(service)) | {
+        (name, member)
+        for name in ("InvokeEndpoint", "InvokeEndpointAsync")
+        for member in runtime.operation_model(name).input_shape.members
+    }
     decided = {
         (operation, member)
         for table in (scope.KEPT, scope.REFUSED)

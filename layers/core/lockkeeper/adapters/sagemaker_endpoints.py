@@ -16,7 +16,7 @@ from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import Deployment, EndpointState
-from lockkeeper.domain.targets import REAL_TIME, SERVERLESS, Fleet
+from lockkeeper.domain.targets import ASYNC, REAL_TIME, SERVERLESS, Asynchronous, Fleet
 from lockkeeper.settings import Environment
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
             status=answer["EndpointStatus"],
             config_name=answer.get("EndpointConfigName", ""),
             failure_reason=answer.get("FailureReason", ""),
-            target=SERVERLESS if any(map(_is_serverless, answer.get("ProductionVariants", []))) else REAL_TIME,
+            target=_target(answer),
         )
 
     def staging_endpoints(self) -> dict[str, str]:
@@ -128,7 +128,10 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
 
     def create_config(self, name: str, *, model: str, fleet: Fleet, tags: dict[str, str]) -> None:
         variant = {"VariantName": VARIANT, "ModelName": model, **_running(fleet), "InitialVariantWeight": 1.0}
-        self._create("create_endpoint_config", EndpointConfigName=name, ProductionVariants=[variant], Tags=_tags(tags))
+        request: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [variant], "Tags": _tags(tags)}
+        if fleet.asynchronous:
+            request["AsyncInferenceConfig"] = _queue(fleet.asynchronous)
+        self._create("create_endpoint_config", **request)
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
         return self._create(
@@ -200,8 +203,25 @@ def _running(fleet: Fleet) -> dict[str, Any]:
     return {"ServerlessConfig": wanted}
 
 
-def _is_serverless(variant: dict[str, Any]) -> bool:
-    return "CurrentServerlessConfig" in variant
+def _queue(asynchronous: Asynchronous) -> dict[str, Any]:
+    """Where an asynchronous endpoint answers, as CreateEndpointConfig takes it."""
+    topics = {"SuccessTopic": asynchronous.success_topic, "ErrorTopic": asynchronous.error_topic}
+    told = {name: arn for name, arn in topics.items() if arn}
+    output: dict[str, Any] = {"S3OutputPath": asynchronous.output}
+    if asynchronous.failures:
+        output["S3FailurePath"] = asynchronous.failures
+    if told:
+        output["NotificationConfig"] = told
+    at_once = asynchronous.max_concurrent_per_instance
+    client = {"ClientConfig": {"MaxConcurrentInvocationsPerInstance": at_once}} if at_once else {}
+    return {"OutputConfig": output, **client}
+
+
+def _target(described: dict[str, Any]) -> str:
+    """What kind of endpoint DescribeEndpoint's answer is about."""
+    if any("CurrentServerlessConfig" in variant for variant in described.get("ProductionVariants", [])):
+        return SERVERLESS
+    return ASYNC if described.get("AsyncInferenceConfig") else REAL_TIME
 
 
 def _tags(tags: dict[str, str]) -> list[dict[str, str]]:

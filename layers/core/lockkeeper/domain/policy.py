@@ -37,7 +37,16 @@ from lockkeeper.domain.scaling import Autoscaling, check_scaling
 from lockkeeper.domain.section import ImageName, InstanceType, Section
 from lockkeeper.domain.staging_rules import StagingTests
 from lockkeeper.domain.strategy import Strategy
-from lockkeeper.domain.targets import Fleet, Serverless, StagingServerless, Target, check_production, check_staging
+from lockkeeper.domain.targets import (
+    Asynchronous,
+    Fleet,
+    Serverless,
+    StagingServerless,
+    StagingTarget,
+    Target,
+    check_production,
+    check_staging,
+)
 
 SLACK_USER = r"^[UW][A-Z0-9]{5,20}$"
 """A member's id, as Slack gives it out; `W` is for members of several workspaces."""
@@ -181,7 +190,7 @@ def roles_covered(roles: Sequence[str], people: Sequence[Approver]) -> bool:
 class Staging(Section):
     """The staging endpoint; what it does not say is production's."""
 
-    target: Target | None = None
+    target: StagingTarget | None = None
     instance_type: InstanceType | None = None
     initial_instances: Annotated[int, Field(ge=1, le=100)] = 1
     serverless: StagingServerless | None = None
@@ -200,6 +209,7 @@ class Production(Section):
     instance_type: InstanceType | None = None
     initial_instances: Annotated[int, Field(ge=1, le=100)] = 1
     serverless: Serverless | None = None
+    asynchronous: Asynchronous | None = None
     execution_role_arn: Annotated[str, StringConstraints(pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$")] | None = None
     environment: dict[str, str] = {}
     startup_timeout: StartupTimeout = 3600
@@ -214,7 +224,7 @@ class Production(Section):
         """What the endpoint runs on, before anything scales it."""
         if self.serverless:
             return Fleet(serverless=self.serverless)
-        return Fleet(self.instance_type or "", self.initial_instances)
+        return Fleet(self.instance_type or "", self.initial_instances, asynchronous=self.asynchronous)
 
     @property
     def named_alarms(self) -> tuple[str, ...]:

@@ -9,32 +9,51 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from lockkeeper.domain.errors import ModelUnsupported
-from lockkeeper.domain.section import Section
+from lockkeeper.domain.section import S3Uri, Section
 
 if TYPE_CHECKING:
     from lockkeeper.domain.policy import Policy, Production
 
-REAL_TIME, SERVERLESS = "real-time", "serverless"
-NOT_HERE = {
-    "async": "there is no way yet to test a version behind a queue before it serves; release it with target real-time",
-    "batch": "a transform job has no endpoint whose traffic could be moved or taken back; "
-    "run it with the version that the registry says is Approved",
-}
-"""Targets that SageMaker has, and why releases have not."""
+REAL_TIME, SERVERLESS, ASYNC = "real-time", "serverless", "async"
+BATCH = (
+    "target batch: a transform job has no endpoint whose traffic could be moved or taken back; "
+    "run it with the version that the registry says is Approved"
+)
 NO_INSTANCES = ("instance_type", "initial_instances", "hourly_usd", "autoscaling")
 """Keys of production that are about instances."""
 
 
-def _here(given: object) -> object:
-    if isinstance(given, str) and given in NOT_HERE:
-        raise ValueError(f"target {given}: {NOT_HERE[given]}")
+def _no_batch(given: object) -> object:
+    if given == "batch":
+        raise ValueError(BATCH)
     return given
 
 
-Target = Annotated[Literal["real-time", "serverless"], BeforeValidator(_here)]
+def _asked_at_once(given: object) -> object:
+    if given == "async":
+        raise ValueError(
+            "target async: contract, replay, latency, load and safety ask for answers that come at once; "
+            "set staging.target to real-time, whose container is asked the same"
+        )
+    return _no_batch(given)
+
+
+Target = Annotated[Literal["real-time", "serverless", "async"], BeforeValidator(_no_batch)]
+StagingTarget = Annotated[Literal["real-time", "serverless"], BeforeValidator(_asked_at_once)]
+TopicArn = Annotated[str, StringConstraints(pattern=r"^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$")]
+
+
+class Asynchronous(Section):
+    """Where the answers of an asynchronous endpoint go, and how many requests an instance takes at once."""
+
+    output: S3Uri
+    failures: S3Uri | None = None
+    max_concurrent_per_instance: Annotated[int, Field(ge=1, le=1000)] | None = None
+    success_topic: TopicArn | None = None
+    error_topic: TopicArn | None = None
 
 
 class Serverless(Section):
@@ -70,10 +89,17 @@ class Fleet:
     instance_type: str = ""
     instances: int = 0
     serverless: Serverless | None = None
+    asynchronous: Asynchronous | None = None
 
     @property
     def in_words(self) -> str:
         return self.serverless.in_words if self.serverless else f"{self.instances} x {self.instance_type}"
+
+    @property
+    def target(self) -> str:
+        if self.serverless:
+            return SERVERLESS
+        return ASYNC if self.asynchronous else REAL_TIME
 
 
 def check_production(production: Production) -> None:
@@ -88,7 +114,10 @@ def _problems(production: Production) -> Iterator[str]:
             yield "instance_type: missing; add it"
         if production.serverless:
             yield f"serverless with target {production.target}; remove it, or set target to serverless"
+        yield from _problems_of_the_queue(production)
         return
+    if production.asynchronous:
+        yield "asynchronous with target serverless; remove it, or set target to async"
     if production.serverless is None:
         yield "target serverless without its size; add serverless: {memory_mb: 2048, max_concurrency: 20}"
     for name in NO_INSTANCES:
@@ -106,6 +135,27 @@ def _problems(production: Production) -> Iterator[str]:
         )
 
 
+def _problems_of_the_queue(production: Production) -> Iterator[str]:
+    if production.target != ASYNC:
+        if production.asynchronous:
+            yield f"asynchronous with target {production.target}; remove it, or set target to async"
+        return
+    if production.asynchronous is None:
+        yield "target async without a place for its answers; add asynchronous: {output: s3://...}"
+    if production.autoscaling:
+        yield (
+            "autoscaling with target async: invocations_per_instance does not see the queue; remove it, and scale the "
+            "endpoint on ApproximateBacklogSizePerInstance by hand"
+        )
+    if production.strategy.minimum_invocations:
+        yield "minimum_invocations with target async: SageMaker does not say that it counts those of a queue; remove it"
+    if any(made.what == "errors_5xx" for made in production.made_alarms):
+        yield (
+            "errors_5xx with target async, whose failures are counted elsewhere; use {metric: {namespace: AWS/SageMaker, "
+            "name: InvocationFailures, statistic: Sum, above: 0}}"
+        )
+
+
 def check_staging(policy: Policy) -> None:
     """`ValueError` where staging, with what it has of production, is hosted in no possible way."""
     staging, target = policy.staging, policy.staging_target
@@ -115,6 +165,8 @@ def check_staging(policy: Policy) -> None:
             raise ValueError(f"staging.{given[0]} with target serverless, which has no instances; remove it")
         if policy.staging_fleet.serverless is None:
             raise ValueError("staging on target serverless without its size; add staging.serverless")
+    elif target == ASYNC:
+        _asked_at_once(target)
     elif staging.serverless:
         raise ValueError(f"staging.serverless with target {target}; remove it, or set staging.target to serverless")
     elif not policy.staging_fleet.instance_type:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from lockkeeper.domain.errors import DeploymentFailed
+from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.pinned import served_with
 
@@ -25,6 +26,8 @@ def ask_what_serves(wait: Wait, world: World) -> str:
     if not request:
         return "nobody knows a request that it answers, so it was not asked"
     endpoint_name = wait.details["endpoint_name"]
+    if world.ledger.get(wait.release_id).endpoints["production"].get("target") == ASYNC:
+        return "it answers through its queue alone, so it was not asked"
     for remaining in reversed(range(TRIES)):
         answered = world.production.invoke(endpoint_name, request["body"], request["content_type"], request["accept"])
         if answered.status == 200:

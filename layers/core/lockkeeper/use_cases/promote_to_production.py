@@ -112,6 +112,7 @@ def _record(
         known = {
             "endpoint_name": endpoint,
             "config_name": config,
+            "target": production.target,
             "previous_config_name": current.config_name if current else None,
             "began_at": iso(world.clock.now()),
             "alarms": list(made_alarms(release.release_id, production)),

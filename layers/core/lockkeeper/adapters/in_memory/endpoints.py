@@ -14,7 +14,7 @@ from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
 from lockkeeper.domain.scaling import Scaled
-from lockkeeper.domain.targets import REAL_TIME, SERVERLESS, Fleet
+from lockkeeper.domain.targets import Fleet
 from lockkeeper.ports import Clock
 
 Serving = Callable[[str, str], Answered]
@@ -126,7 +126,7 @@ class InMemoryEndpoints:
             return False
         self._require_config(config_name)
         self.tags[endpoint_name] = tags
-        target = SERVERLESS if self.configs[config_name]["fleet"].serverless else REAL_TIME
+        target = self.configs[config_name]["fleet"].target
         state = EndpointState(endpoint_name, self.arn_of(endpoint_name), "Creating", config_name, target=target)
         self.endpoints[endpoint_name] = Endpoint(state)
         return True

@@ -1,10 +1,10 @@
-"""What SageMaker is asked for a serverless endpoint, and how one is known."""
+"""What SageMaker is asked for serverless and asynchronous endpoints, and how they are known."""
 
 from __future__ import annotations
 
 import pytest
 from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
-from lockkeeper.domain.targets import Fleet, Serverless
+from lockkeeper.domain.targets import Asynchronous, Fleet, Serverless
 
 from tests.contract.test_adapters_on_stubs import ACCOUNT, ARN, REGION, SINCE, StubbedSession, endpoints_on
 
@@ -57,3 +57,43 @@ def test_a_look_tells_a_serverless_endpoint_from_one_with_instances(
         found = endpoints.look("wages")
         assert found is not None
         assert found.target == target
+
+
+def test_an_asynchronous_configuration_says_where_answers_go(
+    session: StubbedSession, endpoints: SageMakerEndpoints
+) -> None:
+    stub = session.stub("sagemaker")
+    answer = {"EndpointConfigArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint-config/c"}
+    running = {"InstanceType": "ml.m5.large", "InitialInstanceCount": 2}
+    variant = {"VariantName": "AllTraffic", "ModelName": "m", **running, "InitialVariantWeight": 1.0}
+    asked = {"EndpointConfigName": "c", "ProductionVariants": [variant], "Tags": []}
+    topics = {
+        "SuccessTopic": f"arn:aws:sns:{REGION}:{ACCOUNT}:good",
+        "ErrorTopic": f"arn:aws:sns:{REGION}:{ACCOUNT}:bad",
+    }
+    whole = {"S3OutputPath": "s3://team/out", "S3FailurePath": "s3://team/bad", "NotificationConfig": topics}
+    everything = {
+        "output": "s3://team/out",
+        "failures": "s3://team/bad",
+        "max_concurrent_per_instance": 4,
+        "success_topic": topics["SuccessTopic"],
+        "error_topic": topics["ErrorTopic"],
+    }
+    client = {"MaxConcurrentInvocationsPerInstance": 4}
+    for given, config in (
+        ({"output": "s3://team/out"}, {"OutputConfig": {"S3OutputPath": "s3://team/out"}}),
+        (everything, {"OutputConfig": whole, "ClientConfig": client}),
+    ):
+        stub.add_response("create_endpoint_config", answer, {**asked, "AsyncInferenceConfig": config})
+        queue = Asynchronous.model_validate(given)
+        endpoints.create_config("c", model="m", fleet=Fleet("ml.m5.large", 2, asynchronous=queue), tags={})
+
+
+def test_a_look_tells_an_asynchronous_endpoint(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:
+    described = {"EndpointName": "wages", "EndpointArn": ARN, "EndpointStatus": "InService", "EndpointConfigName": "c"}
+    times = {"CreationTime": SINCE, "LastModifiedTime": SINCE}
+    queued = {**described, **times, "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://team/out"}}}
+    session.stub("sagemaker").add_response("describe_endpoint", queued, {"EndpointName": "wages"})
+    found = endpoints.look("wages")
+    assert found is not None
+    assert found.target == "async"
