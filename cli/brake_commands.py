@@ -62,11 +62,11 @@ def rollback(group: Group, reason: Reason, stack_name: StackName = DEFAULT_STACK
 
 
 def _brake(what: str, group: str, body: dict[str, object], stack_name: str) -> None:
-    from cli.decisions import brake
+    from cli.decisions import act_on_group
     from cli.stack import find_stack
     from cli.terminal import console, plain
 
-    done = brake(find_stack(stack_name), group, what, body, WITHOUT_A_WEB[what])
+    done = act_on_group(find_stack(stack_name), group, what, body, WITHOUT_A_WEB[what])
     version = f", version {done['version']}" if "version" in done else ""
     until = f", until {done['until'][:16].replace('T', ' ')} UTC" if done["until"] else ""
     console().print(plain(f"{done['model_package_group']}{version}: {done['did']} by {done['by']}{until}.", "bold"))

@@ -52,16 +52,16 @@ def revoke(stack: Stack, release_id: str, approver: str) -> dict[str, Any]:
     return _post(stack, _of_release(release_id, "revoke"), {"approver": approver}, DECIDE_IN_STUDIO)
 
 
-def brake(stack: Stack, group: str, what: str, body: Mapping[str, object], without_a_web: str) -> dict[str, Any]:
-    """Hold, lift, freeze, unfreeze or roll back.
+def act_on_group(stack: Stack, group: str, what: str, body: Mapping[str, object], without_a_web: str) -> dict[str, Any]:
+    """Hold, lift, freeze, unfreeze, roll back or adopt.
 
     Args:
-        what: The last part of the route: `hold`, `lift-hold`, `freeze`, `unfreeze` or `rollback`.
+        what: The last part of the route: `hold`, `lift-hold`, `freeze`, `unfreeze`, `rollback` or `adopt`.
         without_a_web: What else a person can do where the stack has no web API.
 
     Returns:
         The API's answer: `model_package_group`, `did`, `by`, `identity`, `since`, `reason`, `until`, `note`, and `version`
-        where it is about one.
+        where it is about one; of an adoption also `endpoint_name` and `config_name`.
 
     Raises:
         CommandRefused: nothing was done; message and cure are the API's.

@@ -9,17 +9,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from lockkeeper.domain.deployed import CLOUDFORMATION
 from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.domain.gates.approval import addresses_of, judge_people
+from lockkeeper.domain.gates.preflight import HOSTING_SERVICE, fleets_of, quota_name
 from lockkeeper.domain.policy import Policy, parse_policy
 from lockkeeper.domain.release import Outcome
 
-from cli.starting_policy import CLOUDFORMATION
-
 if TYPE_CHECKING:
     from cli.stack import Stack
-
-HOSTING = "sagemaker.amazonaws.com"
 
 
 class State(StrEnum):
@@ -231,7 +229,7 @@ def look_at_endpoint(stack: Stack, policy: Policy) -> Iterator[Finding]:
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=endpoint["EndpointArn"])
     owner = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}.get(CLOUDFORMATION)
     if owner:
-        cure = "take it out of that stack (DeletionPolicy: Retain): its next deployment would undo a release"
+        cure = "take it out of that stack, whose next deployment would undo a release, then `lockkeeper adopt GROUP --take-over`"
         yield Finding(what, State.WARNING, f"{name} belongs to CloudFormation stack {owner}", cure)
     elif endpoint["EndpointStatus"] == "InService":
         yield Finding(what, State.OK, f"{name} is InService")
@@ -254,34 +252,27 @@ def look_at_role(stack: Stack, policy: Policy) -> Iterator[Finding]:
         yield Finding(what, State.PROBLEM, f"there is no role {name}", "create it, or name another execution_role_arn")
         return
     document = trust if isinstance(trust, str) else json.dumps(trust)
-    if HOSTING in document:
+    if HOSTING_SERVICE in document:
         yield Finding(what, State.OK, f"{name} may be taken by SageMaker")
     else:
-        yield Finding(what, State.PROBLEM, f"{name} does not trust {HOSTING}", "let its trust policy name that service")
+        yield Finding(
+            what, State.PROBLEM, f"{name} does not trust {HOSTING_SERVICE}", "let its trust policy name that service"
+        )
 
 
 def look_at_quota(stack: Stack, policy: Policy) -> Iterator[Finding]:
     """Whether the account may run staging beside production's old and new fleet."""
-    wanted = fleets_of(policy)
+    wanted = fleets_of(policy, serves=True, staging_here="staging" not in stack.joined)
     quotas = stack.session.client("service-quotas")
     pages = quotas.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
     allowed = {quota["QuotaName"]: quota["Value"] for page in pages for quota in page["Quotas"]}
     yield from judge_quotas(policy.model_package_group, wanted, allowed)
 
 
-def fleets_of(policy: Policy) -> dict[str, int]:
-    """Instances of each type that an update takes beside staging: production's old fleet, its new one, and staging's."""
-    production, staging = policy.production, policy.staging
-    most = production.autoscaling.max if production.autoscaling else production.initial_instances
-    wanted = {production.instance_type: 2 * most} if production.instance_type else {}
-    kind = policy.staging_fleet.instance_type
-    return {**wanted, kind: wanted.get(kind, 0) + staging.initial_instances} if kind else wanted
-
-
 def judge_quotas(group: str, wanted: dict[str, int], allowed: dict[str, float]) -> Iterator[Finding]:
     """What is wanted of each instance type against the quotas, by their names."""
     for kind, needed in wanted.items():
-        what, quota = f"{group}: quota of {kind}", f"{kind} for endpoint usage"
+        what, quota = f"{group}: quota of {kind}", quota_name(kind)
         if quota not in allowed:
             yield Finding(what, State.UNKNOWN, f"{needed} are needed; Service Quotas lists none", "look at its console")
         elif allowed[quota] < needed:

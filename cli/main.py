@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli import (
+    adopt_command,
     brake_commands,
     doctor_command,
     init_command,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(policy_commands.app, name="policy", help="Validate, apply and show the policies of model package groups.")
 app.add_typer(init_command.app)
+app.add_typer(adopt_command.app)
 app.add_typer(doctor_command.app)
 app.add_typer(release_commands.app)
 app.add_typer(brake_commands.app)

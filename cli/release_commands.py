@@ -28,7 +28,7 @@ def releases(
     as_json: AsJson = False,
     stack_name: StackName = DEFAULT_STACK,
 ) -> None:
-    """List releases, newest first; below them, what is held or frozen."""
+    """List releases, newest first; below them, what was adopted and serves still, and what is held or frozen."""
     from lockkeeper.use_cases.braked import brakes_of_group
 
     from cli.release_tables import draw_releases
@@ -42,6 +42,9 @@ def releases(
     elif found:
         console().print(draw_releases(found, world.clock.now()))
         for group_name in sorted({release.model_package_group for release in found}):
+            champion = world.ledger.champion(group_name)
+            if champion and champion.adopted:
+                console().print(plain(f"{group_name} serves {champion.words}, since {champion.since[:10]}"))
             for words in brakes_of_group(group_name, world):
                 console().print(plain(words, "bold red"))
     else:

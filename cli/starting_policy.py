@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from lockkeeper.domain.deployed import Deployed, why_not_taken_on
 from lockkeeper.domain.policy import parse_policy
 
 from cli.problems import CommandRefused
@@ -14,7 +14,6 @@ from cli.problems import CommandRefused
 if TYPE_CHECKING:
     import boto3
 
-CLOUDFORMATION = "aws:cloudformation:stack-name"
 PREFERRED_METRICS = (
     "binary_classification_metrics.auc.value",
     "binary_classification_metrics.accuracy.value",
@@ -29,21 +28,6 @@ HEAD = """\
 # In this mode releases are judged and reported, and nothing is deployed: watch some, mend the rules, then set
 # mode: enforce. Every key is explained in docs/policy-reference.md.
 """
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """What serves: SageMaker's descriptions of the endpoint, its configuration and its one model, and the endpoint's tags."""
-
-    endpoint: dict[str, Any]
-    config: dict[str, Any]
-    model: dict[str, Any]
-    tags: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def variant(self) -> dict[str, Any]:
-        """The one production variant of the configuration."""
-        return dict(self.config["ProductionVariants"][0])
 
 
 def look(endpoint_name: str, session: boto3.Session) -> Deployed:
@@ -62,27 +46,20 @@ def look(endpoint_name: str, session: boto3.Session) -> Deployed:
             raise CommandRefused(f"there is no endpoint {endpoint_name} in {place}", cure=cure) from error
         raise
     config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    refuse_what_is_not_deployed(endpoint_name, endpoint, config)
-    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    names = [variant.get("ModelName") for variant in config["ProductionVariants"]]
+    model = sagemaker.describe_model(ModelName=names[0]) if len(names) == 1 and names[0] else {}
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=endpoint["EndpointArn"])
-    return Deployed(endpoint, config, model, {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]})
+    tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    deployed = Deployed(endpoint, config, model, tags)
+    refuse_what_is_not_deployed(deployed)
+    return deployed
 
 
-def refuse_what_is_not_deployed(name: str, endpoint: dict[str, Any], config: dict[str, Any]) -> None:
+def refuse_what_is_not_deployed(deployed: Deployed) -> None:
     """CommandRefused for an endpoint that a policy cannot describe, with what it is instead."""
-    variants = config["ProductionVariants"]
-    problems = {
-        f"it is {endpoint['EndpointStatus']}, not InService": endpoint["EndpointStatus"] != "InService",
-        f"it has {len(variants)} production variants; releases have one": len(variants) != 1,
-        "it has shadow variants": bool(config.get("ShadowProductionVariants")),
-        "it is asynchronous": bool(config.get("AsyncInferenceConfig")),
-        "it is serverless": any("ServerlessConfig" in one for one in variants),
-        "it serves inference components": any("ModelName" not in one for one in variants),
-    }
-    found = [problem for problem, is_so in problems.items() if is_so]
-    if found:
+    if found := why_not_taken_on(deployed):
         cure = "name a real-time endpoint of one variant with one model that is InService"
-        raise CommandRefused(f"endpoint {name} cannot be taken on: {'; '.join(found)}", cure=cure)
+        raise CommandRefused(f"endpoint {deployed.name} cannot be taken on: {'; '.join(found)}", cure=cure)
 
 
 def metric_of(group: str, session: boto3.Session) -> str | None:
@@ -152,10 +129,10 @@ production:
 def remarks_on(deployed: Deployed) -> list[str]:
     """What a person should know of an endpoint before Lockkeeper updates it."""
     remarks = []
-    if stack := deployed.tags.get(CLOUDFORMATION):
+    if deployed.stack:
         remarks.append(
-            f"The endpoint belongs to CloudFormation stack {stack}, whose next deployment would undo a release: "
-            "take it out of that stack first (DeletionPolicy: Retain)."
+            f"The endpoint belongs to CloudFormation stack {deployed.stack}, whose next deployment would undo a release: "
+            "take it out of that stack first, as docs/adopting.md says, then `lockkeeper adopt` it with --take-over."
         )
     containers = deployed.model.get("Containers") or [deployed.model.get("PrimaryContainer", {})]
     variables = sorted({name for one in containers for name in one.get("Environment", {})})

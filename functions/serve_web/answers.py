@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lockkeeper.domain.approval import Answer, must_approve
 from lockkeeper.domain.errors import (
+    AdoptionRefused,
     AlreadyDecided,
     BrakeRefused,
     DecisionRefused,
@@ -45,6 +46,7 @@ HTTP_STATUS: dict[type[LockkeeperError], int] = {
     RequestRepeated: 409,
     AlreadyDecided: 409,
     NothingToRelease: 409,
+    AdoptionRefused: 409,
     RequestClosed: 410,
     LinkRevoked: 410,
     TryAgain: 503,

@@ -1,4 +1,4 @@
-"""Brakes, under the caller's AWS identity, which API Gateway has authenticated. Who may use which is IAM's to say: a route each."""
+"""Brakes and adoptions, under the caller's AWS identity, which API Gateway has authenticated: IAM says who may use which route."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from lockkeeper.bootstrap import AwsWorld
 from lockkeeper.domain.errors import BrakeRefused
 from lockkeeper.entry import logger
+from lockkeeper.use_cases.adopt_endpoint import adopt_endpoint
 from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
 from lockkeeper.use_cases.brake import freeze_group, hold_version, lift_hold, unfreeze_group
 
@@ -43,6 +44,15 @@ def unfreeze(group: str) -> Response[str]:
 def rollback(group: str) -> Response[str]:
     _body, principal, reason = _asked()
     return _done(ask_for_rollback(group, principal, reason, _world()))
+
+
+@router.post("/api/groups/<group>/adopt")
+def adopt(group: str) -> Response[str]:
+    body, principal = submitted_json(router.current_event), caller_arn(router.current_event)
+    take_over = body.get("take_over", False)
+    if not isinstance(take_over, bool):
+        raise BrakeRefused("take_over is neither true nor false", cure='leave it out, or send {"take_over": true}')
+    return _done(adopt_endpoint(group, principal, _world(), take_over=take_over))
 
 
 def _asked() -> tuple[dict[str, Any], str, str]:

@@ -31,6 +31,7 @@ def install(web_port: int) -> None:
         lambda_service,
         s3,
         scheduler,
+        service_quotas,
         service_roles,
         step_functions,
         transport,
@@ -48,3 +49,4 @@ def install(web_port: int) -> None:
     cloudformation.install()
     http_api.install(web_port)
     identity.install()
+    service_quotas.install()

@@ -11,15 +11,16 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 from lockkeeper.adapters.aws import BusPublisher, StepFunctionsTasks
 from lockkeeper.adapters.cloudwatch_alarms import alarm_request
 from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.s3 import S3Objects
 from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
 from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
-from lockkeeper.domain.alarms import Alarm
+from lockkeeper.domain.alarms import Alarm, Watched
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
 from lockkeeper.domain.strategy import Strategy
@@ -30,6 +31,7 @@ ACCOUNT = "333333333333"
 REGION = "eu-central-1"
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/wages"
 PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/wages/1"
+FLEET = Watched("wages", "new", "primary")
 SINCE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 
@@ -116,9 +118,10 @@ def test_what_is_created_is_what_was_asked_for(session: StubbedSession, endpoint
         "m",
         containers=(Served("i@sha256:1", "s3://b/artifacts/x/model.tar.gz", {"A": "1"}),),
         role_arn=role,
+        hosting=Hosting(),
         tags=wanted,
     )
-    endpoints.create_config("c", model="m", fleet=Fleet("ml.m5.large", 2), tags=wanted)
+    endpoints.create_config("c", model="m", fleet=Fleet("ml.m5.large", 2), hosting=Hosting(), tags=wanted)
     assert endpoints.create("wages", "c", wanted)
     stub.assert_no_pending_responses()
 
@@ -252,9 +255,9 @@ def test_an_alarm_is_made_and_deleted(
     stub = session.stub("cloudwatch")
     made = Alarm.model_validate(item).made
     assert made is not None
-    request = {**alarm_request("mine", made, "wages", "new"), "AlarmDescription": "why"}
+    request = {**alarm_request("mine", made, FLEET), "AlarmDescription": "why"}
     stub.add_response("put_metric_alarm", {}, request)
-    endpoints.make_alarm("mine", made, "wages", "new", "why")
+    endpoints.make_alarm("mine", made, FLEET, "why")
     stub.add_response("delete_alarms", {}, {"AlarmNames": ["mine"]})
     endpoints.delete_alarm("mine")
     refuse(session, "delete_alarms", "ResourceNotFound", "No such alarm", "cloudwatch")
@@ -262,7 +265,7 @@ def test_an_alarm_is_made_and_deleted(
     for operation in ("put_metric_alarm", "delete_alarms"):
         refuse(session, operation, "AccessDeniedException", "not authorized", "cloudwatch")
     with pytest.raises(DeploymentFailed, match="alarm mine cannot be made"):
-        endpoints.make_alarm("mine", made, "wages", "new", "why")
+        endpoints.make_alarm("mine", made, FLEET, "why")
     with pytest.raises(DeploymentFailed, match="alarm mine cannot be deleted"):
         endpoints.delete_alarm("mine")
 
@@ -302,7 +305,7 @@ def test_invocations_are_summed_within_cloudwatchs_limits(
     expected = {
         "Namespace": "AWS/SageMaker",
         "MetricName": "Invocations",
-        "Dimensions": ANY,
+        "Dimensions": [{"Name": "EndpointName", "Value": "wages"}, {"Name": "VariantName", "Value": "primary"}],
         "StartTime": SINCE,
         "EndTime": SINCE + length,
         "Period": period,
@@ -310,7 +313,7 @@ def test_invocations_are_summed_within_cloudwatchs_limits(
     }
     points = {"Datapoints": [{"Sum": 3.0}, {"Sum": 4.0}]}
     session.stub("cloudwatch").add_response("get_metric_statistics", points, expected)
-    assert endpoints.invocations("wages", SINCE, SINCE + length) == 7
+    assert endpoints.invocations("wages", "primary", SINCE, SINCE + length) == 7
     assert length.total_seconds() / period <= 1440
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
+from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.targets import Asynchronous, Fleet, Serverless
 
 from tests.contract.test_adapters_on_stubs import ACCOUNT, ARN, REGION, SINCE, StubbedSession, endpoints_on
@@ -38,7 +39,9 @@ def test_a_serverless_variant_has_a_size_and_no_instances(
         {"EndpointConfigArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint-config/c"},
         {"EndpointConfigName": "c", "ProductionVariants": [variant], "Tags": []},
     )
-    endpoints.create_config("c", model="m", fleet=Fleet(serverless=Serverless.model_validate(size)), tags={})
+    endpoints.create_config(
+        "c", model="m", fleet=Fleet(serverless=Serverless.model_validate(size)), hosting=Hosting(), tags={}
+    )
 
 
 def test_a_look_tells_a_serverless_endpoint_from_one_with_instances(
@@ -86,7 +89,9 @@ def test_an_asynchronous_configuration_says_where_answers_go(
     ):
         stub.add_response("create_endpoint_config", answer, {**asked, "AsyncInferenceConfig": config})
         queue = Asynchronous.model_validate(given)
-        endpoints.create_config("c", model="m", fleet=Fleet("ml.m5.large", 2, asynchronous=queue), tags={})
+        endpoints.create_config(
+            "c", model="m", fleet=Fleet("ml.m5.large", 2, asynchronous=queue), hosting=Hosting(), tags={}
+        )
 
 
 def test_a_look_tells_an_asynchronous_endpoint(session: StubbedSession, endpoints: SageMakerEndpoints) -> None:

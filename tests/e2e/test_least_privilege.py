@@ -60,14 +60,25 @@ def queued_by(cloud: Cloud) -> list[str]:
     return found
 
 
-def alarm(cloud: Cloud, name: str) -> None:
-    """An alarm of production that is on, whatever its metric does."""
+def calm_alarm(cloud: Cloud, name: str) -> None:
+    """An alarm of production that is what it is set to, whatever its metric does."""
     cloudwatch = cloud.client("cloudwatch", "production")
     cloudwatch.put_metric_alarm(
         AlarmName=name, Namespace="Tests", MetricName=name, Statistic="Sum", Period=86400, EvaluationPeriods=1,
         Threshold=1, ComparisonOperator="GreaterThanOrEqualToThreshold", TreatMissingData="ignore",
     )  # fmt: skip
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="on from the beginning")
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="calm from the beginning")
+
+
+def approve_under_alarm(cloud: Cloud, release_id: str, name: str) -> None:
+    """The alarm goes off while people think, after production was looked at, and Ada approves all the same."""
+    cloud.wait_for(release_id, "awaiting-approval")
+    cloud.client("cloudwatch", "production").set_alarm_state(
+        AlarmName=name, StateValue="ALARM", StateReason="meanwhile"
+    )
+    group, _, version = release_id.removesuffix("-a1").rpartition("-v")
+    _, link = wait_for_link(cloud.running.mailbox, "ada@example.com", f"{group} version {version} ")
+    press(open_page(link), "approve", {})
 
 
 SECONDS_OF_RETRIES = 4.0
@@ -183,9 +194,11 @@ def test_states_that_are_tried_again_find_their_work_done(cloud: Cloud, tmp_path
 
 def test_a_bake_that_begins_under_an_alarm_takes_a_first_version_away_again(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "doomed", tmp_path)
-    alarm(cloud, "doomed-alarm")
-    patient(cloud, "doomed", tmp_path, "7d", "  alarms: [doomed-alarm]\n")
+    calm_alarm(cloud, "doomed-alarm")
+    asks = ASKS_ADA.replace("staging", "production")
+    patient(cloud, "doomed", tmp_path, "7d", "  alarms: [doomed-alarm]\n", approval=asks)
     register(cloud, "doomed", 1.0)
+    approve_under_alarm(cloud, "doomed-v1-a1", "doomed-alarm")
     release = cloud.wait_for("doomed-v1-a1", "rolled-back")
     assert "doomed-alarm" in release["reason"]
     eventually(lambda: endpoints(cloud, "doomed") == [])
@@ -299,7 +312,8 @@ def test_a_champion_that_was_never_replayed_leaves_the_comparison_open(cloud: Cl
 def test_joined_accounts_are_asked_for_the_same(joined_cloud: Cloud, tmp_path: Path) -> None:
     cloud = joined_cloud
     prepare(cloud, "far", tmp_path)
-    alarm(cloud, "far-alarm")
+    calm_alarm(cloud, "far-alarm")
+    key = cloud.client("kms", "production").create_key(Description="far")["KeyMetadata"]["Arn"]
     cases = {"name": "one row", "body": "1,2", "expect": {"rows": 1}}
     contract = cloud.put("far-models", "contract.jsonl", json.dumps(cases))
     asks = {"approval": ASKS_ADA.replace("staging", "production"), "staging": f"{{tests: {{contract: {contract}}}}}"}
@@ -309,12 +323,15 @@ def test_joined_accounts_are_asked_for_the_same(joined_cloud: Cloud, tmp_path: P
     assert [one for one in keep_house(cloud) if "far" in one["what"]] == []
 
     role_arn = own_role(cloud, "production")
-    patient(cloud, "far", tmp_path, "7d", f"  alarms: [far-alarm]\n  execution_role_arn: {role_arn}\n")
+    watched = f"  alarms: [far-alarm]\n  execution_role_arn: {role_arn}\n  kms_key: {key}\n"
+    patient(cloud, "far", tmp_path, "7d", watched, approval=asks["approval"])
     register(cloud, "far", 2.0)
     cloud.wait_for("far-v1-a1", "superseded")
+    approve_under_alarm(cloud, "far-v2-a1", "far-alarm")
     assert "far-alarm" in cloud.wait_for("far-v2-a1", "rolled-back")["reason"]
 
     nothing = f"s3://{contract.split('/')[2]}/nothing.tar.gz"
     request = package_request("far", SCIKIT_LEARN, nothing, nothing)
     cloud.client("sagemaker", "registry").create_model_package(**request)
     assert "is not there" in cloud.wait_for("far-v3-a1", "failed")["reason"]
+    cloud.client("kms", "production").schedule_key_deletion(KeyId=key, PendingWindowInDays=7)

@@ -73,12 +73,12 @@ def test_a_serverless_version_takes_over_and_is_taken_back_without_a_request_los
 
 
 def test_an_endpoint_with_instances_is_not_made_serverless(cloud: Cloud, tmp_path: Path) -> None:
-    group = "settled"
+    group = "settled-on-instances"
     prepare(cloud, group, tmp_path)
     register(cloud, group, 1.0)
     cloud.wait_for(f"{group}-v1-a1", "promoted")
     on_demand(cloud, group, tmp_path)
     register(cloud, group, 2.0)
     release = cloud.wait_for(f"{group}-v2-a1", "failed")
-    assert "there would be no way back; nothing was changed" in release["reason"]
+    assert "cannot be updated in place: it is not serverless, as the policy's target is" in release["reason"]
     assert answer_of(cloud, group) == "1.0"

@@ -8,6 +8,7 @@ from lockkeeper.domain.release import Status
 from tests.handlers.test_json_api import ADA, call, get
 from tests.handlers.web import Browser, with_sign_in
 from tests.unit.harbour import GROUP, Harbour, release_id
+from tests.unit.settled import foreign, serve
 
 WHY = {"reason": "the data were wrong"}
 BRAKES = {
@@ -84,6 +85,25 @@ def test_a_bake_is_rolled_back_and_a_second_time_there_is_nothing(harbour: Harbo
     harbour.settle()
     assert harbour.release(1).status is Status.ROLLED_BACK
     assert brake("rollback")[0] == 410
+
+
+def test_what_serves_is_adopted_once(harbour: Harbour, browser: Browser) -> None:
+    assert call("post", f"/api/groups/{GROUP}/adopt", {}, ADA)[0] == 409
+    serve(harbour.world, foreign(GROUP, stack="platform"))
+    assert call("post", f"/api/groups/{GROUP}/adopt", {}, "")[0] == 403
+    assert call("post", f"/api/groups/{GROUP}/adopt", {"take_over": "yes"}, ADA)[0] == 400
+    assert call("post", f"/api/groups/{GROUP}/adopt", {}, ADA)[1]["error"] == "AdoptionRefused"
+    status, found = call("post", f"/api/groups/{GROUP}/adopt", {"take_over": True}, ADA)
+    assert (status, found["by"], found["config_name"]) == (200, "Ada", "by-hand")
+    assert call("post", f"/api/groups/{GROUP}/adopt", {"take_over": True}, ADA)[0] == 409
+    assert call("post", "/api/groups/wagse/adopt", {}, ADA)[0] == 404
+    assert get(f"/api/groups/{GROUP}")[1]["champion"]["adopted"] is True
+    assert get("/api/groups")[1]["groups"][0]["champion"]["release_id"] is None
+    browser.sign_in()
+    page = browser.get(f"/groups/{GROUP}")["body"]
+    assert "What was adopted: configuration <code>by-hand</code>" in page
+    assert "Endpoint adopted" in page
+    assert "adopted" in browser.get("/")["body"]
 
 
 def test_a_body_that_is_none_is_400(harbour: Harbour) -> None:

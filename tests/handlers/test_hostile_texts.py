@@ -125,7 +125,7 @@ def without_ours(shown: str) -> str:
 def in_slack(text: str) -> bool:
     """Whether something is left that Slack would read as more than words."""
     question = question_of(text)
-    message = message_of(Standing(question.release, question.request, (2, NOW), NOW))
+    message = message_of(Standing(question.release, question.request, (2, "version 2", NOW), NOW))
     shown = [*texts_in(message["blocks"]), message["text"]]
     formatted = [one["text"] for one in _mrkdwn(message["blocks"])]
     # Bold and italic marks may stand where nothing but words is shown, and in no text that Slack formats but our labels.

@@ -16,6 +16,7 @@ ROLES = {
     "RegistryRole": "${HubStackName}-registry",
     "StagingDeployRole": "${HubStackName}-staging-deploy",
     "ProductionDeployRole": "${HubStackName}-production-deploy",
+    "ProductionLookRole": "${HubStackName}-production-look",
     "EndpointExecutionRole": "${HubStackName}-${Kind}-endpoint",
     "ReplayJobRole": "${HubStackName}-staging-replay",
 }

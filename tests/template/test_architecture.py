@@ -71,6 +71,7 @@ def test_use_cases_know_ports_and_no_adapters(module: Imports) -> None:
     ports = (
         "lockkeeper.ports.",
         "lockkeeper.ports_of_alarms.",
+        "lockkeeper.ports_of_look.",
         "lockkeeper.ports_of_slack.",
         "lockkeeper.ports_of_web.",
     )
@@ -79,7 +80,14 @@ def test_use_cases_know_ports_and_no_adapters(module: Imports) -> None:
 
 
 def test_ports_know_the_domain_alone() -> None:
-    parts = ("ports_of_alarms", "ports_of_brakes", "ports_of_scaling", "ports_of_slack", "ports_of_web")
+    parts = (
+        "ports_of_alarms",
+        "ports_of_brakes",
+        "ports_of_look",
+        "ports_of_scaling",
+        "ports_of_slack",
+        "ports_of_web",
+    )
     allowed = ("lockkeeper.domain.", *(f"lockkeeper.{part}." for part in parts))
     for path in (CORE / f"{name}.py" for name in ("ports", *parts)):
         assert [name for name in imports_of(path).any_of("lockkeeper") if not name.startswith(allowed)] == []

@@ -26,6 +26,7 @@ from lockkeeper.domain.registration import PackageHint, name_of, package_hint
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.replay import DeadLetter, read_letter
 from lockkeeper.domain.slack_press import Press, Shown
+from lockkeeper.use_cases.adopt_endpoint import adopt_endpoint
 from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
 from lockkeeper.use_cases.brake import freeze_group, hold_version, lift_hold, unfreeze_group
 from lockkeeper.use_cases.decide_approval import decide_by_slack
@@ -35,6 +36,7 @@ from lockkeeper.use_cases.reap_release import reap_release
 
 from tests.template.project import PROJECT, functions, published_detail_types, resources
 from tests.unit.harbour import ALARM, Harbour, alarm_event, package_arn, package_event, policy_document
+from tests.unit.settled import foreign, serve
 
 EVENTS = PROJECT / "events"
 HUB = "111122223333"
@@ -205,6 +207,11 @@ def use_brakes(harbour: Harbour) -> None:
     lift_hold("wages", 9, operator, "the data were right", harbour.inside)
     freeze_group("wages", operator, "the audit", "64h", harbour.inside)
     unfreeze_group("wages", ada, "the audit is over", harbour.inside)
+    prices = policy_document() | {"model_package_group": "prices"}
+    prices["production"] = {**prices["production"], "endpoint_name": "prices"}
+    harbour.world.policies.save("prices", json.dumps(prices), operator)
+    serve(harbour.world, foreign("prices"))
+    adopt_endpoint("prices", operator, harbour.inside, take_over=False)
     harbour.world.production.change_alarm(ALARM, "OK")
     for version in (10, 11):
         harbour.promote(version)

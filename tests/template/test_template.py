@@ -160,7 +160,9 @@ def variables_of(properties: dict[str, Any]) -> dict[str, Any]:
 def variables_in_code() -> set[str]:
     """Names that settings and wiring read; `f"{name.upper()}_ROLE_ARN"` stands for every environment."""
     environments = {
-        "f'{name.upper()}_ROLE_ARN'": {"REGISTRY_ROLE_ARN", "STAGING_ROLE_ARN", "PRODUCTION_ROLE_ARN"},
+        "f'{name.upper()}_ROLE_ARN'": {
+            f"{name}_ROLE_ARN" for name in ("REGISTRY", "STAGING", "PRODUCTION", "PRODUCTION_LOOK")
+        },
         "f'{name.upper()}_EXECUTION_ROLE_ARN'": {"STAGING_EXECUTION_ROLE_ARN", "PRODUCTION_EXECUTION_ROLE_ARN"},
     }
     found: set[str] = set()

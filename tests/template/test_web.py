@@ -28,7 +28,10 @@ LINKS = {
     "POST /approvals/{link}",
     "POST /api/releases/{release_id}/decision",
     "POST /api/releases/{release_id}/revoke",
-    *(f"POST /api/groups/{{group}}/{brake}" for brake in ("hold", "lift-hold", "freeze", "unfreeze", "rollback")),
+    *(
+        f"POST /api/groups/{{group}}/{brake}"
+        for brake in ("hold", "lift-hold", "freeze", "unfreeze", "rollback", "adopt")
+    ),
 }
 
 
@@ -152,10 +155,10 @@ def test_without_sign_in_the_function_may_read_no_dossier_no_list_and_no_secret(
     assert "secretsmanager" not in granted
 
 
-def test_each_brake_has_a_route_of_its_own_that_wants_an_aws_identity() -> None:
+def test_each_brake_and_adoption_has_a_route_of_its_own_that_wants_an_aws_identity() -> None:
     found = {one["RouteKey"]: one["AuthorizationType"] for one in resources("AWS::ApiGatewayV2::Route").values()}
     brakes = {key: kind for key, kind in found.items() if key.startswith("POST /api/groups/")}
-    assert len(brakes) == 5
+    assert len(brakes) == 6
     assert set(brakes.values()) == {"AWS_IAM"}
 
 

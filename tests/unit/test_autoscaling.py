@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.gates.cost import cost_of_production
+from lockkeeper.domain.gates.preflight import fleets_of
 from lockkeeper.domain.policy import parse_policy
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.rollout import EndpointState, judge_bake
@@ -15,7 +16,6 @@ from lockkeeper.domain.scaling import Scaled
 from lockkeeper.domain.strategy import Strategy
 from lockkeeper.use_cases.keep_house import QUIET, keep_house
 
-from cli.doctor import fleets_of
 from tests.unit.harbour import ALARM, ENDPOINT, Harbour, alarm_event, policy_document
 from tests.unit.test_policy import GOOD, refusal
 from tests.unit.test_strategies import SHIFTED
@@ -247,7 +247,7 @@ def test_a_refusal_to_scale_takes_the_version_back(harbour: Harbour) -> None:
     harbour.promote(1)
     usual = harbour.world.production.scale
 
-    def refuse(endpoint_name: str, wanted: Scaled) -> None:
+    def refuse(endpoint_name: str, wanted: Scaled, variant: str) -> None:
         raise DeploymentFailed(f"endpoint {endpoint_name} cannot be scaled: AccessDeniedException")
 
     harbour.world.production.scale = refuse  # type: ignore[method-assign]
@@ -275,7 +275,7 @@ def test_the_cost_of_a_scaled_endpoint_is_what_it_costs_at_most() -> None:
     cost = cost_of_production(policy.production)
     assert cost.monthly_usd == 335.8
     assert cost.words.startswith("$335.80 a month at most: 2 to 4 x ml.m5.large at $0.115 an hour")
-    assert fleets_of(policy)["ml.m5.large"] == 2 * 4 + 1
+    assert fleets_of(policy, serves=True, staging_here=True)["ml.m5.large"] == 2 * 4 + 1
 
 
 def test_an_idle_endpoint_that_is_removed_is_not_scaled_any_more(harbour: Harbour) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lockkeeper.domain.gates.preflight import fleets_of
 from lockkeeper.domain.policy import parse_policy
 
-from cli.doctor import State, fleets_of, judge_quotas
+from cli.doctor import State, judge_quotas
 
 WAGES = Path(__file__).resolve().parents[2] / "examples" / "wages" / "policy.yaml"
 USAGE = "ml.m5.large for endpoint usage"
@@ -14,9 +15,12 @@ USAGE = "ml.m5.large for endpoint usage"
 
 def test_an_update_takes_both_fleets_and_staging() -> None:
     text = WAGES.read_text()
-    assert fleets_of(parse_policy(text, source="wages")) == {"ml.m5.large": 5}
+    assert fleets_of(parse_policy(text, source="wages"), serves=True, staging_here=True) == {"ml.m5.large": 5}
     other = text.replace("staging:\n  instance_type: ml.m5.large", "staging:\n  instance_type: ml.t2.medium")
-    assert fleets_of(parse_policy(other, source="wages")) == {"ml.m5.large": 4, "ml.t2.medium": 1}
+    assert fleets_of(parse_policy(other, source="wages"), serves=True, staging_here=True) == {
+        "ml.m5.large": 4,
+        "ml.t2.medium": 1,
+    }
 
 
 def test_a_quota_is_enough_or_too_small_or_not_listed() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lockkeeper.adapters.in_memory.look import TRUSTS_SAGEMAKER
 from lockkeeper.domain import gates
 from lockkeeper.domain.release import Outcome, Release, Status
 from lockkeeper.domain.staging_rules import StagingTests
@@ -16,6 +17,7 @@ from lockkeeper.domain.staging_tests import Answered
 from lockkeeper.use_cases.read_dossiers import read_dossiers
 
 from tests.unit.harbour import (
+    ALARM,
     GROUP,
     HOLDOUT,
     IMAGE,
@@ -86,6 +88,8 @@ class Facts:
         self.production: dict[str, Any] = {}
         """What the policy's production has become meanwhile."""
         self.search: Callable[[Any], list[bool | None]] | None = None
+        self.alarm = "OK"
+        self.role_trust: str | None = TRUSTS_SAGEMAKER
 
     @staticmethod
     def analysis(value: Any, error: str = "") -> Any:
@@ -181,6 +185,7 @@ CASES: dict[str, list[Case]] = {
         (FAILED, change(production={"initial_instances": 5})),
         (INCONCLUSIVE, change(production={"instance_type": "ml.p9.large"})),
     ],
+    "preflight": [GOOD, (FAILED, change(alarm="ALARM")), (INCONCLUSIVE, change(role_trust=None))],
     "contract": [GOOD, (FAILED, change(contract={**CONTRACT, "expect": {"status": 200, "rows": 2}}))],
     "replay": [
         GOOD,
@@ -210,6 +215,8 @@ def register(harbour: Harbour, version: int, facts: Facts) -> None:
     stored["s3://models/holdout.csv"] = facts.holdout.encode()
     harbour.world.staging.serving = facts.serving
     harbour.world.mail.unconfirmed = facts.unconfirmed
+    harbour.world.production.change_alarm(ALARM, facts.alarm)
+    harbour.world.production_look.trust[harbour.world.production.execution_role_arn] = facts.role_trust
     if facts.search:
         harbour.world.search = facts.search
     container = {"Image": facts.image, "ImageDigest": IMAGE_DIGEST, "ModelDataUrl": f"{folder}/model.tar.gz"}

@@ -20,17 +20,20 @@ from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.gates.approval import judge_people
 from lockkeeper.domain.gates.artifact import judge_images, judge_scan
 from lockkeeper.domain.gates.cost import judge_budget
+from lockkeeper.domain.gates.preflight import Preflight, judge_preflight
+from lockkeeper.domain.hosting import hosting_of
 from lockkeeper.domain.online.latency import judge_latency
 from lockkeeper.domain.online.load import Shot, judge_load
 from lockkeeper.domain.online.replay import ServedAnswers, judge_against_champion
 from lockkeeper.domain.online.rows import Answered, Replayed
 from lockkeeper.domain.online.safety import hostile_cases, judge_safety
-from lockkeeper.domain.policy import Approval, ArtifactRule, Gates, Policy, Production
+from lockkeeper.domain.policy import Approval, ArtifactRule, Gates, Policy, Production, parse_policy
 from lockkeeper.domain.recorded import ONLINE as ONLINE_GATES
 from lockkeeper.domain.staging_rules import Latency, Load, Replay, Safety, StagingTests
 from lockkeeper.domain.staging_tests import contract_cases, judge_contract
 
 from tests.unit.artifact_corpus import packed
+from tests.unit.test_policy import GOOD as GOOD_POLICY
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
 OFFLINE, ONLINE = PAGE.split("## contract")
@@ -41,7 +44,9 @@ def examples(text: str) -> list[dict[str, Any]]:
     return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
 
 
-EXAMPLES = [one for one in examples(OFFLINE) if not {"artifact", "approvers", "production"} & set(one["policy"])]
+EXAMPLES = [
+    one for one in examples(OFFLINE) if not {"artifact", "approvers", "production", "alarms"} & set(one["policy"])
+]
 ANY_QUALITY = [{"metric": "nothing.value", "at_least": 0}]
 
 
@@ -65,6 +70,17 @@ def test_the_example_of_a_budget_ends_as_the_page_says() -> None:
     assert (verdict.gate, verdict.verdict, verdict.measured, verdict.required) == tuple(
         told[name] for name in ("gate", "verdict", "measured", "required")
     )
+
+
+def test_the_example_of_an_alarm_ends_as_the_page_says() -> None:
+    (example,) = (one for one in examples(OFFLINE) if "alarms" in one["policy"])
+    seen = Preflight(alarms=example["alarms"], role_trust="sagemaker.amazonaws.com")
+    policy = parse_policy(
+        GOOD_POLICY.replace("production:\n", f"production:\n  alarms: {example['policy']['alarms']}\n"), source="x"
+    )
+    judged = judge_preflight(policy, hosting_of(policy.production, None), seen)
+    told = example["verdict"]
+    assert as_told(next(one for one in judged if one.gate == told["gate"]), told) == told
 
 
 def hits(right: int, of: int) -> Replayed:
@@ -165,5 +181,5 @@ def test_every_gate_has_a_section_with_an_example_and_no_other_has() -> None:
 def test_every_gate_is_reachable_from_a_policy() -> None:
     sections = {name.replace(" ", "_") for name in sections_of(OFFLINE)} - {"Where_evidence_comes_from"}
     assert "monthly_budget_usd" in Production.model_fields
-    assert sections - {"cost"} <= {*Gates.model_fields, *Policy.model_fields}
+    assert sections - {"cost", "preflight"} <= {*Gates.model_fields, *Policy.model_fields}
     assert set(sections_of(ONLINE)) <= set(StagingTests.model_fields)

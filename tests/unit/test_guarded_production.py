@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from lockkeeper.domain.alarms import Watched
 from lockkeeper.domain.errors import ShiftFailed
 from lockkeeper.domain.release import Status
 from lockkeeper.use_cases.keep_house import QUIET, keep_house
@@ -82,12 +83,13 @@ def test_a_first_version_has_nothing_to_shift_from_and_says_so(harbour: Harbour)
 def test_alarms_are_made_for_the_fleet_of_their_release_and_go_with_it(harbour: Harbour) -> None:
     production = harbour.world.production
     harbour.promote(1)
-    assert {name: made[1:] for name, made in production.made_alarms.items()} == {
-        made_by(1): (ENDPOINT, FIRST),
-        made_by(1, 2, "latency-p95"): (ENDPOINT, FIRST),
+    fleet = Watched(ENDPOINT, FIRST, "AllTraffic")
+    assert {name: seen for name, (_made, seen) in production.made_alarms.items()} == {
+        made_by(1): fleet,
+        made_by(1, 2, "latency-p95"): fleet,
     }
     harbour.promote(2)
-    assert {made[2] for made in production.made_alarms.values()} == {SECOND}
+    assert {made[1].config_name for made in production.made_alarms.values()} == {SECOND}
 
 
 def test_an_alarm_that_was_made_ends_the_bake_and_goes(harbour: Harbour) -> None:
@@ -99,7 +101,7 @@ def test_an_alarm_that_was_made_ends_the_bake_and_goes(harbour: Harbour) -> None
     harbour.settle()
     assert harbour.release(2).status is Status.ROLLED_BACK
     assert made_by(2) in harbour.release(2).reason
-    assert {made[2] for made in harbour.world.production.made_alarms.values()} == {FIRST}
+    assert {made[1].config_name for made in harbour.world.production.made_alarms.values()} == {FIRST}
 
 
 @pytest.mark.parametrize("name", [ALARM, made_by(2)])
@@ -113,7 +115,7 @@ def test_sagemakers_rollback_during_the_shift_holds_the_version(harbour: Harbour
     assert harbour.serving() == FIRST
     assert "went off" in str(harbour.world.ledger.held(GROUP, 2))
     assert harbour.world.registry.packages[package_arn(2)]["ModelApprovalStatus"] == "Rejected"
-    assert {made[2] for made in harbour.world.production.made_alarms.values()} == {FIRST}
+    assert {made[1].config_name for made in harbour.world.production.made_alarms.values()} == {FIRST}
     assert harbour.world.ledger.champion(GROUP).version == 1  # type: ignore[union-attr]
 
 
@@ -124,7 +126,7 @@ def test_a_fleet_that_does_not_start_says_nothing_about_the_version(harbour: Har
     assert harbour.release(2).status is Status.FAILED
     assert "no capacity" in harbour.release(2).reason
     assert harbour.world.ledger.held(GROUP, 2) is None
-    assert {made[2] for made in harbour.world.production.made_alarms.values()} == {FIRST}
+    assert {made[1].config_name for made in harbour.world.production.made_alarms.values()} == {FIRST}
 
 
 def test_a_mixed_fleet_is_brought_back_and_its_version_held(harbour: Harbour) -> None:
@@ -170,7 +172,7 @@ def test_an_alarm_that_is_on_or_missing_leaves_production_alone(harbour: Harbour
     assert "nothing was changed" in release.reason
     assert "bring the alarm to OK" in release.reason
     assert set(harbour.world.production.configs) == {FIRST}
-    assert {made[2] for made in harbour.world.production.made_alarms.values()} == {FIRST}
+    assert {made[1].config_name for made in harbour.world.production.made_alarms.values()} == {FIRST}
     assert harbour.world.ledger.held(GROUP, 2) is None
 
 

@@ -141,7 +141,7 @@ def test_anchors_and_merge_keys_count_before_files_are_merged() -> None:
         ({"base.yaml": BASE.replace("bake: 10m", "bake: 10x")}, "base.yaml:14", "'10x' is no duration"),
         ({"base.yaml": BASE.replace("max_ratio", "max_ration")}, "base.yaml:6", "max_ration: unknown key"),
         ({"wages.yaml": WAGES.replace("max_mb", "max_mib")}, "wages.yaml:6", "max_mib: unknown key"),
-        ({"base.yaml": BASE.replace("  instance_type: ml.m5.large\n", "")}, "wages.yaml:7", "instance_type: missing"),
+        ({"wages.yaml": WAGES.replace("endpoint_name: wages, ", "")}, "wages.yaml:7", "endpoint_name: missing"),
         ({"base.yaml": BASE.replace("  before", "  quorum: 2\n  before")}, "base.yaml:8", "quorum is 2 but 1"),
         ({"base.yaml": BASE + "mode: observe\n"}, "base.yaml:16", "mode: written twice"),
         ({"base.yaml": "a: [1, 2\nb: 3"}, "base.yaml:2", "not YAML"),

@@ -34,7 +34,7 @@ RELEASE = Release(
 )
 PEOPLE = (Approver(name="Ada", slack_user=ADA), Approver(name="Grace", email="grace@example.com"))
 REQUEST = ApprovalRequest("wages-v3-a1", "staging", SEAL, 1, PEOPLE, "lin", NOW, LATER)
-WAITING = Standing(RELEASE, REQUEST, (2, "2026-11-01T08:00:00.000Z"), NOW)
+WAITING = Standing(RELEASE, REQUEST, (2, "version 2", "2026-11-01T08:00:00.000Z"), NOW)
 OUR_TOKENS = re.compile(r"<@[UW][A-Z0-9]{5,20}>|<!date\^\d+\^\{date_short_pretty\} \{time\}\|[-\d: ]+ UTC>")
 """What a message of ours may have in angle brackets: a mention of an approver, and a time."""
 
@@ -72,7 +72,7 @@ def hostile_standing(text: str) -> Standing:
     release = replace(
         RELEASE, author=text, verdicts=verdicts, weakened=(text, text), reason=text, model_package_group=text
     )
-    return Standing(release, request, (2, NOW), NOW)
+    return Standing(release, request, (2, "version 2", NOW), NOW)
 
 
 def unescaped_in(message: dict[str, Any]) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from lockkeeper.domain.deployed import Deployed
 from lockkeeper.domain.policy import parse_policy
 from typer import BadParameter
 
 from cli.init_command import person
 from cli.problems import CommandRefused
-from cli.starting_policy import Deployed, is_in, policy_for, refuse_what_is_not_deployed
+from cli.starting_policy import is_in, policy_for, refuse_what_is_not_deployed
 
 ROLE = "arn:aws:iam::333344445555:role/Serving"
 METRIC = "binary_classification_metrics.auc.value"
@@ -66,11 +67,25 @@ def test_a_person_is_told_whose_the_endpoint_is_and_names_but_not_values_of_the_
 )
 def test_what_a_release_cannot_replace_is_refused_by_name(status: str, change: dict[str, Any], said: str) -> None:
     with pytest.raises(CommandRefused, match=said):
-        refuse_what_is_not_deployed("churn", {"EndpointStatus": status}, {**config(), **change})
+        refuse_what_is_not_deployed(
+            Deployed({"EndpointName": "churn", "EndpointStatus": status}, {**config(), **change})
+        )
 
 
 def test_an_endpoint_of_one_model_is_taken() -> None:
-    refuse_what_is_not_deployed("churn", {"EndpointStatus": "InService"}, config())
+    refuse_what_is_not_deployed(Deployed({"EndpointName": "churn", "EndpointStatus": "InService"}, config()))
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"PrimaryContainer": {"Mode": "MultiModel"}}, "multi-model"),
+        ({"Containers": [{}, {}], "InferenceExecutionConfig": {"Mode": "Direct"}}, "one by one"),
+    ],
+)
+def test_a_model_that_a_release_cannot_replace_is_refused_by_name(model: dict[str, Any], said: str) -> None:
+    with pytest.raises(CommandRefused, match=said):
+        refuse_what_is_not_deployed(Deployed({"EndpointName": "churn", "EndpointStatus": "InService"}, config(), model))
 
 
 def test_a_metric_is_one_that_the_report_has() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lockkeeper.adapters.cloudwatch_alarms import alarm_request
 from lockkeeper.adapters.deployment_config import deployment_config
+from lockkeeper.domain.alarms import Watched
 from lockkeeper.domain.policy import Policy, parse_policy
 from lockkeeper.domain.rollout import Deployment
 from lockkeeper.domain.strategy import Strategy
@@ -226,7 +227,7 @@ FLEET = [
 def test_an_alarm_that_is_made_sees_the_new_fleet_alone(alarm: str, request_part: dict[str, Any]) -> None:
     production = policy_of(SHIFTED.replace(ERRORS, alarm)).production
     (made,) = production.made_alarms
-    request = alarm_request("name", made, "wages", "new")
+    request = alarm_request("name", made, Watched("wages", "new", "AllTraffic"))
     assert request == {"AlarmName": "name", "TreatMissingData": "notBreaching", **request_part}
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from lockkeeper.domain.gates.cost import cost_of_production
+from lockkeeper.domain.gates.preflight import fleets_of
 from lockkeeper.domain.policy import parse_policy
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.targets import Fleet, Serverless
 
-from cli.doctor import fleets_of
 from tests.unit.harbour import ALARM, ENDPOINT, IMAGE, IMAGE_DIGEST, Harbour, alarm_event, package_arn, policy_document
+from tests.unit.settled import KEY, foreign
 from tests.unit.test_policy import GOOD, refusal
 
 SIZE = {"memory_mb": 2048, "max_concurrency": 20}
@@ -45,7 +46,7 @@ ALL_AT_ONCE = "SageMaker moves the traffic of serverless endpoints all at once; 
         (BAKE, CANARY + BAKE, 9, f"canary with target serverless: {ALL_AT_ONCE} canary"),
         (BAKE, LINEAR + BAKE, 9, f"linear with target serverless: {ALL_AT_ONCE} linear"),
         (BAKE, ROLLING + BAKE, 9, f"rolling with target serverless: {ALL_AT_ONCE} rolling"),
-        ("target: serverless", "target: real-time", 9, "instance_type: missing; add it"),
+        ("target: serverless", "target: real-time", 9, "serverless with target real-time; remove it"),
         (
             "target: serverless", "target: real-time\n  instance_type: ml.m5.large", 9,
             "serverless with target real-time; remove it, or set target to serverless",
@@ -100,7 +101,7 @@ def test_a_serverless_endpoint_costs_what_is_asked_and_nobody_says_a_sum() -> No
     cost = cost_of_production(policy.production)
     assert (cost.monthly_usd, cost.size) == (None, "serverless with 2048 MB, 20 requests at once")
     assert cost.words.startswith("depends on what is asked: nothing while nobody asks, $0.00004 for each second")
-    assert fleets_of(policy) == {}
+    assert fleets_of(policy, serves=True, staging_here=True) == {}
     kept = ON_DEMAND.replace("concurrency: 20", "concurrency: 20, provisioned_concurrency: 5")
     words = cost_of_production(parse_policy(kept, source="wages.yaml").production).words
     assert "the price of 5 provisioned (no price of those is listed) while nobody asks" in words
@@ -199,6 +200,24 @@ def test_an_endpoint_of_another_kind_is_left_as_it_is(first: dict[str, Any], sec
     harbour.apply(first)
     harbour.promote(1)
     harbour.apply(second)
+    harbour.register(2)
+    assert harbour.release(2).status is Status.FAILED
+    assert "preflight: endpoint: wages cannot be updated in place: it is " in harbour.release(2).reason
+    assert harbour.serving() == "lockkeeper-wages-v1-a1-production"
+
+
+@pytest.mark.parametrize(("first", "second"), [(policy_document(), on_demand()), (on_demand(), policy_document())])
+def test_an_endpoint_that_became_of_another_kind_meanwhile_is_left_as_it_is(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    harbour = Harbour()
+    harbour.apply(first)
+    harbour.promote(1)
+    harbour.apply(second)
+    kind = {"ServerlessConfig": {}} if "serverless" in second["production"] else {"InstanceType": "ml.m5.large"}
+    seen = foreign(ENDPOINT, ProductionVariants=[{"VariantName": "AllTraffic", "ModelName": "m", **kind}])
+    harbour.world.production_look.foreign["lockkeeper-wages-v1-a1-production"] = seen
+    harbour.world.production_look.keys[KEY] = "Enabled"
     harbour.register(2)
     harbour.approve()
     assert harbour.release(2).status is Status.FAILED

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lockkeeper.adapters.aws import BusPublisher, OneTimeSchedules, StepFunctionsTasks, TopicMail
     from lockkeeper.adapters.dynamodb import DynamoDBLedger
     from lockkeeper.adapters.oidc import OpenIdProvider
+    from lockkeeper.adapters.production_look import AwsProductionLook
     from lockkeeper.adapters.s3 import S3Objects, S3Policies
     from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
     from lockkeeper.adapters.sagemaker_jobs import SageMakerJobs
@@ -82,6 +83,12 @@ class AwsWorld:
     @cached_property
     def production(self) -> SageMakerEndpoints:
         return self._endpoints("production")
+
+    @cached_property
+    def production_look(self) -> AwsProductionLook:
+        from lockkeeper.adapters.production_look import AwsProductionLook
+
+        return AwsProductionLook(lambda: self._sessions("production_look"))
 
     @cached_property
     def tasks(self) -> StepFunctionsTasks:

@@ -12,6 +12,7 @@ from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.domain.folder import Listed
+from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.job import JobState, WantedJob
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.model_package import Served
@@ -21,7 +22,8 @@ from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import Deployment, EndpointState
 from lockkeeper.domain.targets import Fleet
 from lockkeeper.ports_of_alarms import Alarms
-from lockkeeper.ports_of_brakes import Brakes
+from lockkeeper.ports_of_brakes import Adoptions, Brakes
+from lockkeeper.ports_of_look import ProductionLook
 from lockkeeper.ports_of_scaling import Scaling
 from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
 from lockkeeper.ports_of_web import BoardReads, OverTheWeb, Sessions
@@ -64,7 +66,7 @@ class Clock(Protocol):
         ...
 
 
-class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Protocol):
+class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Adoptions, Protocol):
     """Releases and all that is decided about them. Every transition is a conditional write."""
 
     def open(self, release: Release) -> bool:
@@ -334,12 +336,13 @@ class Endpoints(Alarms, Scaling, Protocol):
         *,
         containers: tuple[Served, ...],
         role_arn: str,
+        hosting: Hosting,
         tags: dict[str, str],
     ) -> None:
         """Create a model of containers in series; one of the same name is the same model (names carry the release)."""
         ...
 
-    def create_config(self, name: str, *, model: str, fleet: Fleet, tags: dict[str, str]) -> None: ...
+    def create_config(self, name: str, *, model: str, fleet: Fleet, hosting: Hosting, tags: dict[str, str]) -> None: ...
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
         """Start creating; False when it exists already."""
@@ -447,6 +450,8 @@ class World(ToldInSlack, OverTheWeb, Protocol):
     def staging(self) -> Endpoints: ...
     @property
     def production(self) -> Endpoints: ...
+    @property
+    def production_look(self) -> ProductionLook: ...
     @property
     def tasks(self) -> Tasks: ...
     @property

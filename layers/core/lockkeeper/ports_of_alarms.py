@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from lockkeeper.domain.alarms import MadeAlarm
+from lockkeeper.domain.alarms import MadeAlarm, Watched
 from lockkeeper.domain.rollout import AlarmLook
 
 
@@ -19,12 +19,12 @@ class Alarms(Protocol):
         """The state of each alarm; `missing` where there is none of that name."""
         ...
 
-    def make_alarm(self, name: str, alarm: MadeAlarm, endpoint_name: str, config_name: str, description: str) -> None:
-        """Create an alarm, or set it to this again; one of SageMaker's metrics sees the fleet of that configuration alone."""
+    def make_alarm(self, name: str, alarm: MadeAlarm, fleet: Watched, description: str) -> None:
+        """Create an alarm, or set it to this again; one of SageMaker's metrics sees that fleet alone."""
         ...
 
     def delete_alarm(self, name: str) -> None:
         """Delete an alarm; gone already is fine."""
         ...
 
-    def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int: ...
+    def invocations(self, endpoint_name: str, variant: str, since: datetime, until: datetime) -> int: ...

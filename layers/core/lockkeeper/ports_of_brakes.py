@@ -1,10 +1,12 @@
-"""The protocol of the brakes: what the ledger keeps of holds and freezes, and of who put them on and took them off."""
+"""What the ledger keeps of holds, freezes and adoptions, and of who did it."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from lockkeeper.domain.adoption import Adoption
 from lockkeeper.domain.brakes import Brake
+from lockkeeper.ports_of_web import Champion
 
 
 class Brakes(Protocol):
@@ -44,4 +46,16 @@ class Brakes(Protocol):
 
     def brake_history(self, group: str, limit: int) -> list[Brake]:
         """What was done with the group's brakes, newest first."""
+        ...
+
+
+class Adoptions(Protocol):
+    """The part of the ledger that knows what was taken over."""
+
+    def adopt(self, adoption: Adoption, champion: Champion, brake: Brake) -> bool:
+        """Keep what was taken over, as the champion and in the group's history, in one write; False where there is a champion."""
+        ...
+
+    def adoption(self, group: str) -> Adoption | None:
+        """What was taken over, whatever serves since then."""
         ...

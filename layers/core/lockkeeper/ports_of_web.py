@@ -11,7 +11,10 @@ from lockkeeper.domain.sign_in import Session, SignInAttempt
 
 @dataclass(frozen=True)
 class Champion:
-    """What serves a group in production, and since when (ISO 8601)."""
+    """What serves a group in production, and since when (ISO 8601).
+
+    What was adopted was brought there by no release: its version is 0 and its release's id empty.
+    """
 
     group: str
     version: int
@@ -19,6 +22,15 @@ class Champion:
     endpoint_name: str
     config_name: str
     since: str
+
+    @property
+    def adopted(self) -> bool:
+        return not self.release_id
+
+    @property
+    def words(self) -> str:
+        """Which one it is, as people are told."""
+        return f"what was adopted, configuration {self.config_name}" if self.adopted else f"version {self.version}"
 
 
 @dataclass(frozen=True)

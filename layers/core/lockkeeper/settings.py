@@ -57,7 +57,10 @@ class Settings:
         return self.text(f"{name.upper()}_EXECUTION_ROLE_ARN")
 
     def environment(self, name: str) -> Environment:
-        """`REGISTRY_ROLE_ARN`, `STAGING_ROLE_ARN` or `PRODUCTION_ROLE_ARN` says which account an environment is."""
+        """`REGISTRY_ROLE_ARN`, `STAGING_ROLE_ARN` or `PRODUCTION_ROLE_ARN` says which account an environment is.
+
+        `production_look` is production once more, under `PRODUCTION_LOOK_ROLE_ARN`, which can change nothing.
+        """
         role_arn = self.text(f"{name.upper()}_ROLE_ARN")
         parts = role_arn.split(":")
         if len(parts) != 6 or parts[2] != "iam":

@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lockkeeper.adapters.cloudwatch_alarms import VARIANT
 from lockkeeper.adapters.refusals import is_missing, translated
+from lockkeeper.domain.hosting import VARIANT
 from lockkeeper.domain.scaling import Scaled
 
 POLICY_NAME = "lockkeeper-invocations"
@@ -25,9 +25,9 @@ class ApplicationAutoScaling(ABC):
     def _client(self, service: str) -> Any:
         """A client in the environment, under its deploy role."""
 
-    def scaling(self, endpoint_name: str) -> Scaled | None:
+    def scaling(self, endpoint_name: str, variant: str = VARIANT) -> Scaled | None:
         client = self._client("application-autoscaling")
-        target = _target(endpoint_name)
+        target = _target(endpoint_name, variant)
         found = client.describe_scalable_targets(
             ServiceNamespace=SERVICE, ResourceIds=[target["ResourceId"]], ScalableDimension=DIMENSION
         )["ScalableTargets"]
@@ -38,8 +38,8 @@ class ApplicationAutoScaling(ABC):
         own = policies.pop(POLICY_NAME, {}).get("TargetTrackingScalingPolicyConfiguration", {})
         return Scaled(found[0]["MinCapacity"], found[0]["MaxCapacity"], own.get("TargetValue"), tuple(sorted(policies)))
 
-    def scale(self, endpoint_name: str, wanted: Scaled) -> None:
-        client, target = self._client("application-autoscaling"), _target(endpoint_name)
+    def scale(self, endpoint_name: str, wanted: Scaled, variant: str = VARIANT) -> None:
+        client, target = self._client("application-autoscaling"), _target(endpoint_name, variant)
         try:
             client.register_scalable_target(**target, MinCapacity=wanted.min, MaxCapacity=wanted.max)
             if wanted.invocations_per_instance is not None:
@@ -55,9 +55,9 @@ class ApplicationAutoScaling(ABC):
         except ClientError as error:
             raise translated(error, f"endpoint {endpoint_name} cannot be scaled") from error
 
-    def stop_scaling(self, endpoint_name: str) -> None:
+    def stop_scaling(self, endpoint_name: str, variant: str = VARIANT) -> None:
         try:
-            self._client("application-autoscaling").deregister_scalable_target(**_target(endpoint_name))
+            self._client("application-autoscaling").deregister_scalable_target(**_target(endpoint_name, variant))
         except ClientError as error:
             if error.response["Error"]["Code"] != NOT_REGISTERED:
                 raise translated(error, f"endpoint {endpoint_name} cannot be deregistered from autoscaling") from error
@@ -72,9 +72,9 @@ class ApplicationAutoScaling(ABC):
         return str(config["ProductionVariants"][0].get("InstanceType", ""))
 
 
-def _target(endpoint_name: str) -> dict[str, str]:
+def _target(endpoint_name: str, variant: str) -> dict[str, str]:
     return {
         "ServiceNamespace": SERVICE,
-        "ResourceId": f"endpoint/{endpoint_name}/variant/{VARIANT}",
+        "ResourceId": f"endpoint/{endpoint_name}/variant/{variant}",
         "ScalableDimension": DIMENSION,
     }

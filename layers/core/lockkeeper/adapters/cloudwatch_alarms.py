@@ -9,11 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lockkeeper.adapters.refusals import is_missing, translated
-from lockkeeper.domain.alarms import MadeAlarm
+from lockkeeper.domain.alarms import MadeAlarm, Watched
 from lockkeeper.domain.rollout import AlarmLook
 
-VARIANT = "AllTraffic"
-"""The one production variant of every endpoint configuration that Lockkeeper makes."""
 STANDARD = frozenset({"Average", "Sum", "Minimum", "Maximum", "SampleCount"})
 """Statistics that are no percentiles."""
 
@@ -32,21 +30,10 @@ class CloudWatchAlarms(ABC):
         )
 
     def alarm_states(self, names: tuple[str, ...]) -> dict[str, str]:
-        if not names:
-            return {}
-        pages = (
-            self._client("cloudwatch")
-            .get_paginator("describe_alarms")
-            .paginate(AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"])
-        )
-        found = [
-            alarm for page in pages for kind in ("MetricAlarms", "CompositeAlarms") for alarm in page.get(kind, [])
-        ]
-        states = {alarm["AlarmName"]: str(alarm["StateValue"]) for alarm in found}
-        return {name: states.get(name, "missing") for name in names}
+        return alarm_states(self._client("cloudwatch"), names)
 
-    def make_alarm(self, name: str, alarm: MadeAlarm, endpoint_name: str, config_name: str, description: str) -> None:
-        request = alarm_request(name, alarm, endpoint_name, config_name)
+    def make_alarm(self, name: str, alarm: MadeAlarm, fleet: Watched, description: str) -> None:
+        request = alarm_request(name, alarm, fleet)
         try:
             self._client("cloudwatch").put_metric_alarm(**request, AlarmDescription=description)
         except ClientError as error:
@@ -62,11 +49,11 @@ class CloudWatchAlarms(ABC):
             ):
                 raise translated(error, f"alarm {name} cannot be deleted") from error
 
-    def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int:
+    def invocations(self, endpoint_name: str, variant: str, since: datetime, until: datetime) -> int:
         answer = self._client("cloudwatch").get_metric_statistics(
             Namespace="AWS/SageMaker",
             MetricName="Invocations",
-            Dimensions=[{"Name": "EndpointName", "Value": endpoint_name}, {"Name": "VariantName", "Value": VARIANT}],
+            Dimensions=[{"Name": "EndpointName", "Value": endpoint_name}, {"Name": "VariantName", "Value": variant}],
             StartTime=since,
             EndTime=until,
             Period=_period(since, until),
@@ -84,12 +71,28 @@ class CloudWatchAlarms(ABC):
         return any("to ALARM" in item.get("HistorySummary", "") for item in items)
 
 
-def alarm_request(name: str, alarm: MadeAlarm, endpoint_name: str, config_name: str) -> dict[str, Any]:
+def alarm_states(client: Any, names: tuple[str, ...]) -> dict[str, str]:
+    """The state of each alarm; `missing` where there is none of that name."""
+    if not names:
+        return {}
+    pages = client.get_paginator("describe_alarms").paginate(
+        AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    found = [alarm for page in pages for kind in ("MetricAlarms", "CompositeAlarms") for alarm in page.get(kind, [])]
+    states = {alarm["AlarmName"]: str(alarm["StateValue"]) for alarm in found}
+    return {name: states.get(name, "missing") for name in names}
+
+
+def alarm_request(name: str, alarm: MadeAlarm, fleet: Watched) -> dict[str, Any]:
     """PutMetricAlarm's parameters. What has no data is calm: a fleet that nobody has asked yet has made no mistake."""
     dimensions = alarm.dimensions
     if dimensions is None:
         # CloudWatch knows a fleet by all three together; without the configuration the fleet before it would be seen as well.
-        dimensions = {"EndpointName": endpoint_name, "VariantName": VARIANT, "EndpointConfigName": config_name}
+        dimensions = {
+            "EndpointName": fleet.endpoint_name,
+            "VariantName": fleet.variant,
+            "EndpointConfigName": fleet.config_name,
+        }
     statistic = "Statistic" if alarm.statistic in STANDARD else "ExtendedStatistic"
     return {
         "AlarmName": name,

@@ -8,10 +8,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lockkeeper.adapters.application_autoscaling import ApplicationAutoScaling
-from lockkeeper.adapters.cloudwatch_alarms import VARIANT, CloudWatchAlarms
+from lockkeeper.adapters.cloudwatch_alarms import CloudWatchAlarms
 from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.invocations import invoke
 from lockkeeper.adapters.refusals import is_missing, says_exists, translated
+from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
@@ -118,19 +119,36 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
         *,
         containers: tuple[Served, ...],
         role_arn: str,
+        hosting: Hosting,
         tags: dict[str, str],
     ) -> None:
         definitions = [one.request() for one in containers]
         what: dict[str, Any] = (
             {"PrimaryContainer": definitions[0]} if len(definitions) == 1 else {"Containers": definitions}
         )
-        self._create("create_model", ModelName=name, **what, ExecutionRoleArn=role_arn, Tags=_tags(tags))
+        if hosting.vpc:
+            what["VpcConfig"] = hosting.vpc
+        if hosting.network_isolation:
+            what["EnableNetworkIsolation"] = True
+        every = _tags({**hosting.tags, **tags})
+        self._create("create_model", ModelName=name, **what, ExecutionRoleArn=role_arn, Tags=every)
 
-    def create_config(self, name: str, *, model: str, fleet: Fleet, tags: dict[str, str]) -> None:
-        variant = {"VariantName": VARIANT, "ModelName": model, **_running(fleet), "InitialVariantWeight": 1.0}
-        request: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [variant], "Tags": _tags(tags)}
+    def create_config(self, name: str, *, model: str, fleet: Fleet, hosting: Hosting, tags: dict[str, str]) -> None:
+        variant = {
+            **hosting.variant_settings,
+            "VariantName": hosting.variant,
+            "ModelName": model,
+            **_running(fleet),
+            "InitialVariantWeight": 1.0,
+        }
+        every = _tags({**hosting.tags, **tags})
+        request: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [variant], "Tags": every}
         if fleet.asynchronous:
             request["AsyncInferenceConfig"] = _queue(fleet.asynchronous)
+        if hosting.kms_key:
+            request["KmsKeyId"] = hosting.kms_key
+        if hosting.capture:
+            request["DataCaptureConfig"] = hosting.capture
         self._create("create_endpoint_config", **request)
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:

@@ -34,6 +34,15 @@ Period = Annotated[Duration, AfterValidator(_evaluated)]
 
 
 @dataclass(frozen=True)
+class Watched:
+    """The instances of one variant of an endpoint with one configuration, by which CloudWatch knows them."""
+
+    endpoint_name: str
+    config_name: str
+    variant: str
+
+
+@dataclass(frozen=True)
 class MadeAlarm:
     """An alarm that is made for a release, in CloudWatch's terms (`period` in seconds).
 

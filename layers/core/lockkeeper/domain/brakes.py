@@ -26,6 +26,7 @@ class Did(StrEnum):
     FROZE = "group frozen"
     UNFROZE = "group unfrozen"
     ROLLED_BACK = "rollback requested"
+    ADOPTED = "endpoint adopted"
 
 
 @dataclass(frozen=True)

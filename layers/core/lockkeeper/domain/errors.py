@@ -59,6 +59,10 @@ class GateFailed(ReleaseStopped):
     """At least one gate measured a value that the policy does not allow."""
 
 
+class PreflightFailed(ReleaseStopped):
+    """Production cannot take any version as it is: nothing that says something about this one."""
+
+
 class GateInconclusive(ReleaseStopped):
     """At least one gate could not be decided; inconclusive is not passed."""
 
@@ -153,6 +157,10 @@ class DecisionRefused(LockkeeperError):
 
 class BrakeRefused(DecisionRefused):
     """A hold, a freeze or a rollback that cannot be done as it was asked for."""
+
+
+class AdoptionRefused(DecisionRefused):
+    """An endpoint that cannot be taken over, or has been already."""
 
 
 class NothingToRelease(DecisionRefused):

@@ -39,9 +39,17 @@ WITHDRAWN = "Promotion Withdrawn"
 """Somebody who may has rejected what serves; what served before is to come back."""
 
 ABOUT_GROUPS = frozenset(
-    {"Group Frozen", "Group Unfrozen", "Version Held", "Hold Lifted", "Rollback Requested", "Cleanup Due"}
+    {
+        "Group Frozen",
+        "Group Unfrozen",
+        "Version Held",
+        "Hold Lifted",
+        "Rollback Requested",
+        "Cleanup Due",
+        "Endpoint Adopted",
+    }
 )
-"""What somebody did with a brake, and what nobody needs any more: about a group, and of a release only where one is concerned."""
+"""What somebody did with a brake or an endpoint, and what nobody needs any more: about a group, and seldom of a release."""
 GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 LONGEST_QUIET = timedelta(days=1)

@@ -32,6 +32,8 @@ from lockkeeper.domain.gate_rules import (
     QualityRule,
     Reports,
 )
+from lockkeeper.domain.hosting import Hosting
+from lockkeeper.domain.placement import Capture, KmsKey, Tags, Vpc
 from lockkeeper.domain.policy_nodes import document_of, nodes_of, place_of
 from lockkeeper.domain.scaling import Autoscaling, check_scaling
 from lockkeeper.domain.section import ImageName, InstanceType, Section
@@ -202,7 +204,7 @@ Usd = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class Production(Section):
-    """The production endpoint."""
+    """The production endpoint. What is left out is kept as it serves already (`domain.hosting`); null takes it off."""
 
     endpoint_name: EndpointName
     target: Target = "real-time"
@@ -212,6 +214,11 @@ class Production(Section):
     asynchronous: Asynchronous | None = None
     execution_role_arn: Annotated[str, StringConstraints(pattern=r"^arn:[\w-]+:iam::\d{12}:role/.+$")] | None = None
     environment: dict[str, str] = {}
+    capture: Capture | None = None
+    vpc: Vpc | None = None
+    kms_key: KmsKey | None = None
+    network_isolation: bool | None = None
+    tags: Tags | None = None
     startup_timeout: StartupTimeout = 3600
     monthly_budget_usd: Usd | None = None
     hourly_usd: Usd | None = None
@@ -315,7 +322,7 @@ class Policy(Section):
 
     @property
     def staging_fleet(self) -> Fleet:
-        """What the staging endpoint runs on: what it does not say is production's."""
+        """What the staging endpoint runs on: what it does not say is production's. Without a type before production was looked at."""
         if self.staging_target == "serverless":
             return Fleet(serverless=self.staging.serverless or self.production.serverless)
         kind = self.staging.instance_type or self.production.instance_type or ""
@@ -325,6 +332,14 @@ class Policy(Section):
     def _staging_can_be_hosted(self) -> Policy:
         check_staging(self)
         return self
+
+    def hosted(self, hosting: Hosting) -> Policy:
+        """The same policy; the instances of production that it leaves out are those of what serves."""
+        if self.production.serverless:
+            return self
+        known = {"instance_type": hosting.instance_type or None, "initial_instances": hosting.initial_instances}
+        left_out = {name: value for name, value in known.items() if name not in self.production.model_fields_set}
+        return self.model_copy(update={"production": self.production.model_copy(update=left_out)})
 
 
 def parse_policy(text: str, *, source: str) -> Policy:

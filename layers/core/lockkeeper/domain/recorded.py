@@ -24,7 +24,7 @@ class Recorded:
     """A release as its ledger and dossiers have it.
 
     `verdicts` up to production's watch; `reports` by kind, and `missing`, why others could not be had; `milliseconds` of each
-    request of the latency test.
+    request of the latency test; `hosting` as the release is pinned to it.
     """
 
     model_package_arn: str
@@ -35,6 +35,7 @@ class Recorded:
     champion: ChampionEvidence | None = None
     milliseconds: tuple[float, ...] = ()
     tested: bool = False
+    hosting: dict[str, Any] = field(default_factory=dict)
 
     def verdict_of(self, gate: str) -> Verdict | None:
         return next((one for one in self.verdicts if one.gate == gate), None)
@@ -56,6 +57,7 @@ def recorded_from(shown: Any) -> Recorded:
             champion=ChampionEvidence(int(champion["version"]), champion["reports"]) if champion else None,
             milliseconds=tuple(float(one) for one in latency.get("each", ())),
             tested="tested" in documents,
+            hosting=shown.get("pins", {}).get("hosting", {}),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"no release with a dossier ({type(error).__name__}: {error})") from error

@@ -76,13 +76,17 @@ class Pin:
 
 @dataclass(frozen=True)
 class Pins:
-    """Everything a release is bound to. `policy` has `version_id` and `sha256`, `seals` has `judged` and `tested`."""
+    """Everything a release is bound to. `policy` has `version_id` and `sha256`, `seals` has `judged` and `tested`.
+
+    `hosting` is how production hosts the version (`domain.hosting`), empty until its candidate is judged.
+    """
 
     artifacts: tuple[Pin, ...] = ()
     images: tuple[str, ...] = ()
     policy: dict[str, str] = field(default_factory=dict)
     seals: dict[str, str] = field(default_factory=dict)
     environments: tuple[dict[str, str], ...] = ()
+    hosting: dict[str, Any] = field(default_factory=dict)
 
     def ships_the_same(self, other: Pins) -> bool:
         """Whether both would run the same bytes: artifacts by their hash, images by digest, and the containers' variables."""

@@ -15,8 +15,10 @@ from lockkeeper.domain.gates import judge_offline, kinds_needed
 from lockkeeper.domain.gates.approval import GATE as PEOPLE
 from lockkeeper.domain.gates.artifact import ARTIFACT, judge_images, judge_scan
 from lockkeeper.domain.gates.cost import judge_budget
+from lockkeeper.domain.gates.preflight import PREFLIGHT
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
+from lockkeeper.domain.hosting import hosting_from
 from lockkeeper.domain.model_package import PackageName, author_of, candidate_from
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.recorded import Recorded, differences, judge_recorded
@@ -116,10 +118,17 @@ def _judge(name: PackageName, images: Sequence[str], policy: Policy, known: Know
     evidence = _evidence(name, policy, known, read)
     verdicts += judge_offline(policy.gates, evidence, known.champion)
     verdicts += judge_author(policy.approval.author_from, evidence)
-    verdicts += judge_budget(policy.production)
+    hosted = (
+        policy.hosted(hosting_from(known.recorded.hosting)) if known.recorded and known.recorded.hosting else policy
+    )
+    verdicts += judge_budget(hosted.production)
     # Who has confirmed what is nothing that a dossier or an event tells: what was found then stands.
     people = known.recorded.verdict_of(PEOPLE) if known.recorded and policy.approval.before else None
     verdicts += (people,) if people else ()
+    # Nor can anybody look once more at production as it was then.
+    verdicts += (
+        tuple(one for one in known.recorded.verdicts if one.gate.startswith(PREFLIGHT)) if known.recorded else ()
+    )
     if known.recorded is None or not known.recorded.tested or worst(verdicts) is not Outcome.PASSED:
         return verdicts
     return (*verdicts, *judge_recorded(policy.staging.tests, known.recorded))

@@ -50,11 +50,11 @@ STANDS = {
 
 @dataclass(frozen=True)
 class Standing:
-    """A release as its message shows it: its newest question, and what serves its group now (version, since when)."""
+    """A release as its message shows it: its newest question, and what serves its group now (version, in words, since when)."""
 
     release: Release
     request: ApprovalRequest | None
-    champion: tuple[int, str] | None
+    champion: tuple[int, str, str] | None
     now: str
 
     @property
@@ -141,11 +141,11 @@ def _fields(standing: Standing) -> list[Block]:
 def _champion(standing: Standing) -> str:
     if standing.champion is None:
         return "nothing; if this one fails, its endpoint is removed"
-    version, since = standing.champion
+    version, words, since = standing.champion
     if version == standing.release.version:
         return f"this version, since {since[:10]}"
     back = "" if standing.release.ended else "; production goes back to it if this one fails"
-    return f"version {version}, since {since[:10]}{back}"
+    return f"{words}, since {since[:10]}{back}"
 
 
 def _people(request: ApprovalRequest) -> str:

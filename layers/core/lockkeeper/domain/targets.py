@@ -25,6 +25,9 @@ BATCH = (
 NO_INSTANCES = ("instance_type", "initial_instances", "hourly_usd", "autoscaling")
 """Keys of production that are about instances."""
 
+NO_NETWORK = ("capture", "vpc", "network_isolation")
+"""Keys of production that serverless endpoints have not."""
+
 
 def _no_batch(given: object) -> object:
     if given == "batch":
@@ -110,14 +113,15 @@ def check_production(production: Production) -> None:
 
 def _problems(production: Production) -> Iterator[str]:
     if production.target != SERVERLESS:
-        if production.instance_type is None:
-            yield "instance_type: missing; add it"
         if production.serverless:
             yield f"serverless with target {production.target}; remove it, or set target to serverless"
         yield from _problems_of_the_queue(production)
         return
     if production.asynchronous:
         yield "asynchronous with target serverless; remove it, or set target to async"
+    for name in NO_NETWORK:
+        if getattr(production, name):
+            yield f"{name} with target serverless, which cannot have it; remove it"
     if production.serverless is None:
         yield "target serverless without its size; add serverless: {memory_mb: 2048, max_concurrency: 20}"
     for name in NO_INSTANCES:
@@ -169,7 +173,7 @@ def check_staging(policy: Policy) -> None:
         _asked_at_once(target)
     elif staging.serverless:
         raise ValueError(f"staging.serverless with target {target}; remove it, or set staging.target to serverless")
-    elif not policy.staging_fleet.instance_type:
+    elif not policy.staging_fleet.instance_type and policy.production.target == SERVERLESS:
         raise ValueError("staging on target real-time without instances; add staging.instance_type")
 
 

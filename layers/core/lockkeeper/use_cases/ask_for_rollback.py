@@ -72,6 +72,10 @@ def _what_serves(group: str, world: World) -> Release:
     champion = world.ledger.champion(group)
     if champion is None:
         raise RequestClosed(f"nothing of {group} was promoted", cure="change the endpoint by hand")
+    if champion.adopted:
+        raise RequestClosed(
+            f"{champion.words}, serves {group}: no release has changed it", cure="change the endpoint by hand"
+        )
     try:
         release = world.ledger.get(champion.release_id)
     except UnknownRelease as unknown:

@@ -22,7 +22,7 @@ def ask_what_serves(wait: Wait, world: World) -> str:
     """
     group = world.ledger.get(wait.release_id).model_package_group
     champion = served_with(wait.details["config_name"], group, world)
-    request = world.ledger.get(champion.release_id).probe if champion else {}
+    request = world.ledger.get(champion.release_id).probe if champion and not champion.adopted else {}
     if not request:
         return "nobody knows a request that it answers, so it was not asked"
     endpoint_name = wait.details["endpoint_name"]

@@ -13,7 +13,7 @@ from lockkeeper.domain.policy import Policy, parse_policy
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.close_release import hand_on_lock
 from lockkeeper.use_cases.guard_production import remove_alarms
-from lockkeeper.use_cases.pinned import FAR_BACK, iso
+from lockkeeper.use_cases.pinned import FAR_BACK, iso, variant_of
 from lockkeeper.use_cases.scale_production import forget_scaling
 
 TOLD_AGAIN = timedelta(days=30)
@@ -27,8 +27,8 @@ def clean_up(group: str, world: World) -> Iterator[str]:
     except (PolicyMissing, PolicyInvalid):
         return  # Nobody has said what may be removed; what releases need of a policy, they say themselves.
     champion = world.ledger.champion(group)
-    if champion is None:
-        return
+    if champion is None or champion.adopted:
+        return  # What no release has brought there is nobody's here to count or to remove.
     idle, monthly = _idle(policy, champion, world)
     left = list(_left(policy, champion, world))
     removed = list(_remove(policy, champion, idle, left, world))
@@ -58,7 +58,10 @@ def _idle(policy: Policy, champion: Champion, world: World) -> tuple[str, float 
     if champion.since >= iso(since):
         return "", None
     state = world.production.look(champion.endpoint_name)
-    if state is None or state.status != "InService" or world.production.invocations(champion.endpoint_name, since, now):
+    if state is None or state.status != "InService":
+        return "", None
+    variant = variant_of(world.ledger.get(champion.release_id))
+    if world.production.invocations(champion.endpoint_name, variant, since, now):
         return "", None
     usd = cost_of_production(production).monthly_usd
     cost = f" and costs about {usd:.0f} USD a month" if usd is not None else ""

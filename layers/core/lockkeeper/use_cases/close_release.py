@@ -114,7 +114,7 @@ def _crown(release: Release, world: World) -> None:
     champion = world.ledger.champion(release.model_package_group)
     if champion and champion.release_id == release.release_id:
         return  # An earlier try of this state did it; what serves since then must not change.
-    if champion:
+    if champion and not champion.adopted:
         remove_alarms(world.ledger.get(champion.release_id), world)  # Of a fleet that is gone.
     production = release.endpoints["production"]
     now = _now(world)

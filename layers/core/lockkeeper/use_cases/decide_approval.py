@@ -86,7 +86,7 @@ def _other_ways(request: ApprovalRequest, world: World) -> str:
 
 
 def _release_of(champion: Champion | None, world: World) -> Release | None:
-    if champion is None:
+    if champion is None or champion.adopted:
         return None
     try:
         return world.ledger.get(champion.release_id)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from lockkeeper.domain.hosting import Hosting, staging_hosting
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import RELEASE_TAG, Release, Status, resource_name
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Endpoints, Wait, World
 from lockkeeper.use_cases.guard_production import failed_change
-from lockkeeper.use_cases.pinned import pinned_policy, still_in, still_ours
+from lockkeeper.use_cases.pinned import execution_role, pinned_hosting, pinned_policy, still_in, still_ours
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 from lockkeeper.use_cases.still_sealed import still_sealed
 
@@ -28,8 +29,9 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
         release_id, "creating the staging endpoint", name, stage=STATE, status=Status.DEPLOYING, endpoints=endpoints
     )
     still_sealed(release, world)
-    create_model(release, policy, name, world.staging)
-    world.staging.create_config(name, model=name, fleet=fleet, tags=tags_of(release))
+    hosting = hosting_in_staging(release, policy, world)
+    create_model(release, policy, name, world.staging, hosting)
+    world.staging.create_config(name, model=name, fleet=fleet, hosting=hosting, tags=tags_of(release))
     wait = Wait(
         release_id,
         STATE,
@@ -45,7 +47,13 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
         finish_if_done(wait, world.staging, world)
 
 
-def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoints) -> None:
+def hosting_in_staging(release: Release, policy: Policy, world: World) -> Hosting:
+    """As production hosts the version, where staging can have it."""
+    same = world.staging.account == world.production.account
+    return staging_hosting(pinned_hosting(release, policy), policy.staging_fleet.serverless is not None, same)
+
+
+def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoints, hosting: Hosting) -> None:
     """A model from what is pinned: images by digest, artifacts by content, environments as they were approved."""
     pins = release.pins
     endpoints.create_model(
@@ -55,14 +63,9 @@ def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoin
             for image, artifact, environment in zip(pins.images, pins.artifacts, pins.environments, strict=True)
         ),
         role_arn=execution_role(policy, endpoints),
+        hosting=hosting,
         tags=tags_of(release),
     )
-
-
-def execution_role(policy: Policy, endpoints: Endpoints) -> str:
-    """The policy's role where it is one of this account: a role serves in its own account only. Else the environment's."""
-    named = policy.production.execution_role_arn
-    return named if named and named.split(":")[4] == endpoints.account else endpoints.execution_role_arn
 
 
 def finish_if_done(wait: Wait, endpoints: Endpoints, world: World) -> None:

@@ -27,9 +27,9 @@ def gather_evidence(release: Release, description: dict[str, Any], gates: Gates,
 
 
 def champion_evidence(group: str, gates: Gates, world: World) -> ChampionEvidence | None:
-    """The reports that the version in production was judged on; None where nothing serves yet."""
+    """The reports that the version in production was judged on; None where nothing serves yet, or what nobody judged."""
     champion = world.ledger.champion(group)
-    if champion is None:
+    if champion is None or champion.adopted:
         return None
     kept = {kind: world.objects.read_own(_key(champion.release_id, kind)) for kind in kinds_needed(gates)}
     return ChampionEvidence(champion.version, {kind: _kept(raw) for kind, raw in kept.items() if raw})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lockkeeper.domain.alarms import MadeAlarm
+from lockkeeper.domain.alarms import MadeAlarm, Watched
 from lockkeeper.domain.errors import DeploymentFailed, ReleaseStopped, ShiftFailed
 from lockkeeper.domain.policy import Production
 from lockkeeper.domain.release import Release, resource_name
@@ -41,13 +41,13 @@ def require_calm(release_id: str, production: Production, world: World) -> None:
         )
 
 
-def make_alarms(release: Release, production: Production, config_name: str, world: World) -> None:
+def make_alarms(release: Release, production: Production, fleet: Watched, world: World) -> None:
     """Make the release's alarms; repeating it makes the same again."""
     for name, made in made_alarms(release.release_id, production).items():
-        description = f"Lockkeeper {release.release_id}: {made.what}, of configuration {config_name} alone"
+        description = f"Lockkeeper {release.release_id}: {made.what}, of configuration {fleet.config_name} alone"
         if made.dimensions is not None:
             description = f"Lockkeeper {release.release_id}: {made.what}"
-        world.production.make_alarm(name, made, production.endpoint_name, config_name, description[:1024])
+        world.production.make_alarm(name, made, fleet, description[:1024])
 
 
 def remove_alarms(release: Release, world: World) -> None:

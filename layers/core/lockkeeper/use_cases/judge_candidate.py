@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from lockkeeper.domain.about import about_version
-from lockkeeper.domain.errors import GateFailed, GateInconclusive, Observed
+from lockkeeper.domain.errors import GateFailed, GateInconclusive, Observed, PreflightFailed
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.gates.approval import addresses_of, judge_people
 from lockkeeper.domain.gates.cost import cost_of_production, judge_budget
+from lockkeeper.domain.gates.preflight import PREFLIGHT, judge_preflight
 from lockkeeper.domain.gates.provenance import judge_author
 from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.policy import Approval
@@ -18,6 +20,7 @@ from lockkeeper.domain.release import Outcome, Release, Verdict
 from lockkeeper.ports import World
 from lockkeeper.use_cases.gather_evidence import champion_evidence, gather_evidence
 from lockkeeper.use_cases.keep_dossier import keep_dossier, registry_facts
+from lockkeeper.use_cases.look_at_production import look_at_production, preflight
 from lockkeeper.use_cases.pinned import current_description, pinned_policy
 
 CURES = {
@@ -29,10 +32,15 @@ CURES = {
 def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
     """Judge on what the registry and its reports say; a verdict that is not `passed` ends the release with every reason."""
     release = world.ledger.get(release_id)
+    deployed, hosting = look_at_production(release, world)
+    release = release.with_changes(pins=replace(release.pins, hosting=hosting.to_json()))
     policy = pinned_policy(release, world)
     description = current_description(release, world)
     about = about_version(description, cost_of_production(policy.production))
-    world.ledger.record(release_id, "judging the candidate", "", stage="JudgeCandidate", about=about)
+    kept = f"of production is kept: {hosting.words}" if hosting.words else ""
+    world.ledger.record(
+        release_id, "judging the candidate", kept, stage="JudgeCandidate", about=about, pins=release.pins
+    )
     evidence = gather_evidence(release, description, policy.gates, world)
     champion = champion_evidence(release.model_package_group, policy.gates, world)
     verdicts = (
@@ -40,10 +48,11 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
         *judge_author(policy.approval.author_from, evidence),
         *judge_budget(policy.production),
         *_judge_people(release, policy.approval, world),
+        *judge_preflight(policy, hosting, preflight(policy, hosting, deployed, world)),
     )
     try:
         seal_verdicts(release, verdicts, _kept(evidence, champion), "judged", world)
-    except (GateFailed, GateInconclusive) as stopped:
+    except (GateFailed, GateInconclusive, PreflightFailed) as stopped:
         if policy.mode == "observe":
             raise Observed(f"only observed; enforced, it would have been stopped: {stopped}") from stopped
         raise
@@ -71,7 +80,10 @@ def seal_verdicts(
     """Keep the verdicts with the evidence as a sealed dossier, publish them, and stop the release unless all passed."""
     keep_dossier(release, verdicts, evidence, kind, world)
     outcome = worst(verdicts) if verdicts else Outcome.PASSED
-    if outcome is Outcome.FAILED:
+    failed = [one for one in verdicts if one.verdict is Outcome.FAILED]
+    if failed and all(one.gate.startswith(PREFLIGHT) for one in failed):
+        raise PreflightFailed(explain(verdicts), cure="mend that, then `lockkeeper replay` the release")
+    if failed:
         raise GateFailed(explain(verdicts), cure=CURES[kind])
     if outcome is Outcome.INCONCLUSIVE:
         raise GateInconclusive(explain(verdicts), cure="supply what is missing and register the version again")

@@ -90,7 +90,7 @@ def _pin_policy(release: Release, world: World) -> Policy:
 def _weakened_since_champion(policy: Policy, world: World) -> tuple[str, ...]:
     """What the champion had to keep and this version has not, in words."""
     champion = world.ledger.champion(policy.model_package_group)
-    if champion is None:
+    if champion is None or champion.adopted:
         return ()
     try:
         before = pinned_policy(world.ledger.get(champion.release_id), world)

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from lockkeeper.domain.errors import CandidateInvalid, LockLost, PolicyInvalid, ReleaseSuperseded
+from lockkeeper.domain.hosting import VARIANT, Hosting, hosting_from, hosting_of
 from lockkeeper.domain.model_package import Candidate, candidate_from
 from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.release import Release
-from lockkeeper.ports import Champion, World
+from lockkeeper.ports import Champion, Endpoints, World
 
 FAR_BACK = 100
 """Champions that are looked through, newest first, for one that served before."""
@@ -21,7 +22,7 @@ def iso(moment: datetime) -> str:
 
 
 def pinned_policy(release: Release, world: World) -> Policy:
-    """The policy the release was opened with, whatever was applied since."""
+    """The policy the release was opened with, whatever was applied since; once it was judged, with production's instances."""
     pin = release.pins.policy
     stored = world.policies.load(release.model_package_group, pin["version_id"])
     if fingerprint(stored.text) != pin["sha256"]:
@@ -29,7 +30,25 @@ def pinned_policy(release: Release, world: World) -> Policy:
             f"policy {release.model_package_group} version {pin['version_id']} is not the text this release is pinned to",
             cure="find out who can write to Lockkeeper's bucket, then register a new version",
         )
-    return parse_policy(stored.text, source=f"policies/{release.model_package_group}.yaml")
+    policy = parse_policy(stored.text, source=f"policies/{release.model_package_group}.yaml")
+    return policy.hosted(hosting_from(release.pins.hosting)) if release.pins.hosting else policy
+
+
+def pinned_hosting(release: Release, policy: Policy) -> Hosting:
+    """How production hosts the version: as it was judged, or, by a version of Lockkeeper that did not look, by the policy alone."""
+    known = release.pins.hosting
+    return hosting_from(known) if known else hosting_of(policy.production, None)
+
+
+def variant_of(release: Release) -> str:
+    """The production variant that a release serves with; the version before kept no name, and all its endpoints had this one."""
+    return str((release.endpoints.get("production") or {}).get("variant", VARIANT))
+
+
+def execution_role(policy: Policy, endpoints: Endpoints) -> str:
+    """The policy's role where it is one of this account: a role serves in its own account only. Else the environment's."""
+    named = policy.production.execution_role_arn
+    return named if named and named.split(":")[4] == endpoints.account else endpoints.execution_role_arn
 
 
 def current_candidate(release: Release, world: World) -> Candidate:

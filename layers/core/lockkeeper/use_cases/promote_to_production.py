@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from lockkeeper.domain.alarms import Watched
 from lockkeeper.domain.errors import DeploymentFailed, LockLost, ReleaseSuperseded, TryAgain
+from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.policy import Production
 from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.domain.rollout import Deployment, EndpointState
@@ -13,7 +15,7 @@ from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.braked import refuse_if_braked
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
 from lockkeeper.use_cases.guard_production import made_alarms, make_alarms, require_calm, watched_alarms
-from lockkeeper.use_cases.pinned import iso, pinned_policy, still_in
+from lockkeeper.use_cases.pinned import iso, pinned_hosting, pinned_policy, still_in
 from lockkeeper.use_cases.scale_production import look_at_scaling, make_way
 from lockkeeper.use_cases.still_sealed import still_sealed
 
@@ -35,10 +37,12 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     current = world.production.look(production.endpoint_name)
     if current is not None and current.status == "InService" and current.config_name != config:
         require_calm(release_id, production, world)
-    known = _record(release, production, config, current, world)
-    create_model(release, policy, config, world.production)
-    world.production.create_config(config, model=config, fleet=production.fleet, tags=tags_of(release))
-    make_alarms(release, production, config, world)
+    hosting = pinned_hosting(release, policy)
+    known = _record(release, production, hosting, config, current, world)
+    create_model(release, policy, config, world.production, hosting)
+    fleet = production.fleet
+    world.production.create_config(config, model=config, fleet=fleet, hosting=hosting, tags=tags_of(release))
+    make_alarms(release, production, Watched(production.endpoint_name, config, hosting.variant), world)
     details = _details(world.ledger.get(release_id), production, config)
     wait = Wait(
         release_id,
@@ -90,7 +94,12 @@ def _details(release: Release, production: Production, config: str) -> dict[str,
 
 
 def _record(
-    release: Release, production: Production, config: str, current: EndpointState | None, world: World
+    release: Release,
+    production: Production,
+    hosting: Hosting,
+    config: str,
+    current: EndpointState | None,
+    world: World,
 ) -> dict[str, Any]:
     """Keep the way back before anything changes; a second try must not take its own work for the way back."""
     endpoint = production.endpoint_name
@@ -113,19 +122,21 @@ def _record(
             "endpoint_name": endpoint,
             "config_name": config,
             "target": production.target,
+            "variant": hosting.variant,
             "previous_config_name": current.config_name if current else None,
             "began_at": iso(world.clock.now()),
             "alarms": list(made_alarms(release.release_id, production)),
-            **look_at_scaling(production, current, world),
+            **look_at_scaling(production, hosting.variant, current, world),
         }
     previous = known["previous_config_name"]
     how = (
         production.strategy.in_words if previous else "all at once, for nothing serves yet that traffic could move from"
     )
+    kept = f"kept: {hosting.words}; " if hosting.words else ""
     world.ledger.record(
         release.release_id,
         "updating production" if previous else "creating production",
-        f"endpoint {endpoint}, {how}; the way back is {previous or 'to remove it'}",
+        f"endpoint {endpoint}, {how}; {kept}the way back is {previous or 'to remove it'}",
         stage=STATE,
         status=Status.PROMOTING,
         endpoints={**release.endpoints, "production": known},

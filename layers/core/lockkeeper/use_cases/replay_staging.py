@@ -36,9 +36,9 @@ def judge_answers(
 
 
 def champions_answers(group: str, world: World) -> ServedAnswers | None:
-    """What serves now and what it answered, as its sealed dossier vouches for it; None where nothing serves yet."""
+    """What serves now and what it answered, as its sealed dossier vouches for it; None where nothing that was tested serves."""
     champion = world.ledger.champion(group)
-    if champion is None:
+    if champion is None or champion.adopted:
         return None
     raw = world.objects.read_own(_key(champion.release_id))
     if raw is None:

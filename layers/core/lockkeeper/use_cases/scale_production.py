@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockkeeper.domain.errors import DeploymentFailed
+from lockkeeper.domain.hosting import VARIANT
 from lockkeeper.domain.policy import Production
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import EndpointState
@@ -15,12 +16,14 @@ from lockkeeper.domain.scaling import keeps_capacity, kept_scaling, objection, w
 from lockkeeper.ports import World
 
 
-def look_at_scaling(production: Production, current: EndpointState | None, world: World) -> dict[str, Any]:
+def look_at_scaling(
+    production: Production, variant: str, current: EndpointState | None, world: World
+) -> dict[str, Any]:
     """How the endpoint is scaled before anything changes, for the release to keep; nothing where it is not.
 
     `DeploymentFailed` where others scale it in a way that does not go with the policy.
     """
-    found = world.production.scaling(production.endpoint_name) if current else None
+    found = world.production.scaling(production.endpoint_name, variant) if current else None
     if current is None or found is None:
         return {}
     retyped = world.production.instance_type_of(current.config_name) != production.instance_type
@@ -34,7 +37,7 @@ def look_at_scaling(production: Production, current: EndpointState | None, world
 def make_way(known: dict[str, Any], world: World) -> None:
     """Deregister what would forbid the update: the instance type of a scalable target cannot change."""
     if known.get("retyped"):
-        world.production.stop_scaling(known["endpoint_name"])
+        world.production.stop_scaling(known["endpoint_name"], known.get("variant", VARIANT))
 
 
 def settle_scaling(release: Release, production: Production, world: World) -> None:
@@ -51,15 +54,15 @@ def settle_scaling(release: Release, production: Production, world: World) -> No
         endpoints={**release.endpoints, "production": {**known, "scaling": wanted.kept() if wanted else {}}},
     )
     if wanted:
-        world.production.scale(production.endpoint_name, wanted)
+        world.production.scale(production.endpoint_name, wanted, known.get("variant", VARIANT))
     else:
-        world.production.stop_scaling(production.endpoint_name)
+        world.production.stop_scaling(production.endpoint_name, known.get("variant", VARIANT))
 
 
 def make_way_back(known: dict[str, Any], world: World) -> bool:
     """Before production goes back: deregister what may forbid it. Returns whether the instances that there are stay."""
     if known.get("scaling") and (known.get("retyped") or not known.get("scaling_before")):
-        world.production.stop_scaling(known["endpoint_name"])
+        world.production.stop_scaling(known["endpoint_name"], known.get("variant", VARIANT))
     return bool(known.get("keep_capacity"))
 
 
@@ -67,7 +70,7 @@ def forget_scaling(release: Release, world: World) -> None:
     """The endpoint that a release scaled is removed: nothing is left that could be scaled."""
     known = release.endpoints.get("production") or {}
     if known.get("scaling"):
-        world.production.stop_scaling(known["endpoint_name"])
+        world.production.stop_scaling(known["endpoint_name"], known.get("variant", VARIANT))
 
 
 def put_scaling_back(release: Release, world: World) -> None:
@@ -77,7 +80,7 @@ def put_scaling_back(release: Release, world: World) -> None:
     if before is None or before.others or not ("scaling" in known or known.get("retyped")):
         return
     try:
-        world.production.scale(known["endpoint_name"], before)
+        world.production.scale(known["endpoint_name"], before, known.get("variant", VARIANT))
     except DeploymentFailed as refused:
         world.ledger.record(release.release_id, "autoscaling not put back", str(refused)[:1000])
     else:

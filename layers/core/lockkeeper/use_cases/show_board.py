@@ -166,7 +166,9 @@ def _champion(group: str, world: World) -> dict[str, Any] | None:
 def _to_json(champion: Champion) -> dict[str, Any]:
     document = asdict(champion)
     del document["group"]
-    return document
+    # No version and no release brought there what was adopted.
+    told = {"version": champion.version or None, "release_id": champion.release_id or None}
+    return {**document, **told, "adopted": champion.adopted}
 
 
 def _under_way(release: Release, world: World) -> UnderWay:

@@ -58,7 +58,7 @@ def _write(message: SlackMessage, world: World, slack: Slack) -> None:
     if not (message.posted or request or release.ended):
         return  # Slack calls nobody to a message that is changed: it is posted when there is somebody to call.
     champion = world.ledger.champion(release.model_package_group)
-    serving = (champion.version, champion.since) if champion else None
+    serving = (champion.version, champion.words, champion.since) if champion else None
     shown = message_of(Standing(release, request, serving, iso(world.clock.now())))
     sha256 = hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
     if message.posted and sha256 == message.sha256:

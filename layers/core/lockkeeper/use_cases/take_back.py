@@ -66,6 +66,8 @@ def take_back(release: Release, by: str, why: LockkeeperError, world: World, *, 
     }
     world.ledger.store_wait(Wait(release.release_id, ROLL_BACK, NOBODY, details=details))
     back_to = f"back to version {predecessor.version}, configuration {predecessor.config_name}"
+    if predecessor.adopted:
+        back_to = f"back to {predecessor.words}"
     world.ledger.record(
         release.release_id,
         "promotion withdrawn",

@@ -11,7 +11,7 @@ from lockkeeper.domain.rollout import judge_bake, too_thin
 from lockkeeper.domain.strategy import Strategy
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.guard_production import watched_alarms
-from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
+from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, variant_of
 from lockkeeper.use_cases.scale_production import settle_scaling
 from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
 
@@ -71,7 +71,9 @@ def look_at_bake(wait: Wait, why: str, world: World, *, over: bool, routine: boo
         world.production.alarms(watched_alarms(wait.release_id, policy.production), since),
         world.production.look(endpoint_name),
         wait.details["config_name"],
-        world.production.invocations(endpoint_name, since - timedelta(minutes=1), world.clock.now()),
+        world.production.invocations(
+            endpoint_name, variant_of(release), since - timedelta(minutes=1), world.clock.now()
+        ),
     )
     outcome = worst(verdicts)
     if not over and outcome is not Outcome.FAILED:

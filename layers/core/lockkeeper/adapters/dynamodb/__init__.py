@@ -1,15 +1,15 @@
 """The ledger in one DynamoDB table: keys `pk` and `sk`, one index `by_time` over releases."""
 
+from lockkeeper.adapters.dynamodb.adoptions import Adoptions
 from lockkeeper.adapters.dynamodb.approvals import Approvals
 from lockkeeper.adapters.dynamodb.board import Board
-from lockkeeper.adapters.dynamodb.brakes import Brakes
 from lockkeeper.adapters.dynamodb.locks import Locks
 from lockkeeper.adapters.dynamodb.releases import Releases
 from lockkeeper.adapters.dynamodb.sessions import Sessions
 from lockkeeper.adapters.dynamodb.told import Told
 
 
-class DynamoDBLedger(Releases, Locks, Brakes, Approvals, Told, Sessions, Board):
+class DynamoDBLedger(Releases, Locks, Adoptions, Approvals, Told, Sessions, Board):
     """Implements `ports.Ledger`."""
 
 

@@ -113,15 +113,17 @@ class Releases:
         return Champion(**{one.name: item[one.name] for one in fields(Champion)}) if item else None
 
     def crown(self, champion: Champion) -> None:
-        record = asdict(champion)
-        self.table.transact(
-            {"Put": self.table.put_request({"pk": f"GROUP#{champion.group}", "sk": "CHAMPION", **record})},
-            {
-                "Put": self.table.put_request(
-                    {"pk": f"GROUP#{champion.group}", "sk": f"SERVED#{champion.since}", **record}
-                )
-            },
-        )
+        self.table.transact(*crowning(self.table, champion))
+
+
+def crowning(table: Table, champion: Champion, condition: str | None = None) -> tuple[Item, Item]:
+    """Parts of a transaction: what serves now, under a condition on what did, and a line among what served."""
+    record, group = asdict(champion), f"GROUP#{champion.group}"
+    served = {"pk": group, "sk": f"SERVED#{champion.since}", **record}
+    return (
+        {"Put": table.put_request({"pk": group, "sk": "CHAMPION", **record}, condition)},
+        {"Put": table.put_request(served)},
+    )
 
 
 def _plain(release: Release) -> Item:
@@ -167,6 +169,8 @@ def release_in(item: Item) -> Release:
             environments=tuple(pins["environments"]),
             policy=pins["policy"],
             seals=pins["seals"],
+            # A release that was judged by the version before keeps nothing of what serves.
+            hosting=pins.get("hosting", {}),
         ),
         endpoints=item["endpoints"],
         meters={name: item[name] for name in ("transitions", "invocations", "gb_seconds")},

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from lockkeeper.domain.alarms import MadeAlarm
+from lockkeeper.domain.alarms import MadeAlarm, Watched
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.hosting import VARIANT, Hosting
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
@@ -43,8 +44,8 @@ class InMemoryEndpoints:
         self.configs: dict[str, dict[str, Any]] = {}
         self.endpoints: dict[str, Endpoint] = {}
         self.alarm_changes: dict[str, list[tuple[datetime, str]]] = {}
-        self.made_alarms: dict[str, tuple[MadeAlarm, str, str]] = {}
-        """Alarms that were made, with the endpoint and the configuration that they are about."""
+        self.made_alarms: dict[str, tuple[MadeAlarm, Watched]] = {}
+        """Alarms that were made, with the fleet that they are about."""
         self.deployments: dict[str, Deployment | None] = {}
         """How each endpoint was updated last."""
         self.scaled: dict[str, Scaled] = {}
@@ -106,19 +107,21 @@ class InMemoryEndpoints:
         *,
         containers: tuple[Served, ...],
         role_arn: str,
+        hosting: Hosting,
         tags: dict[str, str],
     ) -> None:
         wanted: dict[str, Any] = {
             "containers": [one.request() for one in containers],
             "role_arn": role_arn,
             "tags": tags,
+            "hosting": hosting,
         }
         self.models.setdefault(name, wanted)
 
-    def create_config(self, name: str, *, model: str, fleet: Fleet, tags: dict[str, str]) -> None:
+    def create_config(self, name: str, *, model: str, fleet: Fleet, hosting: Hosting, tags: dict[str, str]) -> None:
         if model not in self.models:
             raise DeploymentFailed(f"create_endpoint_config was refused: could not find model {model!r}")
-        wanted = {"model": model, "fleet": fleet, "tags": tags}
+        wanted = {"model": model, "fleet": fleet, "tags": tags, "hosting": hosting}
         self.configs.setdefault(name, wanted)
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
@@ -185,35 +188,40 @@ class InMemoryEndpoints:
     def alarm_states(self, names: tuple[str, ...]) -> dict[str, str]:
         return {look.name: look.state for look in self.alarms(names, self._clock.now())}
 
-    def make_alarm(self, name: str, alarm: MadeAlarm, endpoint_name: str, config_name: str, description: str) -> None:
+    def make_alarm(self, name: str, alarm: MadeAlarm, fleet: Watched, description: str) -> None:
         del description  # For people only.
-        self._require_config(config_name)
-        self.made_alarms[name] = (alarm, endpoint_name, config_name)
+        self._require_config(fleet.config_name)
+        self.made_alarms[name] = (alarm, fleet)
         self.alarm_changes.setdefault(name, [(self._clock.now(), "INSUFFICIENT_DATA")])
 
     def delete_alarm(self, name: str) -> None:
         self.made_alarms.pop(name, None)
         self.alarm_changes.pop(name, None)
 
-    def invocations(self, endpoint_name: str, since: datetime, until: datetime) -> int:
+    def invocations(self, endpoint_name: str, variant: str, since: datetime, until: datetime) -> int:
+        del variant  # Every endpoint here has one.
         return sum(name == endpoint_name and since <= at <= until for at, name in self.requests)
 
-    def scaling(self, endpoint_name: str) -> Scaled | None:
+    def scaling(self, endpoint_name: str, variant: str = VARIANT) -> Scaled | None:
+        del variant  # Every endpoint here has one.
         return self.scaled.get(endpoint_name)
 
-    def scale(self, endpoint_name: str, wanted: Scaled) -> None:
+    def scale(self, endpoint_name: str, wanted: Scaled, variant: str = VARIANT) -> None:
+        del variant
         self._existing(endpoint_name)
         known = self.scaled.get(endpoint_name)
         self.scaled[endpoint_name] = replace(wanted, others=known.others if known else ())
 
-    def stop_scaling(self, endpoint_name: str) -> None:
+    def stop_scaling(self, endpoint_name: str, variant: str = VARIANT) -> None:
+        del variant
         self.scaled.pop(endpoint_name, None)
 
     def instance_type_of(self, config_name: str) -> str:
         return self._type(config_name)
 
     def _type(self, config_name: str) -> str:
-        return str(self.configs[config_name]["fleet"].instance_type) if config_name in self.configs else ""
+        known = self.configs.get(config_name, {}).get("fleet")
+        return str(known.instance_type) if known else ""
 
     def _existing(self, endpoint_name: str) -> EndpointState:
         if endpoint_name not in self.endpoints:

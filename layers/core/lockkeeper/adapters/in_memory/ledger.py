@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lockkeeper.adapters.in_memory.adoptions import Adoptions
 from lockkeeper.adapters.in_memory.brakes import Brakes
 from lockkeeper.adapters.in_memory.decisions import Decisions
 from lockkeeper.adapters.in_memory.locks import Locks
@@ -11,13 +12,14 @@ from lockkeeper.adapters.in_memory.told import Told
 from lockkeeper.ports import Clock
 
 
-class InMemoryLedger(Releases, Locks, Brakes, Decisions, Told, Sessions, Board):
+class InMemoryLedger(Adoptions, Locks, Decisions, Told, Sessions, Board):
     """Implements `ports.Ledger`. Thread-safe: what two threads write at once, one of them is refused."""
 
     def __init__(self, clock: Clock) -> None:
         Releases.__init__(self, clock)
         Locks.__init__(self)
         Brakes.__init__(self)
+        self._adoptions = {}
         Decisions.__init__(self)
         Told.__init__(self)
         Sessions.__init__(self)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lockkeeper.adapters.in_memory.endpoints import InMemoryEndpoints
 from lockkeeper.adapters.in_memory.jobs import InMemoryJobs
 from lockkeeper.adapters.in_memory.ledger import InMemoryLedger
+from lockkeeper.adapters.in_memory.look import InMemoryLook
 from lockkeeper.adapters.in_memory.messages import (
     InMemoryMail,
     InMemoryPublisher,
@@ -62,5 +63,6 @@ class InMemoryWorld:
         self.policies = InMemoryPolicies(self.clock)
         self.staging = InMemoryEndpoints(self.clock, STAGING)
         self.production = InMemoryEndpoints(self.clock, PRODUCTION)
+        self.production_look = InMemoryLook(self.production)
         self.replay_jobs = InMemoryJobs(STAGING)
         self.scan_jobs = InMemoryJobs(HUB)

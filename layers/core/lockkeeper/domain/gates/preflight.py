@@ -1,0 +1,179 @@
+"""Can production take the version at all: looked at before anybody is asked to approve it. Nothing here is about the model.
+
+What can be seen and is wrong fails; what ought to be seen and cannot is inconclusive. Quotas are the exception: an account whose
+Service Quotas does not answer is told of, and not kept from releasing, since SageMaker itself refuses before anything is changed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from lockkeeper.domain.deployed import Deployed, kind_problems, model_problems
+from lockkeeper.domain.gates.verdicts import decided, inconclusive
+from lockkeeper.domain.hosting import Hosting
+from lockkeeper.domain.policy import Policy, Production
+from lockkeeper.domain.release import Outcome, Verdict
+from lockkeeper.domain.strategy import Rolling
+
+PREFLIGHT = "preflight:"
+"""What every gate of this family is called."""
+HOSTING_SERVICE = "sagemaker.amazonaws.com"
+UPDATABLE = "nothing, or a real-time endpoint of one variant that is nobody else's"
+NO_GUARD = ("ml.inf1.",)
+"""Instance types whose updates SageMaker makes all at once, without bake or alarms, whatever it is told."""
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was seen of the production account; None stands for what AWS did not say, or did not let be seen.
+
+    Args:
+        deployed: What serves under the policy's name; None for nothing.
+        alarms: State of each alarm that the policy names; `missing` where there is none.
+        role_arn: The role that the model is to run under.
+        role_trust: Its trust policy as text, empty where there is no such role.
+        key_state: `Enabled`, or what else KMS says of the policy's key, empty where there is no such key.
+        quotas: Quotas of SageMaker by their names.
+        adopted: Whether a release or an adoption has made what serves the group's champion.
+        staging_here: Whether staging is the same account.
+    """
+
+    deployed: Deployed | None = None
+    alarms: dict[str, str] = field(default_factory=dict)
+    role_arn: str = ""
+    role_trust: str | None = None
+    key_state: str | None = None
+    quotas: dict[str, float] | None = None
+    adopted: bool = False
+    staging_here: bool = True
+
+
+def judge_preflight(policy: Policy, hosting: Hosting, seen: Preflight) -> tuple[Verdict, ...]:
+    """Every verdict of the family. `policy` has its instances (`Policy.hosted`)."""
+    return (
+        *_judge_endpoint(policy.production, hosting, seen),
+        *_judge_strategy(policy.production, hosting),
+        *(_judge_alarm(name, state) for name, state in seen.alarms.items()),
+        _judge_role(seen),
+        *_judge_key(hosting, seen),
+        *judge_quotas(fleets_of(policy, seen.deployed is not None, seen.staging_here), seen.quotas),
+    )
+
+
+def _judge_endpoint(production: Production, hosting: Hosting, seen: Preflight) -> tuple[Verdict, ...]:
+    gate, deployed = f"{PREFLIGHT} endpoint", seen.deployed
+    if not (hosting.instance_type or production.serverless):
+        why = f"production.instance_type is left out, and nothing serves as {production.endpoint_name} to take it from"
+        return (Verdict(gate, Outcome.FAILED, f"{why}; add it to the policy", "no instance type", UPDATABLE),)
+    if deployed is None:
+        why = f"{production.endpoint_name} does not exist; it will be created"
+        return (Verdict(gate, Outcome.PASSED, why, "nothing", UPDATABLE),)
+    problems = [*kind_problems(deployed.config, production.target), *model_problems(deployed.model)]
+    if problems:
+        why = f"{deployed.name} cannot be updated in place: {'; '.join(problems)}; name another endpoint"
+        return (Verdict(gate, Outcome.FAILED, why, deployed.config_name, UPDATABLE),)
+    if deployed.stack and not seen.adopted:
+        why = (
+            f"{deployed.name} belongs to CloudFormation stack {deployed.stack}, whose next deployment would undo this; "
+            "take it over with `lockkeeper adopt GROUP --take-over`, then `lockkeeper replay` the release"
+        )
+        return (Verdict(gate, Outcome.FAILED, why, f"stack {deployed.stack}", UPDATABLE),)
+    kept = f"; kept: {hosting.words}" if hosting.words else ""
+    why = f"{deployed.name} serves {deployed.config_name}{kept}"
+    return (Verdict(gate, Outcome.PASSED, why, deployed.config_name, UPDATABLE),)
+
+
+def _judge_strategy(production: Production, hosting: Hosting) -> tuple[Verdict, ...]:
+    """A shift that SageMaker would silently leave out: everybody would have approved something else."""
+    shift = production.strategy.shift
+    if shift is None:
+        return ()
+    gate, required = f"{PREFLIGHT} strategy", shift.kind
+    if hosting.instance_type.startswith(NO_GUARD):
+        why = (
+            f"SageMaker updates {hosting.instance_type} all at once, whatever it is told: there is no {shift.kind} on it; "
+            "leave the shift out of the policy, or choose another instance type"
+        )
+        return (Verdict(gate, Outcome.FAILED, why, hosting.instance_type, required),)
+    return (
+        Verdict(
+            gate,
+            Outcome.PASSED,
+            f"{hosting.instance_type} can be updated by a {shift.kind}",
+            hosting.instance_type,
+            required,
+        ),
+    )
+
+
+def _judge_alarm(name: str, state: str) -> Verdict:
+    gate = f"{PREFLIGHT} alarm {name}"
+    if state == "missing":
+        return Verdict(gate, Outcome.FAILED, "there is no such alarm; create it or mend the policy", state, "OK")
+    if state == "ALARM":
+        why = "it is in ALARM: SageMaker takes no update under it; bring it to OK, then `lockkeeper replay` the release"
+        return Verdict(gate, Outcome.FAILED, why, state, "OK")
+    return Verdict(gate, Outcome.PASSED, f"it is {state}", state, "OK")
+
+
+def _judge_role(seen: Preflight) -> Verdict:
+    gate, name = f"{PREFLIGHT} role", seen.role_arn.rpartition("/")[2]
+    if seen.role_trust is None:
+        why = f"nobody can tell whether SageMaker may take {name}: Lockkeeper may not look at it, and so not pass it; "
+        return inconclusive(gate, f"{why}name it in FurtherModelRoles when deploying", HOSTING_SERVICE)
+    if not seen.role_trust:
+        why = f"there is no role {name}; create it, or name another execution_role_arn"
+        return Verdict(gate, Outcome.FAILED, why, "missing", HOSTING_SERVICE)
+    if HOSTING_SERVICE not in seen.role_trust:
+        why = f"{name} does not trust {HOSTING_SERVICE}; let its trust policy name that service"
+        return Verdict(gate, Outcome.FAILED, why, "another trust", HOSTING_SERVICE)
+    return Verdict(gate, Outcome.PASSED, f"{name} may be taken by SageMaker", HOSTING_SERVICE, HOSTING_SERVICE)
+
+
+def _judge_key(hosting: Hosting, seen: Preflight) -> tuple[Verdict, ...]:
+    if not hosting.kms_key:
+        return ()
+    gate = f"{PREFLIGHT} key"
+    if seen.key_state is None:
+        why = f"nobody can tell whether {hosting.kms_key} can be used: its policy does not let Lockkeeper look at it"
+        return (inconclusive(gate, why, "Enabled"),)
+    if seen.key_state != "Enabled":
+        state = seen.key_state or "missing"
+        why = f"{hosting.kms_key} is {state}; enable it, or name another kms_key"
+        return (Verdict(gate, Outcome.FAILED, why, state, "Enabled"),)
+    return (Verdict(gate, Outcome.PASSED, f"{hosting.kms_key} is enabled", "Enabled", "Enabled"),)
+
+
+def fleets_of(policy: Policy, serves: bool, staging_here: bool) -> dict[str, int]:
+    """Instances of each type that the production account needs at once: old fleet, new fleet, and staging where it is there."""
+    production = policy.production
+    shift, scaling = production.strategy.shift, production.autoscaling
+    count = scaling.max if scaling else production.initial_instances
+    second = math.ceil(count * shift.percent / 100) if isinstance(shift, Rolling) else count
+    wanted = {production.fleet.instance_type: count + (second if serves else 0)}
+    if staging_here:
+        kind = policy.staging_fleet.instance_type
+        wanted[kind] = wanted.get(kind, 0) + policy.staging_fleet.instances
+    return {kind: needed for kind, needed in wanted.items() if kind}
+
+
+def quota_name(instance_type: str) -> str:
+    """What Service Quotas calls the number of instances of a type that endpoints may have."""
+    return f"{instance_type} for endpoint usage"
+
+
+def judge_quotas(wanted: dict[str, int], allowed: dict[str, float] | None) -> tuple[Verdict, ...]:
+    """A verdict for each instance type whose quota is known; endpoints of others in the account are not counted."""
+    verdicts = []
+    for kind, needed in wanted.items():
+        quota = quota_name(kind)
+        if allowed is None or quota not in allowed:
+            continue
+        gate, required = f"{PREFLIGHT} quota of {kind}", f">= {needed}"
+        verdict = decided(gate, allowed[quota], required, allowed[quota] >= needed)
+        reason = f"{allowed[quota]:g} allowed; {needed} are needed while an update runs"
+        if verdict.verdict is not Outcome.PASSED:
+            reason += f"; ask for {needed} in Service Quotas: {quota}"
+        verdicts.append(Verdict(gate, verdict.verdict, reason, allowed[quota], required))
+    return tuple(verdicts)

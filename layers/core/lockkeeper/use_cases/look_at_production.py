@@ -1,0 +1,37 @@
+"""What production is like before anybody is asked: what serves there, and whether it can take the version."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lockkeeper.domain.deployed import Deployed
+from lockkeeper.domain.gates.preflight import Preflight
+from lockkeeper.domain.hosting import Hosting, hosting_of
+from lockkeeper.domain.policy import Policy
+from lockkeeper.domain.release import Release
+from lockkeeper.ports import World
+from lockkeeper.use_cases.pinned import execution_role, pinned_policy
+
+
+def look_at_production(release: Release, world: World) -> tuple[Deployed | None, Hosting]:
+    """What serves, and how the version is to be hosted by the policy and by that."""
+    # By the policy's own words, also in a second try of this state, which the first one has pinned something for.
+    bare = release.with_changes(pins=replace(release.pins, hosting={}))
+    production = pinned_policy(bare, world).production
+    deployed = world.production_look.deployed(production.endpoint_name)
+    return deployed, hosting_of(production, deployed)
+
+
+def preflight(policy: Policy, hosting: Hosting, deployed: Deployed | None, world: World) -> Preflight:
+    """Everything else that the gates of this family want to know."""
+    look, role = world.production_look, execution_role(policy, world.production)
+    return Preflight(
+        deployed=deployed,
+        alarms=look.alarm_states(policy.production.named_alarms),
+        role_arn=role,
+        role_trust=look.role_trust(role),
+        key_state=look.key_state(hosting.kms_key) if hosting.kms_key else None,
+        quotas=look.quotas(),
+        adopted=world.ledger.champion(policy.model_package_group) is not None,
+        staging_here=world.staging.account == world.production.account,
+    )

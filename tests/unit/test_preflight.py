@@ -1,0 +1,193 @@
+"""What is looked at in production before anybody is asked: each gate failing, inconclusive and passing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lockkeeper.adapters.in_memory.look import TRUSTS_SAGEMAKER
+from lockkeeper.domain.gates.preflight import Preflight, fleets_of, judge_preflight, judge_quotas
+from lockkeeper.domain.hosting import hosting_of
+from lockkeeper.domain.policy import Policy
+from lockkeeper.domain.release import Outcome, Status, Verdict
+
+from tests.unit.harbour import ALARM, Harbour, policy_document
+from tests.unit.settled import KEY, foreign, serve
+
+
+@pytest.fixture
+def harbour() -> Harbour:
+    return Harbour()
+
+
+FINE = Preflight(role_arn="arn:aws:iam::333333333333:role/models", role_trust=TRUSTS_SAGEMAKER)
+USAGE = "ml.m5.large for endpoint usage"
+INF1 = {"instance_type": "ml.inf1.xlarge", "initial_instances": 2, "alarms": [{"errors_5xx": 5}]}
+
+
+def policy(**production: Any) -> Policy:
+    document = policy_document()
+    document["production"] |= production
+    return Policy.model_validate(document)
+
+
+def judged(seen: Preflight, given: Policy | None = None) -> dict[str, Verdict]:
+    bare = given or policy()
+    hosting = hosting_of(bare.production, seen.deployed)
+    return {one.gate: one for one in judge_preflight(bare.hosted(hosting), hosting, seen)}
+
+
+def policy_of_serverless() -> Policy:
+    document = policy_document()
+    del document["production"]["instance_type"]
+    size = {"memory_mb": 2048, "max_concurrency": 5}
+    document["production"] |= {"target": "serverless", "serverless": size}
+    return Policy.model_validate(document)
+
+
+def without_instances() -> Policy:
+    document = policy_document()
+    del document["production"]["instance_type"]
+    return Policy.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "said"),
+    [
+        ("OK", Outcome.PASSED, "it is OK"),
+        ("INSUFFICIENT_DATA", Outcome.PASSED, "INSUFFICIENT_DATA"),
+        ("ALARM", Outcome.FAILED, "it is in ALARM"),
+        ("missing", Outcome.FAILED, "there is no such alarm"),
+    ],
+)
+def test_an_alarm_is_there_and_calm(state: str, outcome: Outcome, said: str) -> None:
+    verdict = judged(replace(FINE, alarms={ALARM: state}))[f"preflight: alarm {ALARM}"]
+    assert (verdict.verdict, verdict.measured, verdict.required) == (outcome, state, "OK")
+    assert said in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("trust", "outcome", "said"),
+    [
+        (TRUSTS_SAGEMAKER, Outcome.PASSED, "models may be taken by SageMaker"),
+        ("{}", Outcome.FAILED, "models does not trust sagemaker.amazonaws.com"),
+        ("", Outcome.FAILED, "there is no role models"),
+        (None, Outcome.INCONCLUSIVE, "name it in FurtherModelRoles"),
+    ],
+)
+def test_the_role_is_one_that_sagemaker_may_take(trust: str | None, outcome: Outcome, said: str) -> None:
+    verdict = judged(replace(FINE, role_trust=trust))["preflight: role"]
+    assert verdict.verdict is outcome
+    assert said in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "said"),
+    [
+        ("Enabled", Outcome.PASSED, "is enabled"),
+        ("PendingDeletion", Outcome.FAILED, "is PendingDeletion; enable it"),
+        ("", Outcome.FAILED, "is missing"),
+        (None, Outcome.INCONCLUSIVE, "does not let Lockkeeper look"),
+    ],
+)
+def test_the_key_can_be_used(state: str | None, outcome: Outcome, said: str) -> None:
+    verdict = judged(replace(FINE, deployed=foreign("wages"), key_state=state))["preflight: key"]
+    assert verdict.verdict is outcome
+    assert said in verdict.reason
+    assert KEY in verdict.reason
+
+
+def test_without_a_key_there_is_none_to_judge() -> None:
+    assert "preflight: key" not in judged(FINE)
+
+
+def test_a_quota_that_is_known_is_enough_or_not() -> None:
+    enough, short = (judge_quotas({"ml.m5.large": 3}, {USAGE: value})[0] for value in (3.0, 2.0))
+    assert (enough.verdict, enough.measured, enough.required) == (Outcome.PASSED, 3.0, ">= 3")
+    assert short.verdict is Outcome.FAILED
+    assert f"ask for 3 in Service Quotas: {USAGE}" in short.reason
+
+
+@pytest.mark.parametrize("allowed", [None, {}, {"ml.c5.large for endpoint usage": 0.0}])
+def test_a_quota_that_nobody_tells_stops_nothing(allowed: dict[str, float] | None) -> None:
+    assert judge_quotas({"ml.m5.large": 3}, allowed) == ()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "serves", "staging_here", "wanted"),
+    [
+        ({}, False, False, 4),
+        ({}, True, False, 8),
+        ({}, True, True, 9),
+        ({"canary": {"percent": 10, "wait": "1m"}}, True, False, 8),
+        ({"rolling": {"percent": 30, "wait": "1m"}}, True, False, 6),
+    ],
+)
+def test_an_update_needs_two_fleets_or_one_and_a_batch(
+    strategy: dict[str, Any], serves: bool, staging_here: bool, wanted: int
+) -> None:
+    given = policy(initial_instances=4, strategy=strategy, alarms=[{"errors_5xx": 5}])
+    assert fleets_of(given, serves, staging_here) == {"ml.m5.large": wanted}
+
+
+def test_an_endpoint_that_serves_can_be_updated_or_says_why_not() -> None:
+    assert "it will be created" in judged(FINE)["preflight: endpoint"].reason
+    kept = judged(replace(FINE, deployed=foreign("wages"), key_state="Enabled"))["preflight: endpoint"]
+    assert kept.verdict is Outcome.PASSED
+    assert "capture" in kept.reason
+    serverless = foreign("wages", ProductionVariants=[{"VariantName": "a", "ModelName": "b", "ServerlessConfig": {}}])
+    refused = judged(replace(FINE, deployed=serverless))["preflight: endpoint"]
+    assert refused.verdict is Outcome.FAILED
+    assert "it is serverless" in refused.reason
+    without = policy_of_serverless()
+    assert judged(replace(FINE, deployed=serverless), without)["preflight: endpoint"].verdict is Outcome.PASSED
+    other = judged(replace(FINE, deployed=foreign("wages"), key_state="Enabled"), without)["preflight: endpoint"]
+    assert "it is not serverless, as the policy's target is" in other.reason
+
+
+@pytest.mark.parametrize(("adopted", "outcome"), [(False, Outcome.FAILED), (True, Outcome.PASSED)])
+def test_an_endpoint_of_cloudformation_is_left_alone_until_somebody_takes_it_over(
+    adopted: bool, outcome: Outcome
+) -> None:
+    seen = replace(FINE, deployed=foreign("wages", stack="platform"), key_state="Enabled", adopted=adopted)
+    assert judged(seen)["preflight: endpoint"].verdict is outcome
+
+
+def test_a_policy_without_instances_needs_something_that_serves() -> None:
+    refused = judged(FINE, without_instances())["preflight: endpoint"]
+    assert refused.verdict is Outcome.FAILED
+    assert "production.instance_type is left out" in refused.reason
+    taken = judged(replace(FINE, deployed=foreign("wages"), key_state="Enabled"), without_instances())
+    assert taken["preflight: endpoint"].verdict is Outcome.PASSED
+
+
+def test_a_shift_that_sagemaker_would_silently_leave_out_is_refused() -> None:
+    canary = {"canary": {"percent": 10, "wait": "1m"}}
+    refused = judged(FINE, policy(**INF1, strategy=canary))["preflight: strategy"]
+    assert refused.verdict is Outcome.FAILED
+    assert "all at once, whatever it is told" in refused.reason
+    assert "preflight: strategy" not in judged(FINE, policy(**INF1, strategy={}))
+    fine = policy(**{**INF1, "instance_type": "ml.m5.large"}, strategy=canary)
+    assert judged(FINE, fine)["preflight: strategy"].verdict is Outcome.PASSED
+
+
+def test_while_an_alarm_is_on_nobody_is_asked(harbour: Harbour) -> None:
+    harbour.world.production.change_alarm(ALARM, "ALARM")
+    harbour.register(1)
+    release = harbour.release(1)
+    assert release.status is Status.FAILED
+    assert f"preflight: alarm {ALARM}: it is in ALARM" in release.reason
+    assert "judged" in release.pins.seals
+    assert harbour.world.mail.letters == []
+    assert harbour.world.production.endpoints == {}
+    assert harbour.world.registry.packages[release.model_package_arn]["ModelApprovalStatus"] == "PendingManualApproval"
+
+
+def test_what_serves_is_pinned_and_sealed_with_the_evidence(harbour: Harbour) -> None:
+    serve(harbour.world, foreign("wages"))
+    harbour.register(1)
+    release = harbour.release(1)
+    assert release.status is Status.AWAITING_APPROVAL
+    assert release.pins.hosting["vpc"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    assert release.pins.hosting["instance_type"] == "ml.m5.large"
