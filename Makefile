@@ -47,7 +47,7 @@ test: $(READY)  ## Run the tests that every change has to pass
 test-full: $(READY)  ## Run the long tests: faults at every call, races, storms
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "full and not long"
 
-test-long: $(READY)  ## Run what takes longer than CI has: crash points, all in one run, throttling, races on DynamoDB
+test-long: $(READY)  ## Run what takes longer than CI has: crash points in one run, dead letters, long random sequences, races on DynamoDB
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "long or crash"
 
 test-browser: $(READY) $(NODE_READY)  ## Run the tests that open Lockkeeper's pages in headless Chromium (needs npm; installs Chromium on Debian)

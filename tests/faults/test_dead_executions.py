@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from localcloud.fault_plan import Fault, When
 from tests.conftest import Figure
 from tests.faults.yard import Yard
@@ -138,6 +140,7 @@ def test_an_execution_stopped_in_any_state_is_cleaned_up(yard: Yard, figure: Fig
     assert problems == []
 
 
+@pytest.mark.long
 def test_an_execution_that_times_out_while_it_waits_is_cleaned_up(yard: Yard, figure: Figure) -> None:
     groups = {"staging": "late-question", "production": "late-answer"}
     began = time.monotonic()

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.conftest import Figure
 from tests.faults.lost_events import (
     KINDS,
@@ -113,6 +115,7 @@ def play_twice(yard: Yard, prefix: str, wanted: dict[str, str], row: str, figure
     return played
 
 
+@pytest.mark.long
 def test_what_functions_gave_up_comes_back_once(yard: Yard, figure: Figure) -> None:
     """A letter of every kind of event that a function is called with asynchronously, and of each schedule."""
     wanted = lose_one_of_each(yard, "dead", (*KINDS, registration, notification))
@@ -231,6 +234,7 @@ UNDELIVERED: tuple[Callable[[Yard], Lost], ...] = (
 )
 
 
+@pytest.mark.long
 def test_what_rules_and_schedules_could_not_deliver_comes_back_once(yard: Yard, figure: Figure) -> None:
     """One after the other, because what is out of reach is so for every release."""
     with yard.executions(without_limits):

@@ -38,7 +38,7 @@ from tests.unit.harbour import (
 )
 from tests.unit.test_crashes import outcome
 
-SEQUENCES, PART = 10_000, 250
+PART = 250
 VERSIONS = (1, 2, 3)
 Event = dict[str, Any]
 
@@ -142,14 +142,17 @@ def play(seeds: range) -> list[str]:
     return wrong
 
 
-def test_one_release_per_version_in_ten_thousand_random_sequences(figure: Figure) -> None:
+@pytest.mark.parametrize(
+    "sequences", [1_000, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+)
+def test_one_release_per_version_in_random_sequences(sequences: int, figure: Figure) -> None:
     """Spread over the processors, since sequences have nothing to do with each other."""
-    parts = [range(first, first + PART) for first in range(0, SEQUENCES, PART)]
+    parts = [range(first, first + PART) for first in range(0, sequences, PART)]
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=read_each_policy_once) as pool:
         wrong = [one for found in pool.map(play, parts) for one in found]
-    assert sum(map(len, parts)) == SEQUENCES
+    assert sum(map(len, parts)) == sequences
     figure(
-        "duplicate and shuffled events", f"{len(wrong)} wrong of {SEQUENCES} random sequences", "1 release per version"
+        f"duplicate and shuffled events, {sequences} random sequences", f"{len(wrong)} wrong", "1 release per version"
     )
     assert wrong == []
 
@@ -222,8 +225,10 @@ def champion_of_one() -> Team:
     ("scene", "ending"),
     [
         (two_registrations, {1: Status.PROMOTED, 2: Status.SUPERSEDED, 3: Status.PROMOTED}),
-        (an_alarm_at_the_end_of_the_bake, {1: Status.PROMOTED, 2: Status.ROLLED_BACK}),
-        (a_staging_endpoint_that_fails, {1: Status.PROMOTED, 2: Status.FAILED}),
+        pytest.param(
+            an_alarm_at_the_end_of_the_bake, {1: Status.PROMOTED, 2: Status.ROLLED_BACK}, marks=pytest.mark.long
+        ),
+        pytest.param(a_staging_endpoint_that_fails, {1: Status.PROMOTED, 2: Status.FAILED}, marks=pytest.mark.long),
     ],
 )
 def test_all_720_orders_of_six_events_end_the_same(

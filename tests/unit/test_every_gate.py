@@ -55,7 +55,7 @@ def policy() -> dict[str, Any]:
             "contract": "s3://models/contract.jsonl",
             "replay": {"dataset": "s3://models/holdout.csv", "at_least": {"accuracy": 0.4}, "minimum_rows": 10},
             "latency": {"p50_ms": 5.0, "requests": 20, "warm_up": 0},
-            "load": {"requests_per_second": 200, "seconds": 1, "errors_below": 0.05},
+            "load": {"requests_per_second": 100, "seconds": 1, "errors_below": 0.05},
             "safety": "s3://models/hostile.jsonl",
         }
     }
@@ -193,7 +193,7 @@ CASES: dict[str, list[Case]] = {
         (INCONCLUSIVE, change(holdout="label,a,b\n1,2,1\n")),
     ],
     "latency": [GOOD, (FAILED, change(serving=slowly(7))), (INCONCLUSIVE, change(serving=slowly(0, 9)))],
-    "load": [GOOD, (FAILED, change(serving=failing(4))), (INCONCLUSIVE, change(serving=slowly(700)))],
+    "load": [GOOD, (FAILED, change(serving=failing(4))), (INCONCLUSIVE, change(serving=slowly(900)))],
     "safety": [
         GOOD,
         (FAILED, change(hostile={**HOSTILE, "expect": {"status": "4xx"}})),
