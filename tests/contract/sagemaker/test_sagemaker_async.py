@@ -13,6 +13,8 @@ from tests.contract.sagemaker.account import ROLE, Account
 from tests.contract.sagemaker.test_sagemaker_endpoints import TRIPLING
 from tests.contract.sagemaker.test_sagemaker_rollouts import routing, update
 
+pytestmark = pytest.mark.full
+
 QUEUE = {"OutputConfig": {"S3OutputPath": "s3://answers/out", "S3FailurePath": "s3://answers/failed/"}}
 BROKEN = """
 def model_fn(model_dir):

@@ -12,6 +12,8 @@ import pytest
 from localcloud.sagemaker.errors import ApiError
 from tests.contract.sagemaker.account import ROLE, SCIKIT_LEARN, Account, archive
 
+pytestmark = pytest.mark.full
+
 DESTINATION = "s3://captured/wages"
 KEY = re.compile(
     rf"{DESTINATION}/doubling/(?P<variant>\w+)/\d{{4}}/\d\d/\d\d/\d\d/\d\d-\d\d-\d{{3}}-[0-9a-f-]{{36}}\.jsonl"

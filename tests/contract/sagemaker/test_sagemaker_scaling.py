@@ -12,6 +12,8 @@ from tests.contract.sagemaker.account import Account
 from tests.contract.sagemaker.test_sagemaker_endpoints import TRIPLING
 from tests.contract.sagemaker.test_sagemaker_rollouts import routing, update
 
+pytestmark = pytest.mark.full
+
 TARGET = {
     "ServiceNamespace": "sagemaker",
     "ResourceId": "endpoint/endpoint/variant/AllTraffic",

@@ -10,6 +10,8 @@ from tests.contract.sagemaker.account import ROLE, Account
 from tests.contract.sagemaker.test_sagemaker_endpoints import TRIPLING
 from tests.contract.sagemaker.test_sagemaker_rollouts import routing, update
 
+pytestmark = pytest.mark.full
+
 SIZE = {"MemorySizeInMB": 2048, "MaxConcurrency": 20}
 VPC = {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
 
