@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,19 +50,23 @@ def test_what_nobody_needs_is_told_and_removed_where_the_policy_says_so(
     cloud: Cloud, tmp_path: Path, figure: Figure
 ) -> None:
     prepare(cloud, GROUP, tmp_path)
-    put_in_force(cloud, tmp_path, "{idle_after: 60d, leftovers_after: 3650d}")
+    put_in_force(cloud, tmp_path, "{leftovers_after: 3650d}")
     reader = f"{GROUP}@example.com"
     told = cloud.client("sns").subscribe(
         TopicArn=cloud.outputs["BroadcastTopicArn"], Protocol="email", Endpoint=reader, ReturnSubscriptionArn=True
     )
+    taken_over = 0.0
     for version in (1, 2, 3):
         register(cloud, GROUP, float(version))
         cloud.wait_for(f"{GROUP}-v{version}-a1", "promoted")
+        taken_over = time.monotonic() if version == 2 else taken_over
     assert clean_up(cloud) == []
     assert in_production(cloud)["EndpointConfigName"] == {"v1", "v2", "v3"}
 
-    put_in_force(cloud, tmp_path, "{idle_after: 60d, leftovers_after: 1m, remove: [leftovers]}")
-    (said,) = eventually(lambda: clean_up(cloud))
+    put_in_force(cloud, tmp_path, "{leftovers_after: 1m, remove: [leftovers]}")
+    # The second version took over from the first more than a minute ago; each look goes through every group.
+    time.sleep(max(0.0, taken_over + 61 - time.monotonic()))
+    (said,) = clean_up(cloud)
     assert f"removed: lockkeeper-{GROUP}-v1-a1-production" in said
     left = in_production(cloud)
     figure("leftovers of three promotions, removed", f"{len({'v1', 'v2', 'v3'} - left['ModelName'])} of 1", "1 of 1")
@@ -71,9 +76,4 @@ def test_what_nobody_needs_is_told_and_removed_where_the_policy_says_so(
     assert f"lockkeeper-{GROUP}-v1-a1-production" in mail
     assert answer_of(cloud, GROUP) == "3.0"
 
-    put_in_force(cloud, tmp_path, "{idle_after: 1m, leftovers_after: 3650d, remove: [idle-endpoint]}")
-    (said,) = eventually(lambda: clean_up(cloud))
-    assert said.endswith(f"removed: {GROUP}")
-    sagemaker = cloud.client("sagemaker", "production")
-    eventually(lambda: not sagemaker.list_endpoints(NameContains=GROUP)["Endpoints"])
     cloud.client("sns").unsubscribe(SubscriptionArn=told["SubscriptionArn"])
