@@ -17,6 +17,7 @@ NAMESPACES = {
     "monitoring": "cloudwatch",
     "sagemaker-runtime": "sagemaker",
     "eventbridge": "events",
+    "service-quotas": "servicequotas",
 }
 
 RENAMED = {

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.harness import Cloud, model_archive, policy_text
 from tests.e2e.test_a_promotion import answer_of, ask_for_replay, prepare, register
+from tests.e2e.test_leftovers_removed import clean_up
 from tests.e2e.test_nothing_stranded import eventually
 from tests.e2e.test_replay_jobs import BY_JOB, SLOW, job_of, replay_of
 
@@ -74,6 +75,11 @@ def test_a_large_suite_is_sent_from_stagings_account(joined_cloud: Cloud, tmp_pa
 def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: Cloud, tmp_path: Path) -> None:
     cloud = joined_cloud
     prepare(cloud, "recalled", tmp_path)
+    case = {"name": "one row", "body": "1,2", "accept": "text/csv", "expect": {"status": 200}}
+    suite = cloud.put("recalled-models", "contract.jsonl", json.dumps(case))
+    tests = f"{{tests: {{contract: {suite}}}}}"
+    policy = policy_text("recalled", metric="regression_metrics.mae.value", bound="at_most: 5", staging=tests)
+    cloud.apply(policy, tmp_path)
     register(cloud, "recalled", 1.0)
     cloud.wait_for("recalled-v1-a1", "promoted")
     for kind in ("production", "staging"):
@@ -88,7 +94,6 @@ def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: 
             ComparisonOperator="GreaterThanOrEqualToThreshold",
             TreatMissingData="notBreaching",
         )
-    policy = policy_text("recalled", metric="regression_metrics.mae.value", bound="at_most: 5")
     cloud.apply(policy.replace("bake: 1m", "bake: 7d") + "  alarms: [recalled-5xx, {errors_5xx: 1000}]\n", tmp_path)
     register(cloud, "recalled", 2.0)
     cloud.wait_for("recalled-v2-a1", "baking")
@@ -106,6 +111,9 @@ def test_an_alarm_of_productions_account_brings_the_champion_back(joined_cloud: 
     assert made["MetricAlarms"] == []
     assert answer_of(cloud, "recalled") == "1.0"
     assert endpoints_in(cloud)["staging"] == []
+    assert "it answers a request of its staging tests" in json.dumps(release["timeline"])
+    cloud.apply(f"{policy}cleanup: {{leftovers_after: 0s}}\n", tmp_path)
+    assert clean_up(cloud, "recalled") == []
 
 
 @contextmanager

@@ -177,7 +177,7 @@ def test_many_names_are_cut_short_in_words() -> None:
     ("rules", "says"),
     [
         ({"idle_after": "61d"}, "between 1m and 60d"),
-        ({"leftovers_after": "0s"}, "between 1m and 3650d"),
+        ({"leftovers_after": "3651d"}, "between 0s and 3650d"),
         ({"remove": ["everything"]}, "cleanup.remove"),
         ({"forget": "1d"}, "forget"),
     ],
