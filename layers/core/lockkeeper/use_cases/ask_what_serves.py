@@ -20,13 +20,13 @@ def ask_what_serves(wait: Wait, world: World) -> str:
     Raises:
         DeploymentFailed: it is InService and does not answer as it did in staging.
     """
-    group = world.ledger.get(wait.release_id).model_package_group
-    champion = served_with(wait.details["config_name"], group, world)
+    release = world.ledger.get(wait.release_id)
+    champion = served_with(wait.details["config_name"], release.model_package_group, world)
     request = world.ledger.get(champion.release_id).probe if champion and not champion.adopted else {}
     if not request:
         return "nobody knows a request that it answers, so it was not asked"
     endpoint_name = wait.details["endpoint_name"]
-    if world.ledger.get(wait.release_id).endpoints["production"].get("target") == ASYNC:
+    if release.endpoints["production"].get("target") == ASYNC:
         return "it answers through its queue alone, so it was not asked"
     for remaining in reversed(range(TRIES)):
         answered = world.production.invoke(endpoint_name, request["body"], request["content_type"], request["accept"])

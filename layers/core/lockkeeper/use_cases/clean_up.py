@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 
 from lockkeeper.domain.cleanup import IDLE_ENDPOINT, LEFTOVERS, Left, in_words, leftovers
 from lockkeeper.domain.errors import PolicyInvalid, PolicyMissing, TryAgain
-from lockkeeper.domain.gates.cost import cost_of_production
 from lockkeeper.domain.policy import Policy, parse_policy
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.close_release import hand_on_lock
@@ -36,34 +34,36 @@ def clean_up(group: str, world: World) -> Iterator[str]:
     if not idle and not names:
         return
     reason = in_words(idle, names, removed)
-    told = hashlib.sha256(f"{bool(idle)} {names} {removed}".encode()).hexdigest()
-    if world.ledger.remember(f"cleanup of {group}: {told}", world.clock.now() + TOLD_AGAIN):
+    told = f"cleanup of {group}: {bool(idle)} {names} {removed}"
+    if not world.ledger.remembers(told):
         facts = {
             "model_package_group": group,
             "at": iso(world.clock.now()),
             "reason": reason,
-            "idle_endpoint": policy.production.endpoint_name if idle else "",
+            "idle_endpoint": champion.endpoint_name if idle else "",
             "monthly_usd": monthly if idle else None,
             "leftovers": names,
             "removed": removed,
         }
         world.publisher.publish("Cleanup Due", facts)
+        # Afterwards: who dies between the two tells it once more, and not never.
+        world.ledger.remember(told, world.clock.now() + TOLD_AGAIN)
     yield f"{group}: {reason}"
 
 
 def _idle(policy: Policy, champion: Champion, world: World) -> tuple[str, float | None]:
     """That nobody has asked the endpoint for as long as the policy says, in words (or nothing), and what it costs a month."""
-    production, now = policy.production, world.clock.now()
+    now = world.clock.now()
     since = now - timedelta(seconds=policy.cleanup.idle_after)
     if champion.since >= iso(since):
         return "", None
     state = world.production.look(champion.endpoint_name)
     if state is None or state.status != "InService":
         return "", None
-    variant = variant_of(world.ledger.get(champion.release_id))
-    if world.production.invocations(champion.endpoint_name, variant, since, now):
+    release = world.ledger.get(champion.release_id)
+    if world.production.invocations(champion.endpoint_name, variant_of(release), since, now):
         return "", None
-    usd = cost_of_production(production).monthly_usd
+    usd = release.endpoint_monthly_usd
     cost = f" and costs about {usd:.0f} USD a month" if usd is not None else ""
     return f"nobody has asked {champion.endpoint_name} since {iso(since)}{cost}", usd
 
