@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.story.letter import open_page, press, wait_for_link
 from tests.conftest import Figure
 from tests.e2e.harness import Cloud, policy_text
 from tests.e2e.test_a_promotion import answer_of, prepare, register
 from tests.e2e.test_nothing_stranded import eventually
-from tests.e2e.test_shifts import ASKS, traffic_on
+from tests.e2e.test_shifts import ASKS, approve_by_mail, traffic_on
 
 pytestmark = pytest.mark.full
 
@@ -37,11 +36,7 @@ def test_a_serverless_version_takes_over_and_is_taken_back_without_a_request_los
     on_demand(cloud, group, tmp_path, approval=ASKS % group, bake="7d")
     with traffic_on(cloud, group) as traffic:
         register(cloud, group, 2.0)
-        cloud.wait_for(f"{group}-v2-a1", "awaiting-approval")
-        _, link = wait_for_link(cloud.running.mailbox, f"{group}@example.com", f"{group}-v2-a1")
-        page = open_page(link)
-        approved = time.monotonic()
-        press(page, "approve", {})
+        approved = approve_by_mail(cloud, group)
         cloud.wait_for(f"{group}-v2-a1", "baking")
         eventually(lambda: traffic.counted()["2.0"] > 0)
         alarm = f"lockkeeper-{group}-v2-a1-alarm-1-errors-5xx"

@@ -38,6 +38,16 @@ def traffic_on(cloud: Cloud, endpoint: str) -> LiveTraffic:
     return LiveTraffic(lambda _: answer_of(cloud, endpoint))
 
 
+def approve_by_mail(cloud: Cloud, group: str) -> float:
+    """Somebody approves the second version by the link in their mail; returns since when it may serve (monotonic seconds)."""
+    cloud.wait_for(f"{group}-v2-a1", "awaiting-approval")
+    _, link = wait_for_link(cloud.running.mailbox, f"{group}@example.com", f"{group}-v2-a1")
+    page = open_page(link)
+    approved = time.monotonic()
+    press(page, "approve", {})
+    return approved
+
+
 def guarded(
     cloud: Cloud, group: str, folder: Path, strategy: str, alarms: str = "{errors_5xx: 3}", **more: Any
 ) -> None:
@@ -71,11 +81,7 @@ def test_a_version_takes_over_without_a_request_lost(cloud: Cloud, tmp_path: Pat
     guarded(cloud, group, tmp_path, STRATEGIES[kind], approval=ASKS % group)
     with traffic_on(cloud, group) as traffic:
         register(cloud, group, 2.0)
-        cloud.wait_for(f"{group}-v2-a1", "awaiting-approval")
-        _, link = wait_for_link(cloud.running.mailbox, f"{group}@example.com", f"{group}-v2-a1")
-        page = open_page(link)
-        approved = time.monotonic()
-        press(page, "approve", {})
+        approved = approve_by_mail(cloud, group)
         release = cloud.wait_for(f"{group}-v2-a1", "promoted")
         eventually(lambda: traffic.counted()["2.0"] > 0)
 
