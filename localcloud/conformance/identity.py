@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import iam
@@ -62,8 +63,23 @@ def name_the_alarm_that_is_deleted() -> None:
         return f"arn:aws:cloudwatch:{region}:{account}:alarm:{named[0]}" if len(named) == 1 else arn
 
 
+def name_the_role_that_is_asked_about() -> None:
+    """The emulator takes a question about one role's permissions for a question about every resource; AWS takes that role."""
+
+    @wraps(iam_actions, "extract_resource_arn")
+    def extract(
+        original: Any, service: str, method: str, path: str, headers: Any, body: bytes, query: Any, *rest: Any
+    ) -> Any:
+        arn = original(service, method, path, headers, body, query, *rest)
+        asked = parse_qs(body.decode()) if service == "iam" and body else {}
+        if asked.get("Action") != ["SimulatePrincipalPolicy"]:
+            return arn
+        return asked.get("PolicySourceArn", [arn])[0]
+
+
 def install() -> None:
     """Apply the patches of this module."""
     name_roles_by_their_own_arn()
     name_schedules_by_their_group()
     name_the_alarm_that_is_deleted()
+    name_the_role_that_is_asked_about()

@@ -90,6 +90,16 @@ def test_who_may_delete_one_alarm_may_delete_no_other(cloud: Any, session: Sessi
         cloudwatch.delete_alarms(AlarmNames=["another"])
 
 
+def test_who_may_ask_what_one_role_may_is_told_of_no_other(cloud: Any, session: Session, unique: str) -> None:
+    iam = cloud.client("iam", **session(("iam:SimulatePrincipalPolicy", f"{HUB}/{unique}")))
+    asked = {"PolicySourceArn": f"{HUB}/{unique}", "ResourceArns": [f"{HUB}/{unique}"]}
+    for action, decision in (("iam:SimulatePrincipalPolicy", "allowed"), ("iam:GetRole", "implicitDeny")):
+        (result,) = iam.simulate_principal_policy(**asked, ActionNames=[action])["EvaluationResults"]
+        assert result["EvalDecision"] == decision
+    with pytest.raises(ClientError, match="SimulatePrincipalPolicy"):
+        iam.simulate_principal_policy(PolicySourceArn=f"{HUB}/another", ActionNames=["iam:GetRole"])
+
+
 @pytest.mark.parametrize(("source_account", "starts"), [("111122223333", True), ("444455556666", False)])
 def test_a_trusts_condition_on_the_source_account_counts(
     cloud: Any, unique: str, source_account: str, starts: bool

@@ -108,6 +108,21 @@ def test_a_key_is_told_by_its_state_is_missing_or_not_to_be_seen(
     assert look.key_state("k") is None
 
 
+def test_what_a_role_may_is_told_or_not_to_be_asked(session: StubbedSession, look: AwsProductionLook) -> None:
+    stub, operation = session.stub("iam"), "simulate_principal_policy"
+    asked = {"PolicySourceArn": ROLE, "ActionNames": ["s3:GetObject"], "ResourceArns": ["arn:aws:s3:::b/x"]}
+    for decision, may in (("allowed", True), ("implicitDeny", False), ("explicitDeny", False)):
+        result = {"EvalActionName": "s3:GetObject", "EvalDecision": decision}
+        stub.add_response(operation, {"EvaluationResults": [result]}, asked)
+        assert look.may(ROLE, "s3:GetObject", "arn:aws:s3:::b/x") is may
+    for code in ("NoSuchEntity", "AccessDenied"):
+        refuse(session, operation, code, "no", "iam")
+        assert look.may(ROLE, "s3:GetObject", "arn:aws:s3:::b/x") is None
+    refuse(session, operation, "Throttling", "slow down", "iam")
+    with pytest.raises(ClientError):
+        look.may(ROLE, "s3:GetObject", "arn:aws:s3:::b/x")
+
+
 def test_quotas_are_told_by_their_names_or_not_at_all(session: StubbedSession, look: AwsProductionLook) -> None:
     name = "ml.m5.large for endpoint usage"
     stub, asked = session.stub("service-quotas"), {"ServiceCode": "sagemaker"}

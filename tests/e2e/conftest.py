@@ -12,6 +12,7 @@ from checks.roles import recordings
 from localcloud.settings import HUB_ACCOUNT_ID
 from tests.e2e.harness import Cloud, models_own_role
 from tests.e2e.retiring import retire
+from tests.e2e.somebodys_role import settlers_role
 from tests.e2e.tidy import tidy_cloud
 
 WALKED: set[str] = set()
@@ -28,7 +29,7 @@ def deployed(folder: Path, joined: Mapping[str, str]) -> Iterator[Cloud]:
         for kind, account_id in joined.items()
         if kind != "registry"
     }
-    further = models_own_role(HUB_ACCOUNT_ID)
+    further = f"{models_own_role(HUB_ACCOUNT_ID)},{settlers_role(HUB_ACCOUNT_ID)}"
     # With Slack and a client's secret where everything is in one account, without where each is in its own: both ways have to work.
     alone = not joined
     with tidy_cloud(folder, joined, own_roles, slack=alone, client_secret=alone, FurtherModelRoles=further) as cloud:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Figure
 from tests.e2e.harness import SCIKIT_LEARN, Cloud
+from tests.e2e.somebodys_role import somebodys_role
 from tests.e2e.test_a_promotion import answer_of, constant_model, register
 from tests.e2e.test_nothing_stranded import eventually
 from tests.patience import PATIENCE
@@ -34,9 +35,8 @@ production:
 
 
 @contextmanager
-def by_the_aws_cli(cloud: Cloud, name: str) -> Iterator[str]:
+def by_the_aws_cli(cloud: Cloud, name: str, role: str) -> Iterator[str]:
     """Meanwhile the AWS CLI's endpoint serves, with capture, a key, a network, tags and a variant of its own name; returns the key."""
-    role = made_role(cloud, name)
     key = cloud.client("kms", "production").create_key(Description=name)["KeyMetadata"]["Arn"]
     artifact = cloud.put(f"{name}-models", "by-hand/model.tar.gz", constant_model(3.0))
     container = json.dumps({"Image": SCIKIT_LEARN, "ModelDataUrl": artifact})
@@ -74,18 +74,6 @@ def by_the_aws_cli(cloud: Cloud, name: str) -> Iterator[str]:
         cloud.client("kms", "production").schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
 
 
-def made_role(cloud: Cloud, name: str) -> str:
-    """The role of somebody's model."""
-    iam = cloud.client("iam", "production")
-    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    actions = ["s3:GetObject", "s3:PutObject", "ecr:*", "logs:*", "cloudwatch:PutMetricData"]
-    may = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-    documents = [json.dumps({"Version": "2012-10-17", "Statement": [one]}) for one in (trust, may)]
-    role = iam.create_role(RoleName=f"{name}-serving", AssumeRolePolicyDocument=documents[0])["Role"]["Arn"]
-    iam.put_role_policy(RoleName=f"{name}-serving", PolicyName="Serve", PolicyDocument=documents[1])
-    return str(role)
-
-
 def as_described(cloud: Cloud, what: str, name: str) -> str:
     """What the AWS CLI prints of it."""
     return json.dumps(cloud.aws("sagemaker", f"describe-{what}", f"--{what}-name", name))
@@ -106,10 +94,10 @@ def test_what_was_adopted_comes_back_byte_for_byte(cloud: Cloud, tmp_path: Path,
     person = cloud.person("OnCallForSettlers")
     cloud.bucket(f"{group}-models")
     cloud.group(group)
-    with by_the_aws_cli(cloud, group) as key:
+    with somebodys_role(cloud) as role, by_the_aws_cli(cloud, group, role) as key:
         config, endpoint = as_described(cloud, "endpoint-config", group), as_described(cloud, "endpoint", group)
         assert "has a policy" in run(cloud, "adopt", group, expect=1, person=person)
-        cloud.apply(POLICY.format(group=group, more=""), tmp_path)
+        cloud.apply(POLICY.format(group=group, more=f"  execution_role_arn: {role}\n"), tmp_path)
         said = run(cloud, "adopt", group, person=person)
         assert "endpoint adopted by arn:aws:sts::111122223333:assumed-role/OnCallForSettlers/person" in said
         untouched = as_described(cloud, "endpoint", group) == endpoint

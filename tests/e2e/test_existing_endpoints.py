@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import SCIKIT_LEARN, Cloud
+from tests.e2e.somebodys_role import somebodys_role
 from tests.e2e.test_a_promotion import constant_model, register
 from tests.patience import PATIENCE
 
@@ -19,15 +19,9 @@ GROUP = "settled"
 
 
 @contextmanager
-def somebody_serves(cloud: Cloud, name: str, value: float) -> Iterator[None]:
+def somebody_serves(cloud: Cloud, name: str, value: float, role: str) -> Iterator[None]:
     """Meanwhile there is an endpoint that somebody made without Lockkeeper."""
-    sagemaker, iam = cloud.client("sagemaker", "production"), cloud.client("iam", "production")
-    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    actions = ["s3:GetObject", "ecr:*", "logs:*", "cloudwatch:PutMetricData"]
-    may = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-    documents = [json.dumps({"Version": "2012-10-17", "Statement": [one]}) for one in (trust, may)]
-    role = iam.create_role(RoleName=f"{name}-serving", AssumeRolePolicyDocument=documents[0])["Role"]["Arn"]
-    iam.put_role_policy(RoleName=f"{name}-serving", PolicyName="Read", PolicyDocument=documents[1])
+    sagemaker = cloud.client("sagemaker", "production")
     artifact = cloud.put(f"{name}-models", f"by-hand/{value}/model.tar.gz", constant_model(value))
     container = {"Image": SCIKIT_LEARN, "ModelDataUrl": artifact}
     sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role)
@@ -48,7 +42,7 @@ def somebody_serves(cloud: Cloud, name: str, value: float) -> Iterator[None]:
 def test_a_policy_is_written_from_what_serves_and_judges_without_deploying(cloud: Cloud, tmp_path: Path) -> None:
     cloud.bucket(f"{GROUP}-models")
     cloud.group(GROUP)
-    with somebody_serves(cloud, GROUP, 3.0):
+    with somebodys_role(cloud) as role, somebody_serves(cloud, GROUP, 3.0, role):
         register(cloud, GROUP, 4.0)
         file = tmp_path / "policy.yaml"
 

@@ -78,7 +78,7 @@ def test_the_example_of_an_alarm_ends_as_the_page_says() -> None:
     policy = parse_policy(
         GOOD_POLICY.replace("production:\n", f"production:\n  alarms: {example['policy']['alarms']}\n"), source="x"
     )
-    judged = judge_preflight(policy, hosting_of(policy.production, None), seen)
+    judged = judge_preflight(policy, hosting_of(policy.production, None, "s3://ours/captured"), seen)
     told = example["verdict"]
     assert as_told(next(one for one in judged if one.gate == told["gate"]), told) == told
 

@@ -11,6 +11,7 @@ from lockkeeper.domain.policy import Production, parse_policy
 from tests.unit.settled import CAPTURE, KEY, VPC, foreign
 from tests.unit.test_policy import GOOD, refusal
 
+CAPTURED = "s3://ours/captured"
 EVERYTHING: dict[str, Any] = {
     "instance_type": "ml.m5.large",
     "initial_instances": 2,
@@ -27,7 +28,7 @@ def production(**said: Any) -> Production:
 
 
 def test_what_the_policy_leaves_out_is_kept_as_it_serves() -> None:
-    found = hosting_of(production(), foreign("wages", scaled_to=5))
+    found = hosting_of(production(), foreign("wages", scaled_to=5), CAPTURED)
     assert found == Hosting(
         instance_type="ml.c5.large",
         initial_instances=5,
@@ -46,8 +47,8 @@ def test_what_the_policy_leaves_out_is_kept_as_it_serves() -> None:
 
 
 def test_what_the_policy_says_is_so_whatever_serves() -> None:
-    found = hosting_of(production(**EVERYTHING), foreign("wages"))
-    alone = hosting_of(production(**EVERYTHING), None)
+    found = hosting_of(production(**EVERYTHING), foreign("wages"), CAPTURED)
+    alone = hosting_of(production(**EVERYTHING), None, CAPTURED)
     for name in ("instance_type", "initial_instances", "kms_key", "capture", "vpc", "network_isolation", "tags"):
         assert getattr(found, name) == getattr(alone, name), name
     assert (found.vpc, found.kms_key) == ({"Subnets": ["subnet-9"], "SecurityGroupIds": ["sg-9"]}, "alias/ours")
@@ -60,23 +61,23 @@ def test_what_the_policy_says_is_so_whatever_serves() -> None:
 
 @pytest.mark.parametrize("name", ["capture", "vpc", "kms_key", "network_isolation", "tags"])
 def test_what_the_policy_sets_to_null_is_taken_off(name: str) -> None:
-    found = hosting_of(production(**{name: None}), foreign("wages"))
+    found = hosting_of(production(**{name: None}), foreign("wages"), CAPTURED)
     assert not getattr(found, name)
     assert name not in found.kept
 
 
 def test_where_nothing_serves_the_policy_is_all_there_is() -> None:
-    assert hosting_of(production(instance_type="ml.m5.large"), None) == Hosting("ml.m5.large")
-    assert hosting_of(production(), None).instance_type == ""
+    assert hosting_of(production(instance_type="ml.m5.large"), None, CAPTURED) == Hosting("ml.m5.large")
+    assert hosting_of(production(), None, CAPTURED).instance_type == ""
 
 
 def test_it_comes_back_as_it_was_pinned() -> None:
-    found = hosting_of(production(), foreign("wages"))
+    found = hosting_of(production(), foreign("wages"), CAPTURED)
     assert hosting_from(found.to_json()) == found
 
 
 def test_staging_is_on_productions_network_where_it_has_it_and_never_captured() -> None:
-    hosting = hosting_of(production(), foreign("wages"))
+    hosting = hosting_of(production(), foreign("wages"), CAPTURED)
     same, other = staging_hosting(hosting, False, True), staging_hosting(hosting, False, False)
     assert (same.vpc, same.kms_key, same.network_isolation) == (VPC, KEY, True)
     assert (other.vpc, other.kms_key, other.network_isolation) == ({}, "", True)
@@ -88,7 +89,7 @@ def test_staging_is_on_productions_network_where_it_has_it_and_never_captured() 
 def test_a_policy_has_the_instances_of_what_serves_where_it_says_none() -> None:
     said = parse_policy(GOOD, source="x")
     bare = parse_policy(GOOD.replace("  instance_type: ml.m5.large\n", ""), source="x")
-    hosting = hosting_of(bare.production, foreign("wages"))
+    hosting = hosting_of(bare.production, foreign("wages"), CAPTURED)
     assert bare.hosted(hosting).production.instance_type == "ml.c5.large"
     assert bare.hosted(hosting).production.initial_instances == 3
     assert bare.hosted(hosting).staging_fleet.instance_type == "ml.c5.large"
@@ -110,3 +111,8 @@ def test_a_policy_has_the_instances_of_what_serves_where_it_says_none() -> None:
 )
 def test_a_setting_that_sagemaker_would_refuse_is_refused_with_its_line(written: str, said: str) -> None:
     assert said in refusal(GOOD.replace("production:\n", f"production:\n  {written}\n"))
+
+
+def test_what_is_captured_goes_to_lockkeepers_bucket_where_the_policy_names_none() -> None:
+    found = hosting_of(production(capture={"percent": 20}), None, CAPTURED)
+    assert (found.capture["DestinationS3Uri"], found.capture["InitialSamplingPercentage"]) == (CAPTURED, 20)

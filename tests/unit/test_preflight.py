@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from lockkeeper.adapters.in_memory.look import TRUSTS_SAGEMAKER
-from lockkeeper.domain.gates.preflight import Preflight, fleets_of, judge_preflight, judge_quotas
-from lockkeeper.domain.hosting import hosting_of
+from lockkeeper.domain.gates.preflight import Preflight, fleets_of, judge_preflight, judge_quotas, needs_of
+from lockkeeper.domain.hosting import Hosting, hosting_of
 from lockkeeper.domain.policy import Policy
-from lockkeeper.domain.release import Outcome, Status, Verdict
+from lockkeeper.domain.release import Outcome, Pin, Pins, Status, Verdict
 
 from tests.unit.harbour import ALARM, Harbour, policy_document
 from tests.unit.settled import KEY, foreign, serve
@@ -34,7 +34,7 @@ def policy(**production: Any) -> Policy:
 
 def judged(seen: Preflight, given: Policy | None = None) -> dict[str, Verdict]:
     bare = given or policy()
-    hosting = hosting_of(bare.production, seen.deployed)
+    hosting = hosting_of(bare.production, seen.deployed, "s3://ours/captured")
     return {one.gate: one for one in judge_preflight(bare.hosted(hosting), hosting, seen)}
 
 
@@ -191,3 +191,62 @@ def test_what_serves_is_pinned_and_sealed_with_the_evidence(harbour: Harbour) ->
     assert release.status is Status.AWAITING_APPROVAL
     assert release.pins.hosting["vpc"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
     assert release.pins.hosting["instance_type"] == "ml.m5.large"
+
+
+READS, WRITES = ("s3:GetObject", "arn:aws:s3:::b/artifacts/x"), ("s3:PutObject", "arn:aws:s3:::team/captured/*")
+
+
+@pytest.mark.parametrize(
+    ("permitted", "outcome", "said"),
+    [
+        ({READS: True, WRITES: True}, Outcome.PASSED, "models may do what serving the version takes"),
+        ({READS: True, WRITES: False}, Outcome.FAILED, "models may not s3:PutObject on arn:aws:s3:::team/captured/*"),
+        ({READS: False, WRITES: None}, Outcome.FAILED, "add it to the role's own policies"),
+        ({READS: None, WRITES: True}, Outcome.INCONCLUSIVE, "IAM does not let Lockkeeper ask"),
+    ],
+)
+def test_the_models_role_may_do_what_serving_takes(
+    permitted: dict[tuple[str, str], bool | None], outcome: Outcome, said: str
+) -> None:
+    verdict = judged(replace(FINE, permitted=permitted))["preflight: permissions"]
+    assert verdict.verdict is outcome
+    assert said in verdict.reason
+    assert verdict.required == "s3:GetObject, s3:PutObject"
+
+
+@pytest.mark.parametrize("trust", ["", None, "{}"])
+def test_of_a_role_that_cannot_be_taken_nothing_more_is_said(trust: str | None) -> None:
+    assert "preflight: permissions" not in judged(replace(FINE, role_trust=trust, permitted={READS: False}))
+
+
+@pytest.mark.parametrize(
+    ("image", "capture", "needs"),
+    [
+        (
+            "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/team/model@sha256:1",
+            {},
+            [("ecr:BatchGetImage", "arn:aws-cn:ecr:cn-north-1:123456789012:repository/team/model")],
+        ),
+        ("docker.example.com/model:1", {}, []),
+        (
+            "docker.example.com/model:1",
+            {"EnableCapture": True, "DestinationS3Uri": "s3://team/captured/"},
+            [("s3:PutObject", "arn:aws-cn:s3:::team/captured/endpoint/variant/file.jsonl")],
+        ),
+        ("docker.example.com/model:1", {"EnableCapture": False, "DestinationS3Uri": "s3://team/captured"}, []),
+    ],
+)
+def test_what_a_role_needs_is_told_by_artifact_image_and_capture(
+    image: str, capture: dict[str, Any], needs: list[tuple[str, str]]
+) -> None:
+    pins = Pins((Pin("s3://theirs/model.tar.gz", "s3://ours/artifacts/x/model.tar.gz", "x"),), (image, image))
+    asked = needs_of(pins, Hosting(capture=capture), "arn:aws-cn:iam::333333333333:role/models")
+    assert list(asked) == [("s3:GetObject", "arn:aws-cn:s3:::ours/artifacts/x/model.tar.gz"), *needs]
+
+
+def test_a_role_that_may_not_read_the_artifact_stops_the_release_before_anybody_is_asked(harbour: Harbour) -> None:
+    harbour.world.production_look.permissions["s3:GetObject"] = False
+    harbour.register(1)
+    release = harbour.release(1)
+    assert release.status is Status.FAILED
+    assert "may not s3:GetObject on arn:aws:s3:::" in release.reason

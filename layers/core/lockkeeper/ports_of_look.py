@@ -22,6 +22,10 @@ class ProductionLook(Protocol):
         """A role's trust policy as text; empty where there is no such role, None where it may not be looked at."""
         ...
 
+    def may(self, role_arn: str, action: str, resource: str) -> bool | None:
+        """Whether a role's own policies allow it an action; None where nobody may ask, or there is no such role."""
+        ...
+
     def key_state(self, key: str) -> str | None:
         """`Enabled`, or what else KMS says of a key; empty where there is no such key, None where it may not be looked at."""
         ...

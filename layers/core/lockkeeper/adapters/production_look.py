@@ -50,6 +50,15 @@ class AwsProductionLook:
         trust = role["AssumeRolePolicyDocument"]
         return trust if isinstance(trust, str) else json.dumps(trust)
 
+    def may(self, role_arn: str, action: str, resource: str) -> bool | None:
+        asked = {"PolicySourceArn": role_arn, "ActionNames": [action], "ResourceArns": [resource]}
+        try:
+            (result,) = self._client("iam").simulate_principal_policy(**asked)["EvaluationResults"]
+        except ClientError as error:
+            _absent(error, "NoSuchEntity")
+            return None
+        return bool(result["EvalDecision"] == "allowed")
+
     def key_state(self, key: str) -> str | None:
         try:
             return str(self._client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"])

@@ -67,9 +67,12 @@ def hosting_from(document: dict[str, Any]) -> Hosting:
     return Hosting(**{**document, "kept": tuple(document.get("kept", ()))})
 
 
-def hosting_of(production: Production, deployed: Deployed | None) -> Hosting:
-    """Put the policy and what serves together. What the policy leaves out is kept; what it sets to null is taken off."""
-    said = {name: value for name, value in _said(production).items() if name in production.model_fields_set}
+def hosting_of(production: Production, deployed: Deployed | None, captured: str) -> Hosting:
+    """Put the policy and what serves together. What the policy leaves out is kept; what it sets to null is taken off.
+
+    `captured` is the `s3://` folder of what is captured where the policy names none.
+    """
+    said = {name: value for name, value in _said(production, captured).items() if name in production.model_fields_set}
     found = {} if deployed is None else _found(deployed)
     # What the policy says, and what would be so without what serves, is nothing that was kept.
     kept = {name: value for name, value in found.items() if name not in said and value != WITHOUT[name]}
@@ -98,13 +101,13 @@ def staging_hosting(hosting: Hosting, serverless: bool, same_account: bool) -> H
     return Hosting(variant_settings=hosting.variant_settings, network_isolation=isolated, tags=hosting.tags, **shared)
 
 
-def _said(production: Production) -> dict[str, Any]:
+def _said(production: Production, captured: str) -> dict[str, Any]:
     vpc = production.vpc
     return {
         "instance_type": production.instance_type or "",
         "initial_instances": production.initial_instances,
         "kms_key": production.kms_key or "",
-        "capture": _capture(production.capture) if production.capture else {},
+        "capture": _capture(production.capture, captured) if production.capture else {},
         "vpc": {"Subnets": list(vpc.subnets), "SecurityGroupIds": list(vpc.security_groups)} if vpc else {},
         "network_isolation": bool(production.network_isolation),
         "tags": dict(production.tags or {}),
@@ -124,12 +127,12 @@ def _found(deployed: Deployed) -> dict[str, Any]:
     }
 
 
-def _capture(capture: Capture) -> dict[str, Any]:
+def _capture(capture: Capture, captured: str) -> dict[str, Any]:
     key = {"KmsKeyId": capture.kms_key} if capture.kms_key else {}
     return {
         "EnableCapture": True,
         "InitialSamplingPercentage": capture.percent,
-        "DestinationS3Uri": capture.to,
+        "DestinationS3Uri": capture.to or captured,
         **key,
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
         "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},

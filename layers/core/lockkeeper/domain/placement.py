@@ -34,7 +34,7 @@ class Capture(Section):
     """What of requests and answers SageMaker writes to S3."""
 
     percent: Annotated[int, Field(ge=0, le=100)]
-    to: S3Uri
+    to: S3Uri | None = None
     kms_key: KmsKey | None = None
 
 

@@ -50,7 +50,7 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
 def hosting_in_staging(release: Release, policy: Policy, world: World) -> Hosting:
     """As production hosts the version, where staging can have it."""
     same = world.staging.account == world.production.account
-    return staging_hosting(pinned_hosting(release, policy), policy.staging_fleet.serverless is not None, same)
+    return staging_hosting(pinned_hosting(release, policy, world), policy.staging_fleet.serverless is not None, same)
 
 
 def create_model(release: Release, policy: Policy, name: str, endpoints: Endpoints, hosting: Hosting) -> None:

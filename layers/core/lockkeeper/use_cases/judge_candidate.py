@@ -48,7 +48,7 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
         *judge_author(policy.approval.author_from, evidence),
         *judge_budget(policy.production),
         *_judge_people(release, policy.approval, world),
-        *judge_preflight(policy, hosting, preflight(policy, hosting, deployed, world)),
+        *judge_preflight(policy, hosting, preflight(release, policy, hosting, deployed, world)),
     )
     try:
         seal_verdicts(release, verdicts, _kept(evidence, champion), "judged", world)

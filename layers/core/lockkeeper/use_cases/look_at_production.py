@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lockkeeper.domain.deployed import Deployed
-from lockkeeper.domain.gates.preflight import Preflight
+from lockkeeper.domain.gates.preflight import Preflight, needs_of
 from lockkeeper.domain.hosting import Hosting, hosting_of
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import World
-from lockkeeper.use_cases.pinned import execution_role, pinned_policy
+from lockkeeper.use_cases.pinned import captured_to, execution_role, pinned_policy
 
 
 def look_at_production(release: Release, world: World) -> tuple[Deployed | None, Hosting]:
@@ -19,10 +19,10 @@ def look_at_production(release: Release, world: World) -> tuple[Deployed | None,
     bare = release.with_changes(pins=replace(release.pins, hosting={}))
     production = pinned_policy(bare, world).production
     deployed = world.production_look.deployed(production.endpoint_name)
-    return deployed, hosting_of(production, deployed)
+    return deployed, hosting_of(production, deployed, captured_to(world))
 
 
-def preflight(policy: Policy, hosting: Hosting, deployed: Deployed | None, world: World) -> Preflight:
+def preflight(release: Release, policy: Policy, hosting: Hosting, deployed: Deployed | None, world: World) -> Preflight:
     """Everything else that the gates of this family want to know."""
     look, role = world.production_look, execution_role(policy, world.production)
     return Preflight(
@@ -30,6 +30,7 @@ def preflight(policy: Policy, hosting: Hosting, deployed: Deployed | None, world
         alarms=look.alarm_states(policy.production.named_alarms),
         role_arn=role,
         role_trust=look.role_trust(role),
+        permitted={need: look.may(role, *need) for need in needs_of(release.pins, hosting, role)},
         key_state=look.key_state(hosting.kms_key) if hosting.kms_key else None,
         quotas=look.quotas(),
         adopted=world.ledger.champion(policy.model_package_group) is not None,

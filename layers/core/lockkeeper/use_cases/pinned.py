@@ -34,10 +34,15 @@ def pinned_policy(release: Release, world: World) -> Policy:
     return policy.hosted(hosting_from(release.pins.hosting)) if release.pins.hosting else policy
 
 
-def pinned_hosting(release: Release, policy: Policy) -> Hosting:
+def pinned_hosting(release: Release, policy: Policy, world: World) -> Hosting:
     """How production hosts the version: as it was judged, or, by a version of Lockkeeper that did not look, by the policy alone."""
     known = release.pins.hosting
-    return hosting_from(known) if known else hosting_of(policy.production, None)
+    return hosting_from(known) if known else hosting_of(policy.production, None, captured_to(world))
+
+
+def captured_to(world: World) -> str:
+    """Where SageMaker writes what it captures for policies that name no place of their own."""
+    return world.objects.address_of("captured")
 
 
 def variant_of(release: Release) -> str:

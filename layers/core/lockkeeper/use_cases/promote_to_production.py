@@ -37,7 +37,7 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     current = world.production.look(production.endpoint_name)
     if current is not None and current.status == "InService" and current.config_name != config:
         require_calm(release_id, production, world)
-    hosting = pinned_hosting(release, policy)
+    hosting = pinned_hosting(release, policy, world)
     known = _record(release, production, hosting, config, current, world)
     create_model(release, policy, config, world.production, hosting)
     fleet = production.fleet

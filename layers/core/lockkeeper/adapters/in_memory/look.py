@@ -21,6 +21,8 @@ class InMemoryLook:
         self.foreign: dict[str, Deployed] = {}
         self.trust: dict[str, str | None] = {}
         """Trust policies of roles, by their ARN; every other role trusts SageMaker."""
+        self.permissions: dict[str, bool | None] = {}
+        """What roles may do, by action; every other action they may."""
         self.keys: dict[str, str | None] = {}
         self.allowed: dict[str, float] | None = None
 
@@ -39,6 +41,9 @@ class InMemoryLook:
 
     def role_trust(self, role_arn: str) -> str | None:
         return self.trust.get(role_arn, TRUSTS_SAGEMAKER)
+
+    def may(self, role_arn: str, action: str, resource: str) -> bool | None:  # noqa: ARG002 - tests have one model
+        return self.permissions.get(action, True)
 
     def key_state(self, key: str) -> str | None:
         return self.keys.get(key, "")

@@ -7,19 +7,23 @@ Service Quotas does not answer is told of, and not kept from releasing, since Sa
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 
 from lockkeeper.domain.deployed import Deployed, kind_problems, model_problems
 from lockkeeper.domain.gates.verdicts import decided, inconclusive
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.policy import Policy, Production
-from lockkeeper.domain.release import Outcome, Verdict
+from lockkeeper.domain.release import Outcome, Pins, Verdict
 from lockkeeper.domain.strategy import Rolling
 
 PREFLIGHT = "preflight:"
 """What every gate of this family is called."""
 HOSTING_SERVICE = "sagemaker.amazonaws.com"
 UPDATABLE = "nothing, or a real-time endpoint of one variant that is nobody else's"
+ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[a-z.]*/(?P<name>[^:@]+)")
+CAPTURED_FILE = "endpoint/variant/file.jsonl"
+"""Stands for the files that SageMaker writes below the folder of a capture."""
 NO_GUARD = ("ml.inf1.",)
 """Instance types whose updates SageMaker makes all at once, without bake or alarms, whatever it is told."""
 
@@ -33,6 +37,7 @@ class Preflight:
         alarms: State of each alarm that the policy names; `missing` where there is none.
         role_arn: The role that the model is to run under.
         role_trust: Its trust policy as text, empty where there is no such role.
+        permitted: Whether the role may do what serving asks of it, by action and resource (`needs_of`).
         key_state: `Enabled`, or what else KMS says of the policy's key, empty where there is no such key.
         quotas: Quotas of SageMaker by their names.
         adopted: Whether a release or an adoption has made what serves the group's champion.
@@ -43,6 +48,7 @@ class Preflight:
     alarms: dict[str, str] = field(default_factory=dict)
     role_arn: str = ""
     role_trust: str | None = None
+    permitted: dict[tuple[str, str], bool | None] = field(default_factory=dict)
     key_state: str | None = None
     quotas: dict[str, float] | None = None
     adopted: bool = False
@@ -56,6 +62,7 @@ def judge_preflight(policy: Policy, hosting: Hosting, seen: Preflight) -> tuple[
         *_judge_strategy(policy.production, hosting),
         *(_judge_alarm(name, state) for name, state in seen.alarms.items()),
         _judge_role(seen),
+        *_judge_permissions(seen),
         *_judge_key(hosting, seen),
         *judge_quotas(fleets_of(policy, seen.deployed is not None, seen.staging_here), seen.quotas),
     )
@@ -129,6 +136,40 @@ def _judge_role(seen: Preflight) -> Verdict:
         why = f"{name} does not trust {HOSTING_SERVICE}; let its trust policy name that service"
         return Verdict(gate, Outcome.FAILED, why, "another trust", HOSTING_SERVICE)
     return Verdict(gate, Outcome.PASSED, f"{name} may be taken by SageMaker", HOSTING_SERVICE, HOSTING_SERVICE)
+
+
+def needs_of(pins: Pins, hosting: Hosting, role_arn: str) -> tuple[tuple[str, str], ...]:
+    """What the role of the model needs: an action and the ARN of a resource each. Images outside of ECR need nothing of it."""
+    partition = role_arn.split(":")[1]
+    needs = [("s3:GetObject", _object_arn(pin.pinned, partition)) for pin in pins.artifacts]
+    for image in pins.images:
+        if registry := ECR_IMAGE.match(image):
+            account, region, name = registry.group("account", "region", "name")
+            needs.append(("ecr:BatchGetImage", f"arn:{partition}:ecr:{region}:{account}:repository/{name}"))
+    if hosting.capture.get("EnableCapture"):
+        folder = str(hosting.capture["DestinationS3Uri"]).rstrip("/")
+        needs.append(("s3:PutObject", _object_arn(f"{folder}/{CAPTURED_FILE}", partition)))
+    return tuple(dict.fromkeys(needs))
+
+
+def _object_arn(uri: str, partition: str) -> str:
+    return f"arn:{partition}:s3:::{uri.removeprefix('s3://')}"
+
+
+def _judge_permissions(seen: Preflight) -> tuple[Verdict, ...]:
+    """Only where the role itself is as it should be: what it may do is asked of it alone."""
+    if not seen.permitted or not seen.role_trust or HOSTING_SERVICE not in seen.role_trust:
+        return ()
+    gate, name = f"{PREFLIGHT} permissions", seen.role_arn.rpartition("/")[2]
+    required = ", ".join(dict.fromkeys(action for action, _ in seen.permitted))
+    denied = [f"{action} on {resource}" for (action, resource), may in seen.permitted.items() if may is False]
+    if denied:
+        why = f"{name} may not {' and '.join(denied)}; add it to the role's own policies (a bucket's policy is not looked at)"
+        return (Verdict(gate, Outcome.FAILED, why, "denied", required),)
+    if None in seen.permitted.values():
+        why = f"nobody can tell what {name} may do: IAM does not let Lockkeeper ask"
+        return (inconclusive(gate, why, required),)
+    return (Verdict(gate, Outcome.PASSED, f"{name} may do what serving the version takes", "allowed", required),)
 
 
 def _judge_key(hosting: Hosting, seen: Preflight) -> tuple[Verdict, ...]:
