@@ -19,6 +19,7 @@ from pydantic import (
 from lockkeeper.domain.alarms import AlarmItem, MadeAlarm
 from lockkeeper.domain.artifact.allowed import pattern_problem
 from lockkeeper.domain.cleanup import Cleanup
+from lockkeeper.domain.drift_rules import Drift, check_drift
 from lockkeeper.domain.durations import Duration, StartupTimeout
 from lockkeeper.domain.durations import seconds_of as seconds_of
 from lockkeeper.domain.errors import PolicyInvalid
@@ -314,6 +315,7 @@ class Policy(Section):
     staging: Staging = Staging()
     production: Production
     cleanup: Cleanup = Cleanup()
+    drift: Drift | None = None
     freeze: tuple[FreezeWindow, ...] = Field(default=(), max_length=20, strict=False)
 
     @property
@@ -331,6 +333,11 @@ class Policy(Section):
     @model_validator(mode="after")
     def _staging_can_be_hosted(self) -> Policy:
         check_staging(self)
+        return self
+
+    @model_validator(mode="after")
+    def _drift_can_be_seen(self) -> Policy:
+        check_drift(self.drift, target=self.production.target)
         return self
 
     def hosted(self, hosting: Hosting) -> Policy:
