@@ -61,14 +61,15 @@ def test_what_nobody_needs_is_told_and_removed_where_the_policy_says_so(
     assert in_production(cloud)["EndpointConfigName"] == {"v1", "v2", "v3"}
 
     put_in_force(cloud, tmp_path, "{leftovers_after: 0s, remove: [leftovers]}")
-    (said,) = clean_up(cloud)
-    assert f"removed: lockkeeper-{GROUP}-v1-a1-production" in said
+    removed = f"removed: lockkeeper-{GROUP}-v1-a1-production"
+    # The day's own look may have come between; then it has said so in its mail, as this one does.
+    assert all(removed in said for said in clean_up(cloud))
     left = in_production(cloud)
     figure("leftovers of three promotions, removed", f"{len({'v1', 'v2', 'v3'} - left['ModelName'])} of 1", "1 of 1")
     assert left == {"ModelName": {"v2", "v3"}, "EndpointConfigName": {"v2", "v3"}, "AlarmName": {"v3"}}
     assert clean_up(cloud) == []
     (mail,) = [one for one in eventually(lambda: cloud.mails(reader)) if "Cleanup Due" in one]
-    assert f"lockkeeper-{GROUP}-v1-a1-production" in mail
+    assert removed in " ".join(mail.split())
     assert answer_of(cloud, GROUP) == "3.0"
 
     cloud.client("sns").unsubscribe(SubscriptionArn=told["SubscriptionArn"])
