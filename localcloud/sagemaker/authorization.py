@@ -18,6 +18,7 @@ RESOURCES = (
     ("EndpointConfigName", "endpoint-config", True),
     ("ModelName", "model", True),
     ("TrainingJobName", "training-job", True),
+    ("HyperParameterTuningJobName", "hyper-parameter-tuning-job", True),
     ("ProcessingJobName", "processing-job", True),
     ("PipelineName", "pipeline", False),
 )

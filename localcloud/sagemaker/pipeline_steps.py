@@ -126,6 +126,7 @@ class PipelineRun:
         name = self._job_name(step)
         arguments = {**self.values.resolve(step["Arguments"]), "TrainingJobName": name}
         arn = self._call("CreateTrainingJob", arguments)["TrainingJobArn"]
+        self._tag(arn, step)
         record["Metadata"] = {"TrainingJob": {"Arn": arn}}
         return self._wait("TrainingJob", name)
 
@@ -133,6 +134,7 @@ class PipelineRun:
         name = self._job_name(step)
         arguments = {**self.values.resolve(step["Arguments"]), "ProcessingJobName": name}
         arn = self._call("CreateProcessingJob", arguments)["ProcessingJobArn"]
+        self._tag(arn, step)
         record["Metadata"] = {"ProcessingJob": {"Arn": arn}}
         job = self._wait("ProcessingJob", name)
         outputs = {
@@ -156,6 +158,14 @@ class PipelineRun:
         arn = self._call("CreateModelPackage", arguments)["ModelPackageArn"]
         record["Metadata"] = {"RegisterModel": {"Arn": arn}}
         return self._call("DescribeModelPackage", {"ModelPackageName": arn})
+
+    def _tag(self, arn: str, step: JsonObject) -> None:
+        """Jobs of a pipeline say by tags whose they are."""
+        own = {"execution-arn": self.execution["PipelineExecutionArn"], "step-name": step["Name"]}
+        with self.store.lock:
+            self.store.world(self.place).tags[arn] |= {
+                f"sagemaker:pipeline-{name}": value for name, value in own.items()
+            }
 
     def _decide(self, step: JsonObject, record: JsonObject) -> JsonObject:
         outcome = all(self.values.holds(condition) for condition in step["Arguments"]["Conditions"])

@@ -83,7 +83,7 @@ def approve_under_alarm(cloud: Cloud, release_id: str, name: str) -> None:
 
 SECONDS_OF_RETRIES = 4.0
 """Longer than the scaled pauses between an asynchronous invocation's three tries."""
-FED_BY_EVENTS = ("ReactToRegistry", "ResumeRelease", "ReapRelease", "Notify", "KeepHouse")
+FED_BY_EVENTS = ("ReactToRegistry", "ReactToTraining", "ResumeRelease", "ReapRelease", "Notify", "KeepHouse")
 
 
 def test_what_a_function_cannot_do_ends_in_the_queue(cloud: Cloud) -> None:

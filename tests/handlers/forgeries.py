@@ -23,6 +23,7 @@ from tests.unit.harbour import (
     package_event,
     release_id,
 )
+from tests.unit.trained import train, training_event, tune, tuning_event
 
 STRANGER = "999988887777"
 ELSEWHERE = "ap-southeast-2"
@@ -140,6 +141,18 @@ SITUATIONS = {
         register_untold,
         lambda _: whole(package_event(1)),
         (*ENVELOPE, ("region",), ("detail", "ModelPackageArn")),
+    ),
+    "a training job has ended": Situation(
+        "react_to_training",
+        lambda harbour: train(harbour.world),
+        lambda _: whole(training_event()),
+        (*ENVELOPE, ("region",), ("detail", "TrainingJobArn")),
+    ),
+    "a tuning job has ended": Situation(
+        "react_to_training",
+        lambda harbour: tune(harbour.world),
+        lambda _: whole(tuning_event()),
+        (*ENVELOPE, ("region",), ("detail", "HyperParameterTuningJobArn")),
     ),
     "an endpoint is in service": Situation(
         "resume_release", staging_untold, staging_event, (*ENVELOPE, ("detail", "EndpointArn"))

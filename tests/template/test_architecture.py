@@ -73,6 +73,7 @@ def test_use_cases_know_ports_and_no_adapters(module: Imports) -> None:
         "lockkeeper.ports_of_alarms.",
         "lockkeeper.ports_of_look.",
         "lockkeeper.ports_of_slack.",
+        "lockkeeper.ports_of_training.",
         "lockkeeper.ports_of_web.",
     )
     allowed = ("lockkeeper.domain.", *ports, "lockkeeper.use_cases.")
@@ -86,6 +87,7 @@ def test_ports_know_the_domain_alone() -> None:
         "ports_of_look",
         "ports_of_scaling",
         "ports_of_slack",
+        "ports_of_training",
         "ports_of_web",
     )
     allowed = ("lockkeeper.domain.", *(f"lockkeeper.{part}." for part in parts))

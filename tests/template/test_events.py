@@ -26,17 +26,20 @@ from lockkeeper.domain.registration import PackageHint, name_of, package_hint
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.replay import DeadLetter, read_letter
 from lockkeeper.domain.slack_press import Press, Shown
+from lockkeeper.domain.training import TrainingHint, training_hint
 from lockkeeper.use_cases.adopt_endpoint import adopt_endpoint
 from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
 from lockkeeper.use_cases.brake import freeze_group, hold_version, lift_hold, unfreeze_group
 from lockkeeper.use_cases.decide_approval import decide_by_slack
 from lockkeeper.use_cases.keep_house import QUIET, keep_house
 from lockkeeper.use_cases.react_to_registry import react_to_registry
+from lockkeeper.use_cases.react_to_training import react_to_training
 from lockkeeper.use_cases.reap_release import reap_release
 
 from tests.template.project import PROJECT, functions, published_detail_types, resources
 from tests.unit.harbour import ALARM, Harbour, alarm_event, package_arn, package_event, policy_document
 from tests.unit.settled import foreign, serve
+from tests.unit.trained import train, training_event
 
 EVENTS = PROJECT / "events"
 HUB = "111122223333"
@@ -56,6 +59,16 @@ HINTS = {
 PACKAGES: dict[str, tuple[str, ...]] = {
     "model-package-created": (),
     "model-package-updated": ("ModelApprovalStatus", "ApprovalDescription"),
+}
+TRAINING = {
+    "training-job-completed": TrainingHint(
+        "arn:aws:sagemaker:eu-central-1:111122223333:training-job/wages-night", "wages-night", tuning=False
+    ),
+    "tuning-job-completed": TrainingHint(
+        "arn:aws:sagemaker:eu-central-1:111122223333:hyper-parameter-tuning-job/wages-search",
+        "wages-search",
+        tuning=True,
+    ),
 }
 
 
@@ -84,6 +97,11 @@ def test_a_sample_of_a_registration_is_understood(name: str) -> None:
     assert hint.updated_fields == PACKAGES[name]
     package = name_of(hint, ACCOUNTS)
     assert (package.group, package.version) == ("wages", 3)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", sorted(TRAINING))
+def test_a_sample_of_training_is_understood(name: str) -> None:
+    assert training_hint(read("in", name), ACCOUNTS) == TRAINING[name]
 
 
 def test_a_sample_of_a_dead_execution_is_understood() -> None:
@@ -118,7 +136,7 @@ def test_dead_letters_go_to_whoever_listens() -> None:
 
 
 def test_every_sample_is_tested_and_every_listened_event_has_one() -> None:
-    assert names("in") == set(HINTS) | set(PACKAGES) | {"execution-aborted", "housekeeping", "cleanup"}
+    assert names("in") == set(HINTS) | set(PACKAGES) | set(TRAINING) | {"execution-aborted", "housekeeping", "cleanup"}
     listened = {
         kind
         for properties in functions().values()
@@ -194,10 +212,20 @@ def journeys() -> Harbour:
     harbour.register(8)
     harbour.apply(policy_document())
     use_brakes(harbour)
+    learn(harbour)
     for _ in range(3):  # The first looks find what nobody has brought on its way: a rollback is still to be done.
         harbour.pass_time(hours=15 * 24)
         keep_house(QUIET, harbour.inside, cleanup=True)
     return harbour
+
+
+def learn(harbour: Harbour) -> None:
+    """A job that gives a version, one that fails, and one whose model nobody can register."""
+    train(harbour.world, "good")
+    train(harbour.world, "bad", TrainingJobStatus="Failed", FailureReason="AlgorithmError: out of memory")
+    train(harbour.world, "bare", tags={"lockkeeper:group": "wages"})
+    for name in ("good", "bad", "bare"):
+        react_to_training(training_event(name), harbour.inside)
 
 
 def use_brakes(harbour: Harbour) -> None:

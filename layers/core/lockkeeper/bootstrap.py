@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
     from lockkeeper.adapters.sagemaker_jobs import SageMakerJobs
     from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
+    from lockkeeper.adapters.sagemaker_training import SageMakerTraining
     from lockkeeper.adapters.slack import SlackChannel
     from lockkeeper.domain.artifact.findings import Opinion
     from lockkeeper.domain.online.safety import Search
@@ -54,6 +55,12 @@ class AwsWorld:
         from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
 
         return SageMakerRegistry(self._sessions("registry").client("sagemaker"))
+
+    @cached_property
+    def training(self) -> SageMakerTraining:
+        from lockkeeper.adapters.sagemaker_training import SageMakerTraining
+
+        return SageMakerTraining(self._sessions("registry").client("sagemaker"))
 
     @property
     def own_registry_role(self) -> str:

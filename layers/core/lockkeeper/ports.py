@@ -26,6 +26,7 @@ from lockkeeper.ports_of_brakes import Adoptions, Brakes
 from lockkeeper.ports_of_look import ProductionLook
 from lockkeeper.ports_of_scaling import Scaling
 from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
+from lockkeeper.ports_of_training import Registrations, TrainingWorld
 from lockkeeper.ports_of_web import BoardReads, OverTheWeb, Sessions
 from lockkeeper.ports_of_web import Champion as Champion
 
@@ -192,7 +193,7 @@ class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Adoptions, Protocol):
         ...
 
 
-class Registry(Protocol):
+class Registry(Registrations, Protocol):
     """The model registry (SageMaker)."""
 
     def describe(self, arn: str) -> dict[str, Any] | None:
@@ -433,7 +434,7 @@ class Mail(Protocol):
         ...
 
 
-class World(ToldInSlack, OverTheWeb, Protocol):
+class World(ToldInSlack, OverTheWeb, TrainingWorld, Protocol):
     """Everything outside: what a use case is given. Adapters are built when they are first used."""
 
     @property

@@ -109,6 +109,7 @@ def test_what_is_wrong_in_one_leaf_is_not_matched(figure: Figure) -> None:
 
 LISTENING = {
     "ReactToRegistryPackageChanged": {REGISTRY},
+    "ReactToTrainingJobChanged": {REGISTRY},
     "ResumeReleaseEndpointChanged": {STAGING, PRODUCTION},
     "ResumeReleaseJobEnded": {HUB, STAGING},
     "ResumeReleaseAlarmChanged": {STAGING, PRODUCTION},
@@ -175,7 +176,11 @@ def test_the_table_says_which_events_of_a_kind_do_not_count() -> None:
 
 
 FORWARDED = {
-    "registry": {"SageMaker Model Package State Change"},
+    "registry": {
+        "SageMaker Model Package State Change",
+        "SageMaker Training Job State Change",
+        "SageMaker HyperParameter Tuning Job State Change",
+    },
     "staging": {
         "SageMaker Endpoint State Change",
         "SageMaker Endpoint Deployment State Change",

@@ -135,6 +135,16 @@ def test_a_pipeline_trains_judges_and_registers(account: Account) -> None:
     assert trained in account.cloud.objects
 
 
+def test_the_jobs_of_a_pipeline_say_by_tags_whose_they_are(account: Account) -> None:
+    create(account, definition(account))
+    arn = start(account)
+    _, steps = finish(account, arn)
+    jobs = {one["StepName"]: next(iter(one["Metadata"].values())).get("Arn") for one in steps[:2]}
+    for name, job in jobs.items():
+        tags = {one["Key"]: one["Value"] for one in account.call("ListTags", ResourceArn=job)["Tags"]}
+        assert tags == {"sagemaker:pipeline-execution-arn": arn, "sagemaker:pipeline-step-name": name}
+
+
 def test_a_condition_takes_the_other_branch_and_fails_with_its_message(account: Account) -> None:
     create(account, definition(account))
 

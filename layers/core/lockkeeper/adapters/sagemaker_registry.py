@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
-from lockkeeper.domain.errors import StampRefused
+from lockkeeper.domain.errors import RegistrationRefused, StampRefused
+from lockkeeper.domain.training import Register
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 NOT_ALLOWED = re.compile(r"[^A-Za-z0-9 _.:/=+\-@]")
+
+
+REFUSALS = frozenset({"ValidationException", "AccessDeniedException", "ResourceNotFound", "ResourceNotFoundException"})
+"""What says that a version is not created as it was asked for, however often."""
 
 
 class SageMakerRegistry:
@@ -39,6 +44,48 @@ class SageMakerRegistry:
             PaginationConfig={"PageSize": 100},
         )
         return [cast("dict[str, Any]", one) for page in pages for one in page["ModelPackageSummaryList"]]
+
+    def registered_as(self, group: str, description: str, after: datetime) -> str | None:
+        pages = self._client.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group, CreationTimeAfter=after, PaginationConfig={"PageSize": 100}
+        )
+        try:
+            for page in pages:
+                for one in page["ModelPackageSummaryList"]:
+                    if one.get("ModelPackageDescription") == description:
+                        return one["ModelPackageArn"]
+        except ClientError as error:
+            # Of a group that is not there `register` says what is wrong.
+            if not _is_missing(error):
+                raise
+        return None
+
+    def register(self, wanted: Register, report_uri: str) -> str:
+        request: dict[str, Any] = {
+            "ModelPackageGroupName": wanted.group,
+            "ModelPackageDescription": wanted.description,
+            "ModelApprovalStatus": "PendingManualApproval",
+            "InferenceSpecification": {
+                "Containers": wanted.containers,
+                "SupportedContentTypes": wanted.content_types,
+                "SupportedResponseMIMETypes": wanted.response_types,
+            },
+            "MetadataProperties": {"GeneratedBy": wanted.generated_by},
+            "CustomerMetadataProperties": wanted.metadata,
+            "ClientToken": wanted.token,
+        }
+        if report_uri:
+            statistics = {"ContentType": "application/json", "S3Uri": report_uri}
+            request["ModelMetrics"] = {"ModelQuality": {"Statistics": statistics}}
+        try:
+            return self._client.create_model_package(**request)["ModelPackageArn"]
+        except (ClientError, ParamValidationError) as error:
+            if isinstance(error, ParamValidationError) or error.response["Error"]["Code"] in REFUSALS:
+                raise RegistrationRefused(
+                    f"the registry refused it: {error}",
+                    cure="mend what it names and register the version yourself, or train again",
+                ) from error
+            raise
 
     def stamp(
         self, arn: str, *, status: str | None, description: str, metadata: dict[str, str], life_cycle: str

@@ -123,6 +123,10 @@ class StampRefused(LockkeeperError):
     """The registry does not take a release's outcome, now or later; the release ends all the same."""
 
 
+class RegistrationRefused(LockkeeperError):
+    """The registry does not take what a training job left, now or later; people are told."""
+
+
 class EventUnreadable(LockkeeperError):
     """What a function was called with is no event; it ends as a dead letter, where a person finds it."""
 

@@ -47,9 +47,12 @@ ABOUT_GROUPS = frozenset(
         "Rollback Requested",
         "Cleanup Due",
         "Endpoint Adopted",
+        "Training Failed",
+        "Training Refused",
     }
 )
-"""What somebody did with a brake or an endpoint, and what nobody needs any more: about a group, and seldom of a release."""
+"""What somebody did with a brake or an endpoint, what nobody needs any more, and training that gave no version: about a group,
+and seldom of a release."""
 GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 LONGEST_QUIET = timedelta(days=1)

@@ -13,6 +13,8 @@ from lockkeeper.domain.release import Release, Status, release_id_for
 
 RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
     ("aws.sagemaker", "SageMaker Model Package State Change"): ("ReactToRegistry",),
+    ("aws.sagemaker", "SageMaker Training Job State Change"): ("ReactToTraining",),
+    ("aws.sagemaker", "SageMaker HyperParameter Tuning Job State Change"): ("ReactToTraining",),
     ("aws.sagemaker", "SageMaker Endpoint State Change"): ("ResumeRelease", "ReapRelease"),
     ("aws.sagemaker", "SageMaker Endpoint Deployment State Change"): ("ResumeRelease", "ReapRelease"),
     ("aws.sagemaker", "SageMaker Processing Job State Change"): ("ResumeRelease",),

@@ -13,6 +13,7 @@ from lockkeeper.adapters.in_memory.messages import (
 from lockkeeper.adapters.in_memory.sessions import InMemoryProvider
 from lockkeeper.adapters.in_memory.slack import InMemorySlack
 from lockkeeper.adapters.in_memory.storage import InMemoryObjects, InMemoryPolicies, InMemoryRegistry
+from lockkeeper.adapters.in_memory.training import InMemoryTraining
 from lockkeeper.adapters.in_memory.world import InMemoryWorld
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "InMemorySchedules",
     "InMemorySlack",
     "InMemoryTasks",
+    "InMemoryTraining",
     "InMemoryWorld",
     "Letter",
     "SettableClock",

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 from lockkeeper.adapters.in_memory.copies import copied
-from lockkeeper.domain.errors import EvidenceMissing, PolicyMissing
+from lockkeeper.domain.errors import EvidenceMissing, PolicyMissing, RegistrationRefused
 from lockkeeper.domain.folder import Listed
+from lockkeeper.domain.training import Register
 from lockkeeper.ports import Clock, StoredPolicy, Stream
 
 CHUNK = 1 << 16
@@ -156,9 +158,17 @@ OWN_ROLE = "arn:aws:iam::111111111111:role/lockkeeper-registry"
 class InMemoryRegistry:
     """Implements `ports.Registry`: DescribeModelPackage's answers by ARN; `stamps` is every stamp in order."""
 
-    def __init__(self) -> None:
+    PLACE = "arn:aws:sagemaker:eu-central-1:111111111111:model-package"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.packages: dict[str, dict[str, Any]] = {}
         self.stamps: list[tuple[str, str | None]] = []
+        self.tokens: dict[str, str] = {}
+        """Versions by the token that they were created with, for as long as the registry remembers it."""
+        self.refusal = ""
+        """Why no version is taken; empty where they are."""
+        self._creating = Lock()
 
     def describe(self, arn: str) -> dict[str, Any] | None:
         return copied(self.packages.get(arn))
@@ -166,6 +176,42 @@ class InMemoryRegistry:
     def registered(self, after: datetime, before: datetime) -> list[dict[str, Any]]:
         found = [one for one in self.packages.values() if after < one["CreationTime"] < before]
         return copied(found)
+
+    def registered_as(self, group: str, description: str, after: datetime) -> str | None:
+        for arn, one in self.packages.items():
+            mine = arn.startswith(f"{self.PLACE}/{group}/") and one.get("ModelPackageDescription") == description
+            if mine and one["CreationTime"] > after:
+                return arn
+        return None
+
+    def register(self, wanted: Register, report_uri: str) -> str:
+        if self.refusal:
+            raise RegistrationRefused(f"the registry refused it: {self.refusal}")
+        with self._creating:
+            known = self.tokens.get(wanted.token)
+            if known:
+                return known
+            taken = sum(arn.startswith(f"{self.PLACE}/{wanted.group}/") for arn in self.packages)
+            arn = f"{self.PLACE}/{wanted.group}/{taken + 1}"
+            metrics = {"ModelMetrics": {"ModelQuality": {"Statistics": {"S3Uri": report_uri}}}} if report_uri else {}
+            self.tokens[wanted.token] = arn
+            self.packages[arn] = {
+                "ModelPackageArn": arn,
+                "ModelPackageStatus": "Completed",
+                "ModelApprovalStatus": "PendingManualApproval",
+                "ModelPackageDescription": wanted.description,
+                "CreationTime": self._clock.now(),
+                "CreatedBy": {"IamIdentity": {"Arn": OWN_ROLE}},
+                "CustomerMetadataProperties": dict(wanted.metadata),
+                "MetadataProperties": {"GeneratedBy": wanted.generated_by},
+                "InferenceSpecification": {
+                    "Containers": copied(wanted.containers),
+                    "SupportedContentTypes": list(wanted.content_types),
+                    "SupportedResponseMIMETypes": list(wanted.response_types),
+                },
+                **metrics,
+            }
+        return arn
 
     def stamp(
         self, arn: str, *, status: str | None, description: str, metadata: dict[str, str], life_cycle: str

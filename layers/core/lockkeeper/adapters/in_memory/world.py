@@ -18,6 +18,7 @@ from lockkeeper.adapters.in_memory.messages import (
 from lockkeeper.adapters.in_memory.sessions import InMemoryProvider
 from lockkeeper.adapters.in_memory.slack import InMemorySlack
 from lockkeeper.adapters.in_memory.storage import OWN_ROLE, InMemoryObjects, InMemoryPolicies, InMemoryRegistry
+from lockkeeper.adapters.in_memory.training import InMemoryTraining
 from lockkeeper.adapters.patterns import search_all
 from lockkeeper.adapters.picklescan import dangerous_globals
 from lockkeeper.domain.accounts import Accounts
@@ -36,7 +37,6 @@ class InMemoryWorld:
     """Implements `ports.World` with three accounts: the hub with the registry, staging and production."""
 
     clock: SettableClock = field(default_factory=SettableClock)
-    registry: InMemoryRegistry = field(default_factory=InMemoryRegistry)
     objects: InMemoryObjects = field(default_factory=InMemoryObjects)
     tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
     schedules: InMemorySchedules = field(default_factory=InMemorySchedules)
@@ -60,6 +60,8 @@ class InMemoryWorld:
 
     def __post_init__(self) -> None:
         self.ledger = InMemoryLedger(self.clock)
+        self.registry = InMemoryRegistry(self.clock)
+        self.training = InMemoryTraining()
         self.policies = InMemoryPolicies(self.clock)
         self.staging = InMemoryEndpoints(self.clock, STAGING)
         self.production = InMemoryEndpoints(self.clock, PRODUCTION)
