@@ -31,7 +31,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full test-long test-browser mutate-roles bench fuzz reference check lint types template state-machine build local hooks lock clean
+.PHONY: help setup demo demo-computers test test-full test-long test-browser mutate-roles bench fuzz reference check lint types template state-machine build local hooks lock clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ setup: $(READY)  ## Make .venv with the `lockkeeper` command (the other targets 
 
 demo: $(READY)  ## Play the wages story on an emulated AWS; the report is build/demo/report.html
 	$(VENV)/bin/lockkeeper demo
+
+demo-computers: $(READY)  ## Play the story of the second example; the report is build/demo-computers/report.html
+	$(VENV)/bin/lockkeeper demo --story computers --out build/demo-computers
 
 test: $(READY)  ## Run the tests that every change has to pass
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "not full and not browser"

@@ -1,4 +1,4 @@
-"""`lockkeeper demo`: the wages story against the laptop's AWS, unattended, with a report at its end."""
+"""`lockkeeper demo`: a story against the laptop's AWS, unattended, with a report at its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from cli.options import DEFAULT_STACK
 from cli.report.page import write_report
 from cli.stack import Stack, find_stack
 from cli.story.chapters import Book, StoryEnded
+from cli.story.computers import ComputersStory
 from cli.story.facts import gather
+from cli.story.releasing import Releasing
 from cli.story.stage import Account, Stage
 from cli.story.wages import WagesStory
 from cli.terminal import console
@@ -27,23 +29,26 @@ from localcloud.settings import HUB_ACCOUNT_ID, SECRET_ACCESS_KEY
 
 CLOCK_SCALE = 60.0
 OUTPUT = Path("build/demo")
+Story = WagesStory | ComputersStory
+STORIES: dict[str, type[Story]] = {"wages": WagesStory, "computers": ComputersStory}
 
 
 def demo(
+    story: Annotated[Literal["wages", "computers"], typer.Option(help="Which example is played.")] = "wages",
     interactive: Annotated[bool, typer.Option(help="Wait for your own click on the approval page.")] = False,
     clock_scale: Annotated[float, typer.Option(min=1, help="How many times faster waiting time runs.")] = CLOCK_SCALE,
     port: Annotated[int, typer.Option(help="Port of the laptop's AWS; 0 takes a free one.")] = 0,
     accounts: Accounts = "3",
     out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = OUTPUT,
 ) -> None:
-    """Play the wages story on this machine and write a report.
+    """Play a story on this machine and write a report.
 
     Starts the laptop's AWS, deploys the real template, trains and releases a model with a person's approval, and lets a
     gate turn a bad one back. Exit code 0 only if every chapter ended as it should.
     """
     out_console = console()
     kept = out.resolve() / "aws"
-    facts = play(Book(out_console), port, clock_scale, accounts, kept, interactive)
+    facts = play(STORIES[story], Book(out_console), port, clock_scale, accounts, kept, interactive)
     page = write_report(facts, out)
     ending = "[green]Every chapter ended as it should.[/green]" if facts["ok"] else "[red]The story broke off.[/red]"
     out_console.print(f"\n{ending} {facts['seconds']:.0f} s. Report: {page.resolve()}", soft_wrap=True)
@@ -52,24 +57,30 @@ def demo(
 
 
 def play(
-    book: Book, port: int, clock_scale: float, accounts: Literal["1", "3"], kept: Path, interactive: bool
+    kind: type[Story],
+    book: Book,
+    port: int,
+    clock_scale: float,
+    accounts: Literal["1", "3"],
+    kept: Path,
+    interactive: bool,
 ) -> dict[str, Any]:
     """Play the story on an AWS of its own, which is gone afterwards; returns the facts of the report."""
     began = datetime.now(UTC)
-    story: WagesStory | None = None
+    story: Releasing | None = None
     with ExitStack() as ending:
         try:
             stage = set_up(book, port, clock_scale, accounts, kept, ending)
-            story = WagesStory(stage, book, interactive)
+            story = kind(stage, book, interactive)
             story.play()
         except StoryEnded:
             # The chapter has told why, and the report will; what was found so far is in it.
             pass
         try:
-            return gather(book, story, began, clock_scale)
+            return gather(book, kind, story, began, clock_scale)
         except (BotoCoreError, ClientError):
             # The laptop's AWS is gone: what the chapters know is all there is.
-            return gather(book, None, began, clock_scale)
+            return gather(book, kind, None, began, clock_scale)
 
 
 def set_up(

@@ -32,7 +32,10 @@ MOST_TRANSITIONS = 12
 
 
 class Releasing(ABC):
-    """Chapters about versions of one group, whatever their model is about."""
+    """Chapters about versions of one group, whatever their model is about; `title` and `summary` begin the report."""
+
+    title: str
+    summary: str
 
     def __init__(self, team: Team, stage: Stage, book: Book, interactive: bool) -> None:
         self.team = team
@@ -45,6 +48,23 @@ class Releasing(ABC):
         self.policy_text = ""
         self.role_arn = ""
         self.finished = False
+
+    @abstractmethod
+    def play(self) -> None:
+        """Play every chapter; `StoryEnded` at the first that does not end as it should."""
+
+    @property
+    @abstractmethod
+    def latencies_ms(self) -> tuple[float, ...]:
+        """How long answers of production took."""
+
+    @abstractmethod
+    def headline(self, report: dict[str, Any]) -> dict[str, str]:
+        """The report's first figure, from the evaluation of version 1: `value` and `label`."""
+
+    @abstractmethod
+    def pictures(self) -> dict[str, Any]:
+        """What the report's pictures are drawn from: `quality`, `traffic`, `takeovers`, as far as there is any."""
 
     @abstractmethod
     def prepare_data(self, folder: Path) -> tuple[str, int, int]:

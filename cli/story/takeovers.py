@@ -53,7 +53,7 @@ def live_traffic(story: WagesStory) -> LiveTraffic:
     def ask(number: int) -> str:
         body = requests[number]
         answer = runtime.invoke_endpoint(
-            EndpointName=training.GROUP, Body=body, ContentType="text/csv", Accept="text/csv"
+            EndpointName=story.team.group, Body=body, ContentType="text/csv", Accept="text/csv"
         )
         return str(answer["Body"].read().decode())
 
@@ -130,7 +130,7 @@ def register_hasty(story: WagesStory) -> str:
         wages = read_wages()
         known = wages[wages["year"] <= LAST_TRAINING_YEAR]["exp"].value_counts().to_dict()
         archive = training.with_table(story.stage.read(trained), known)
-        uri = story.stage.upload(archive, training.BUCKET, "hasty/model.tar.gz")
+        uri = story.stage.upload(archive, story.team.bucket, "hasty/model.tar.gz")
         arn = training.register_again(story.stage.sagemaker, package, uri, training.AUTHOR)
         chapter.check("registered", arn, arn.endswith(f"/{HASTY}"))
         story.package_arns[HASTY] = arn

@@ -1,4 +1,4 @@
-"""A data scientist's side of the wages story: a bucket, a role for jobs, a pipeline, and its runs."""
+"""A data scientist's side of a story: a bucket, a role for jobs, a pipeline, and its runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,29 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-GROUP = "wages"
-BUCKET = "sagemaker-wages-team"
-"""Lockkeeper reads buckets that match its ModelBuckets parameter, by default sagemaker-*."""
-PIPELINE = "wages-train"
-JOB_ROLE = "wages-jobs"
-PREFIX = "wages"
 AUTHOR = "grace@example.com"
 """Who trains; the approver of the policy is somebody else, as it must be."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """Who trains versions of one group, from the example of that name: its folder holds `pipeline.json` and `policy.yaml`."""
+
+    group: str
+    example: Path
+
+    @property
+    def bucket(self) -> str:
+        """Lockkeeper reads buckets that match its ModelBuckets parameter, by default sagemaker-*."""
+        return f"sagemaker-{self.group}-team"
+
+    @property
+    def pipeline(self) -> str:
+        return f"{self.group}-train"
+
+    @property
+    def job_role(self) -> str:
+        return f"{self.group}-jobs"
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,7 @@ def upload_folder(s3: Any, folder: Path, bucket: str, prefix: str) -> int:
     return len(files)
 
 
-def create_job_role(iam: Any, bucket: str, partition: str = "aws") -> str:
+def create_job_role(iam: Any, team: Team, partition: str = "aws") -> str:
     """Create the role that the pipeline and its jobs run under: it may use the team's bucket and register versions.
 
     Returns:
@@ -59,7 +74,8 @@ def create_job_role(iam: Any, bucket: str, partition: str = "aws") -> str:
             {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
         ],
     }
-    role_arn = iam.create_role(RoleName=JOB_ROLE, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    bucket = team.bucket
+    role_arn = iam.create_role(RoleName=team.job_role, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     objects = {
         "Effect": "Allow",
         "Action": ["s3:GetObject", "s3:PutObject"],
@@ -86,15 +102,15 @@ def create_job_role(iam: Any, bucket: str, partition: str = "aws") -> str:
         "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
     }
     document = {"Version": "2012-10-17", "Statement": [objects, listing, steps, passing]}
-    iam.put_role_policy(RoleName=JOB_ROLE, PolicyName="wages-jobs", PolicyDocument=json.dumps(document))
+    iam.put_role_policy(RoleName=team.job_role, PolicyName=team.job_role, PolicyDocument=json.dumps(document))
     return str(role_arn)
 
 
-def create_pipeline(sagemaker: Any, definition: Path, role_arn: str) -> str:
+def create_pipeline(sagemaker: Any, team: Team, role_arn: str) -> str:
     """Create the pipeline from its definition file; returns its ARN."""
     answer = sagemaker.create_pipeline(
-        PipelineName=PIPELINE,
-        PipelineDefinition=definition.read_text(encoding="utf-8"),
+        PipelineName=team.pipeline,
+        PipelineDefinition=(team.example / "pipeline.json").read_text(encoding="utf-8"),
         ClientRequestToken=uuid4().hex,
         RoleArn=role_arn,
     )
@@ -102,14 +118,14 @@ def create_pipeline(sagemaker: Any, definition: Path, role_arn: str) -> str:
 
 
 def run_pipeline(
-    sagemaker: Any, bucket: str, role_arn: str, parameters: dict[str, str], timeout_seconds: float
+    sagemaker: Any, team: Team, role_arn: str, parameters: dict[str, str], timeout_seconds: float
 ) -> TrainingRun:
     """Start the pipeline on the prepared data and wait until it has ended, whichever way.
 
     Raises:
         TimeoutError: it had not ended in time.
     """
-    home = f"s3://{bucket}/{PREFIX}"
+    home = f"s3://{team.bucket}/{team.group}"
     given = {
         "TrainDataUri": f"{home}/train",
         "ValidationDataUri": f"{home}/validation",
@@ -117,12 +133,12 @@ def run_pipeline(
         "CodeUri": f"{home}/code",
         "OutputUri": f"{home}/output",
         "RoleArn": role_arn,
-        "ModelPackageGroupName": GROUP,
+        "ModelPackageGroupName": team.group,
         "Author": AUTHOR,
         **parameters,
     }
     arn = sagemaker.start_pipeline_execution(
-        PipelineName=PIPELINE,
+        PipelineName=team.pipeline,
         ClientRequestToken=uuid4().hex,
         PipelineParameters=[{"Name": name, "Value": value} for name, value in given.items()],
     )["PipelineExecutionArn"]

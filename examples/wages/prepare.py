@@ -11,13 +11,12 @@
 from __future__ import annotations
 
 import argparse
-import io
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from examples.layout import write_cases, write_code, write_rows
 from examples.wages.data import (
     FEATURES,
     FIRST_YEAR,
@@ -28,12 +27,9 @@ from examples.wages.data import (
     select_rows,
     split_people,
 )
-from examples.wages.suites import write_contract, write_holdout
-from jobs.evaluation.pack import pack
+from examples.wages.suites import contract_cases
 
 LAST_TRAINING_YEAR = 1978
-TRAINING_CODE = ("train.py", "inference.py")
-EVALUATION_CODE = "evaluation.zip"
 _HERE = Path(__file__).resolve().parent
 
 
@@ -61,28 +57,15 @@ def prepare(
         train_rows=_write_channel(folder / "train" / "train.csv", train),
         validation_rows=_write_channel(folder / "validation" / "validation.csv", validation),
         evaluation_rows=_write_channel(folder / "evaluation" / "evaluation.csv", holdout),
-        holdout_rows=write_holdout(folder / "tests" / "holdout.csv", holdout),
-        contract_cases=write_contract(folder / "tests" / "contract.jsonl"),
+        holdout_rows=write_rows(folder / "tests" / "holdout.csv", holdout[[LABEL, *FEATURES]]),
+        contract_cases=write_cases(folder / "tests" / "contract.jsonl", contract_cases()),
     )
-    _write_code(folder / "code")
+    write_code(folder / "code", _HERE)
     return prepared
 
 
 def _write_channel(file: Path, rows: pd.DataFrame) -> int:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    rows[[LABEL, *FEATURES, *PROTECTED]].to_csv(file, index=False)
-    return len(rows)
-
-
-def _write_code(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(folder / "sourcedir.tar.gz", "w:gz") as archive:
-        for name in TRAINING_CODE:
-            content = (_HERE / name).read_bytes()
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    pack(folder / EVALUATION_CODE)
+    return write_rows(file, rows[[LABEL, *FEATURES, *PROTECTED]])
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:

