@@ -61,8 +61,9 @@ mutate-roles: $(READY)  ## Drop every grant of every role in turn: what the end-
 	@$(VENV)/bin/python -m checks.roles fresh || $(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/e2e
 	$(VENV)/bin/python -m checks.roles check mutate
 
-bench: $(READY)  ## Measure what the claims rest on: an artifact of 500 MB through the scan
+bench: $(READY)  ## Measure what the claims rest on: an artifact of 500 MB through the scan, a million rows through the drift monitor
 	$(VENV)/bin/python -m benchmarks.scan
+	$(VENV)/bin/python -m benchmarks.drift_monitor
 
 fuzz: $(FUZZ_READY)  ## Five minutes of random input (FUZZ_SECONDS) for gates, policies, scan and suites; Linux, Python 3.11 to 3.13
 	PYTHONPATH=layers/core:. $(FUZZ)/bin/python -m checks.fuzz $(FUZZ_SECONDS)

@@ -39,11 +39,11 @@ def evaluate(given: argparse.Namespace) -> dict[str, Any]:
     need_columns(table, [given.label, *[facet.column for facet in facets], *grouped, *given.slice])
     if given.model is not None:
         table = _with_answers(given, table)
-    problem = _problem(given, table)
+    problem = problem_of(given, table)
     documents = {REPORT_FILE: build_report(problem, {column: texts(table, column) for column in given.slice})}
     if facets:
         groups = texts(table, given.group_variable) if grouped else None
-        documents[ANALYSIS_FILE] = build_analysis(_outcomes(given, problem), facets, table, groups)
+        documents[ANALYSIS_FILE] = build_analysis(outcomes_of(given, problem), facets, table, groups)
     given.output.mkdir(parents=True, exist_ok=True)
     for name, document in documents.items():
         (given.output / name).write_text(json.dumps(document, indent=2, allow_nan=False), encoding="utf-8")
@@ -63,7 +63,8 @@ def _with_answers(given: argparse.Namespace, table: pd.DataFrame) -> pd.DataFram
     return pd.concat([table, ask(given.model, given.program, table, features, columns)], axis=1)
 
 
-def _problem(given: argparse.Namespace, table: pd.DataFrame) -> Problem:
+def problem_of(given: argparse.Namespace, table: pd.DataFrame) -> Problem:
+    """Truth and predictions, as the arguments name their columns; an EvaluationError where the rows do not fit them."""
     prediction = given.prediction
     if prediction is None and (given.probability is None or given.problem_type != BINARY):
         prediction = "prediction"
@@ -102,7 +103,7 @@ def _binary(
     return BinaryClassification(truth == positive, predicted.astype(bool), scores, negative, positive)
 
 
-def _outcomes(given: argparse.Namespace, problem: Problem) -> Outcomes:
+def outcomes_of(given: argparse.Namespace, problem: Problem) -> Outcomes:
     """Who is labelled and who is predicted to get what people want."""
     if isinstance(problem, BinaryClassification):
         return Outcomes(given.label, problem.positive, problem.truth, problem.predicted)

@@ -133,15 +133,25 @@ def test_only_the_commands_that_start_it_import_the_laptops_aws() -> None:
     assert {name for name in users if not name.startswith(("cli/local.py", "cli/demo.py", "cli/story/"))} == set()
 
 
+IN_THE_STOCK_IMAGE = {"numpy", "scipy", "pandas", "sklearn"}
+
+
 @pytest.mark.parametrize("module", imports_below(PROJECT / "jobs/evaluation"), ids=lambda one: one.module)
 def test_the_evaluation_imports_what_the_stock_image_has(module: Imports) -> None:
-    assert module.roots - set(sys.stdlib_module_names) - {"numpy", "scipy", "pandas", "sklearn", "jobs"} == set()
+    assert module.roots - set(sys.stdlib_module_names) - IN_THE_STOCK_IMAGE - {"jobs"} == set()
     ours = module.any_of("jobs")
     assert [name for name in ours if not name.startswith("jobs.evaluation.")] == []
 
 
-def test_the_evaluation_is_written_for_the_oldest_stock_image() -> None:
-    for path in sources(PROJECT / "jobs/evaluation"):
+@pytest.mark.parametrize("module", imports_below(PROJECT / "jobs/drift_monitor"), ids=lambda one: one.module)
+def test_the_monitor_imports_what_the_stock_image_has(module: Imports) -> None:
+    # It reads S3 itself, hour by hour, and tells CloudWatch.
+    assert module.roots - set(sys.stdlib_module_names) - IN_THE_STOCK_IMAGE - LAMBDA_HAS - {"jobs"} == set()
+
+
+@pytest.mark.parametrize("job", ["evaluation", "drift_monitor"])
+def test_the_jobs_are_written_for_the_oldest_stock_image(job: str) -> None:
+    for path in sources(PROJECT / "jobs" / job):
         tree = ast.parse(path.read_text(), feature_version=(3, 8))
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         assert [call for call in calls if any(keyword.arg == "strict" for keyword in call.keywords)] == [], path.name
