@@ -30,6 +30,7 @@ class Asked:
     """Why there is none, in words."""
     ground_truth: str = ""
     ground_truth_delay: timedelta = timedelta(0)
+    ignore: list[str] = field(default_factory=list)
     minimum_rows: int = 100
     question: Question | None = None
     bounds: list[Bound] = field(default_factory=list)
@@ -76,6 +77,7 @@ def read_asked(path: Path, environment: Mapping[str, str]) -> Asked:
             no_baseline=str(told.get("no_baseline", "")),
             ground_truth=str(told.get("ground_truth") or ""),
             ground_truth_delay=timedelta(seconds=int(told.get("ground_truth_delay", 0))),
+            ignore=[str(one) for one in told.get("ignore", [])],
             minimum_rows=int(told.get("minimum_rows", 100)),
             question=Question(**question) if question else None,
             bounds=[*_bounds(told.get("at_least"), BELOW), *_bounds(told.get("at_most"), ABOVE)],

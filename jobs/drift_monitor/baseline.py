@@ -56,11 +56,15 @@ class Feature:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The columns in the order in which requests have them, and the `monitoring_config` that came with them (or none)."""
+    """The columns in the order in which requests have them, and the `monitoring_config` that came with them (or none).
+
+    `with_answers`: of Model Monitor's, which puts what an endpoint answered before what it was asked.
+    """
 
     features: list[Feature]
     rows: int
     config: Mapping[str, Any] = field(default_factory=dict)
+    with_answers: bool = False
 
 
 def of_table(path: Path) -> Baseline:
@@ -113,7 +117,7 @@ def of_model_monitor(statistics: Any, constraints: Any) -> Baseline:
         ) from error
     if not features:
         raise MonitorError("the baseline's statistics have no features")
-    return Baseline(features, rows, config)
+    return Baseline(features, rows, config, with_answers=True)
 
 
 def _described(told: Any, limits: Any) -> Feature:

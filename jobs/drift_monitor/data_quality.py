@@ -55,6 +55,7 @@ class Traffic:
     """The columns of what was asked, of rows with names or without."""
 
     baseline: Baseline | None
+    ignored: frozenset[str] = frozenset()
     rows: int = 0
     absent: dict[str, int] = field(default_factory=dict)
     extra: dict[str, Column] = field(default_factory=dict)
@@ -65,14 +66,21 @@ class Traffic:
         features = self.baseline.features if self.baseline else []
         self.columns = {one.name: one.column() for one in features}
         self.names = list(self.columns)
+        needed = len([name for name in self.names if name not in self.ignored])
+        self._answers_from = needed if self.baseline and self.baseline.with_answers else 0
+
+    @property
+    def compared(self) -> list[Feature]:
+        """The features of the baseline that somebody wants to hear of."""
+        return [one for one in (self.baseline.features if self.baseline else []) if one.name not in self.ignored]
 
     def add(self, rows: list[Row], answers: list[Row]) -> None:
-        """Take the rows of a request. Of a baseline with more columns than requests have, the first are those of the answer."""
+        """Take the rows of a request; of a baseline with more columns the first may be those of its answers."""
         self._held += [
             [*answer[: len(self.names) - len(row)], *row]
             if isinstance(row, list)
             and isinstance(answer, list)
-            and len(row) < len(self.names) <= len(row) + len(answer)
+            and len(row) < self._answers_from <= len(self.names) <= len(row) + len(answer)
             else row
             for row, answer in zip(rows, answers if len(answers) == len(rows) else [{}] * len(rows))
         ]
@@ -111,7 +119,7 @@ class Traffic:
 
 def distances(traffic: Traffic, limits: Limits) -> Iterator[Distance]:
     """How far each feature is that has a distribution on both sides."""
-    for feature in traffic.baseline.features if traffic.baseline else []:
+    for feature in traffic.compared:
         column = traffic.columns[feature.name]
         if feature.kind == STRING and feature.values and column.present:
             rows = float(sum(feature.values.values()))
@@ -139,7 +147,7 @@ def violations(traffic: Traffic, limits: Limits) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     if traffic.baseline is None or not traffic.rows:
         return found
-    for feature in traffic.baseline.features:
+    for feature in traffic.compared:
         share = traffic.absent.get(feature.name, 0) / traffic.rows
         if share > SLACK:
             found.append(
@@ -149,6 +157,8 @@ def violations(traffic: Traffic, limits: Limits) -> list[dict[str, str]]:
                 continue
         found += _of_cells(feature, traffic.columns[feature.name], limits)
     for name, column in traffic.extra.items():
+        if name in traffic.ignored:
+            continue
         share = column.rows / traffic.rows
         if share > SLACK:
             why = f"{share:.1%} of the rows have the column, which the baseline does not have"

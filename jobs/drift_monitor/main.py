@@ -65,7 +65,7 @@ def monitor(asked: Asked, baseline_folder: Path, objects: Objects) -> Found:
     """
     found, skipped = Found(), Skipped()
     baseline = _baseline(asked, baseline_folder, found)
-    traffic = Traffic(baseline)
+    traffic = Traffic(baseline, frozenset(asked.ignore))
     with tempfile.TemporaryDirectory() as folder, GroundTruth(Path(folder)) as truth:
         merged = _merged(asked, truth, traffic, objects, found)
         at_once = merged is not None and not asked.ground_truth_delay

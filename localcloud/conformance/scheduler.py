@@ -24,6 +24,8 @@ Key = tuple[str, str, str]
 
 TICK_SECONDS = 0.1
 
+SCHEDULED_TIME, SCHEDULE_ARN = "<aws.scheduler.scheduled-time>", "<aws.scheduler.schedule-arn>"
+
 logger = logging.getLogger(__name__)
 
 _AT = re.compile(r"\s*at\(([^)]+)\)\s*")
@@ -122,7 +124,12 @@ def deliver(schedule: Schedule, now: float) -> None:
         "Resources": [schedule.get("Arn", "")],
     }
     rule = {"Arn": schedule.get("Arn", ""), "Name": schedule.get("Name", "")}
-    eventbridge._invoke_target({**target, "Input": target.get("Input") or json.dumps({})}, event, rule)
+    # Scheduler puts facts about the call in the place of these words, wherever they stand in the input.
+    due = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    given = str(target.get("Input") or json.dumps({}))
+    for word, fact in {SCHEDULED_TIME: due, SCHEDULE_ARN: str(schedule.get("Arn", ""))}.items():
+        given = given.replace(word, fact)
+    eventbridge._invoke_target({**target, "Input": given}, event, rule)
 
 
 def loop() -> None:

@@ -182,6 +182,50 @@ def test_a_one_time_schedule_is_rounded_up_and_replaced_by_its_name(aws: boto3.S
         client.get_schedule(Name="bake", GroupName="lockkeeper")
 
 
+def schedules_on(aws: boto3.Session) -> tuple[Any, OneTimeSchedules]:
+    client = aws.client("scheduler")
+    client.create_schedule_group(Name="monitors")
+    place = f"{REGION}:111111111111"
+    return client, OneTimeSchedules(
+        client,
+        group="monitors",
+        target_arn=f"arn:aws:lambda:{place}:function:monitor",
+        role_arn="arn:aws:iam::111111111111:role/scheduler",
+        dead_letter_arn=f"arn:aws:sqs:{place}:dead-letters",
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expression"),
+    [
+        (300, "rate(5 minutes)"),
+        (3600, "rate(1 hour)"),
+        (86400, "rate(1 day)"),
+        (172800, "rate(2 days)"),
+        (5400, "rate(90 minutes)"),
+    ],
+)
+def test_a_schedule_that_comes_again_and_again_has_schedulers_words(
+    aws: boto3.Session, seconds: int, expression: str
+) -> None:
+    client, schedules = schedules_on(aws)
+    schedules.every("wages", seconds, {"drift_monitor": {"group": "wages"}})
+    assert client.get_schedule(Name="wages", GroupName="monitors")["ScheduleExpression"] == expression
+
+
+def test_a_schedule_with_its_pace_goes_on_as_it_is_and_another_pace_replaces_it(aws: boto3.Session) -> None:
+    client, schedules = schedules_on(aws)
+    for seconds, payload in ((3600, "first"), (3600, "second"), (7200, "third")):
+        schedules.every("wages", seconds, {"drift_monitor": {"group": payload}})
+        kept = client.get_schedule(Name="wages", GroupName="monitors")
+        # Written again, it would count its pause anew.
+        expected = {"first": "first", "second": "first", "third": "third"}[payload]
+        assert json.loads(kept["Target"]["Input"]) == {"drift_monitor": {"group": expected}}
+    schedules.cancel("wages")
+    schedules.cancel("wages")
+    assert client.list_schedules(GroupName="monitors")["Schedules"] == []
+
+
 def queue_on(aws: boto3.Session) -> tuple[Any, str, str]:
     client = aws.client("sqs")
     url = client.create_queue(QueueName="heard")["QueueUrl"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -173,3 +174,22 @@ def test_a_job_that_ends_while_it_is_stopped_is_fine(session: StubbedSession, jo
     described(session, "InProgress")
     with pytest.raises(DeploymentFailed, match="cannot be stopped"):
         jobs.stop(NAME)
+
+
+def test_further_folders_and_variables_reach_the_job_and_its_output_may_be_its_folder(
+    session: StubbedSession, jobs: SageMakerJobs
+) -> None:
+    place = {"LocalPath": "/opt/ml/processing/input/baseline", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    request: Any = copy.deepcopy(REQUEST)
+    words = request["AppSpecification"]["ContainerArguments"]
+    words[6:6] = ["--baseline", "/opt/ml/processing/input/baseline"]
+    request["Environment"]["LOCKKEEPER_GROUP"] = "wages"
+    request["ProcessingInputs"].append(
+        {"InputName": "baseline", "S3Input": {"S3Uri": "s3://bucket/baselines/b/", **place}}
+    )
+    (output,) = request["ProcessingOutputConfig"]["Outputs"]
+    output["OutputName"] = "results"
+    output["S3Output"]["S3Uri"] = "s3://bucket/tests/wages-v1-a1"
+    session.stub("sagemaker").add_response("create_processing_job", {"ProcessingJobArn": ARN}, request)
+    more = {"inputs": {"baseline": "s3://bucket/baselines/b"}, "environment": {"LOCKKEEPER_GROUP": "wages"}}
+    assert jobs.start(replace(WANTED, results="", **more))  # type: ignore[arg-type]

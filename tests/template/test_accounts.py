@@ -19,10 +19,11 @@ ROLES = {
     "ProductionLookRole": "${HubStackName}-production-look",
     "EndpointExecutionRole": "${HubStackName}-${Kind}-endpoint",
     "ReplayJobRole": "${HubStackName}-staging-replay",
+    "MonitorJobRole": "${HubStackName}-production-monitor",
 }
 """Roles that the hub takes or names in a joined account, with the names by which it does."""
 
-FOR_SAGEMAKER = ("EndpointExecutionRole", "ReplayJobRole")
+FOR_SAGEMAKER = ("EndpointExecutionRole", "ReplayJobRole", "MonitorJobRole")
 """Those that SageMaker takes, and not the hub's functions."""
 
 

@@ -84,6 +84,7 @@ def test_ports_know_the_domain_alone() -> None:
     parts = (
         "ports_of_alarms",
         "ports_of_brakes",
+        "ports_of_jobs",
         "ports_of_look",
         "ports_of_scaling",
         "ports_of_slack",

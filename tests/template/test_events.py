@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from lockkeeper.domain.events import (
     execution_hint,
     wait_hint,
 )
+from lockkeeper.domain.monitoring import Align, Look, what_is_asked
 from lockkeeper.domain.registration import PackageHint, name_of, package_hint
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.replay import DeadLetter, read_letter
@@ -111,9 +113,16 @@ def test_a_sample_of_a_dead_execution_is_understood() -> None:
 def test_the_look_around_is_called_with_its_sample() -> None:
     schedules = resources("AWS::Scheduler::Schedule")
     inputs = {name: json.loads(one["Target"]["Input"]) for name, one in schedules.items()}
-    assert inputs == {"HouseKeeping": read("in", "housekeeping"), "CleaningUp": read("in", "cleanup")}
+    assert inputs == {"HouseKeeping": read("in", "housekeeping"), "CleaningUp": read("in", "cleanup"),
+                      "AligningMonitors": read("in", "monitors")}  # fmt: skip
     every = {name: one["ScheduleExpression"] for name, one in schedules.items()}
-    assert every == {"HouseKeeping": "rate(5 minutes)", "CleaningUp": "rate(1 day)"}
+    assert every == {"HouseKeeping": "rate(5 minutes)", "CleaningUp": "rate(1 day)", "AligningMonitors": "rate(1 day)"}
+
+
+def test_the_samples_of_a_monitors_schedules_are_understood() -> None:
+    now = datetime(2026, 11, 24, 11, 20, tzinfo=UTC)
+    assert what_is_asked(read("in", "monitors"), ACCOUNTS, now) == Align("")
+    assert what_is_asked(read("in", "drift-monitor"), ACCOUNTS, now) == Look("wages", now.replace(minute=0))
 
 
 @pytest.mark.parametrize("name", sorted(names("in")))
@@ -136,7 +145,13 @@ def test_dead_letters_go_to_whoever_listens() -> None:
 
 
 def test_every_sample_is_tested_and_every_listened_event_has_one() -> None:
-    assert names("in") == set(HINTS) | set(PACKAGES) | set(TRAINING) | {"execution-aborted", "housekeeping", "cleanup"}
+    assert names("in") == set(HINTS) | set(PACKAGES) | set(TRAINING) | {
+        "execution-aborted",
+        "housekeeping",
+        "cleanup",
+        "monitors",
+        "drift-monitor",
+    }
     listened = {
         kind
         for properties in functions().values()

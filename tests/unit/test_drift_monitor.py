@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -201,35 +202,33 @@ def test_truth_that_comes_later_is_held_against_what_was_asked_earlier(usual: Tr
     assert look.document("statistics.json")["dataset"]["item_count"] == 60
 
 
+def of_model_monitor(traffic: Traffic, features: dict[str, Any], config: dict[str, Any] | None = None) -> None:
+    """The two files that Model Monitor makes of columns of numbers or texts."""
+    statistics, limits = [], []
+    for name, cells in features.items():
+        common = {"num_present": len(cells), "num_missing": 0}
+        if isinstance(cells[0], str):
+            buckets = [{"value": one, "count": cells.count(one)} for one in sorted(set(cells))]
+            told = {"string_statistics": {"common": common, "distribution": {"categorical": {"buckets": buckets}}}}
+            limit = {"inferred_type": "String", "string_constraints": {"domains": sorted(set(cells))}}
+        else:
+            sketch = {"parameters": {"c": 0.64, "k": 2048.0}, "data": [cells]}
+            distribution = {"kll": {"buckets": [], "sketch": sketch}}
+            told = {"numerical_statistics": {"common": common, "distribution": distribution}}
+            limit = {"inferred_type": "Integral", "num_constraints": {"is_non_negative": True}}
+        statistics.append({"name": name, "inferred_type": limit["inferred_type"], **told})
+        limits.append({"name": name, "completeness": 1.0, **limit})
+    traffic.baseline(json.dumps({"version": 0, "features": statistics}), "statistics.json")
+    constraints = {"version": 0, "features": limits, "monitoring_config": config or {}}
+    traffic.baseline(json.dumps(constraints), "constraints.json")
+
+
 def test_model_monitors_own_baseline_is_read(traffic: Traffic) -> None:
-    sketch = {"parameters": {"c": 0.64, "k": 2048.0}, "data": [[float(20 + n % 40) for n in range(600)]]}
-    numeric = {
-        "common": {"num_present": 600, "num_missing": 0},
-        "distribution": {"kll": {"buckets": [], "sketch": sketch}},
-    }
-    categories = {"buckets": [{"value": "NYC", "count": 400}, {"value": "LA", "count": 200}]}
-    textual = {"common": {"num_present": 600, "num_missing": 0}, "distribution": {"categorical": categories}}
-    features = [
-        {"name": "_c0", "inferred_type": "Integral", "numerical_statistics": numeric},
-        {"name": "_c1", "inferred_type": "String", "string_statistics": textual},
-    ]
-    limits = [
-        {"name": "_c0", "inferred_type": "Integral", "completeness": 1.0, "num_constraints": {"is_non_negative": True}},
-        {
-            "name": "_c1",
-            "inferred_type": "String",
-            "completeness": 1.0,
-            "string_constraints": {"domains": ["NYC", "LA"]},
-        },
-    ]
     config = {"datatype_check_threshold": 1.0, "domain_content_threshold": 0.5,
               "distribution_constraints": {"comparison_threshold": 0.3, "comparison_method": "Simple"}}  # fmt: skip
-    traffic.baseline(
-        json.dumps({"version": 0, "dataset": {"item_count": 600}, "features": features}), "statistics.json"
-    )
-    traffic.baseline(json.dumps({"version": 0, "features": limits, "monitoring_config": config}), "constraints.json")
-    rows = [f"{20 + n % 40},{'NYC' if n % 3 else 'Rome'}" for n in range(600)]
-    traffic.capture(*(traffic.ask(row) for row in rows))
+    cities = ["NYC" if n % 3 else "LA" for n in range(600)]
+    of_model_monitor(traffic, {"_c0": [20.0 + n % 40 for n in range(600)], "_c1": cities}, config)
+    traffic.capture(*(traffic.ask(f"{20 + n % 40},{'NYC' if n % 3 else 'Rome'}") for n in range(600)))
     look = traffic.look()
     told = {one["feature"]: one for one in look.document("statistics.json")["lockkeeper"]["distances"]}
     assert told["_c0"].pop("measured") == pytest.approx(0, abs=1e-12)
@@ -238,10 +237,38 @@ def test_model_monitors_own_baseline_is_read(traffic: Traffic) -> None:
     assert look.document("constraints.json")["monitoring_config"]["datatype_check_threshold"] == 1.0
 
 
-def test_of_a_baseline_with_the_answer_in_front_the_answer_is_compared_too(traffic: Traffic) -> None:
-    traffic.baseline("row,prediction,age\n" + "".join(f"{n},{n % 2},{n % 50}\n" for n in range(400)))
+def test_a_sketch_that_has_left_values_out_is_said_to_be_about(traffic: Traffic) -> None:
+    of_model_monitor(traffic, {"_c0": [float(n % 50) for n in range(400)]})
+    path = traffic.root / "baseline" / "statistics.json"
+    statistics = json.loads(path.read_text())
+    statistics["features"][0]["numerical_statistics"]["distribution"]["kll"]["sketch"]["data"] = [
+        [],
+        [float(n) for n in range(0, 50, 2)],
+    ]
+    path.write_text(json.dumps(statistics))
+    traffic.capture(*(traffic.ask(f"{n % 50}") for n in range(400)))
+    (told,) = traffic.look().document("statistics.json")["lockkeeper"]["distances"]
+    assert (told["exact"], told["measured"] < 0.1) == (False, True)
+
+
+def test_model_monitor_puts_the_answer_before_the_request(traffic: Traffic) -> None:
+    of_model_monitor(traffic, {"_c0": [float(n % 2) for n in range(400)], "_c1": [float(n % 50) for n in range(400)]})
     traffic.capture(*(traffic.ask(f"{n % 50}", f"{int(n % 8 == 0)},0.5") for n in range(400)))
-    assert traffic.look().kinds == {("prediction", "baseline_drift_check")}
+    assert traffic.look().kinds == {("_c0", "baseline_drift_check")}
+
+
+def test_a_column_that_a_request_lacks_is_missing_whatever_is_answered(usual: Traffic) -> None:
+    usual.capture(*(usual.ask(line.removesuffix(",a"), "a,0.5,b") for line in lines()))
+    assert usual.look().kinds == {("plan", "missing_column_check")}
+
+
+def test_columns_that_are_ignored_are_no_violation(usual: Traffic) -> None:
+    usual.asked["ignore"] = ["plan", "age", "_c4"]
+    usual.capture(*(usual.ask(f"x,{line.partition(',')[2].removesuffix(',a')}") for line in lines(200)))
+    usual.capture(*(usual.ask(f"{line},7") for line in lines(200)))
+    look = usual.look()
+    assert look.violations == []
+    assert {one["feature"] for one in look.document("statistics.json")["lockkeeper"]["distances"]} == {"height", "city"}
 
 
 def test_a_capture_prefix_is_read_with_and_without_a_slash(usual: Traffic) -> None:

@@ -175,6 +175,10 @@ class AwsWorld:
     def scan_jobs(self) -> SageMakerJobs:
         return self._jobs(lambda: self.session, lambda: self.settings.text("SCAN_ROLE_ARN"))
 
+    @cached_property
+    def monitor_jobs(self) -> SageMakerJobs:
+        return self._jobs(lambda: self._sessions("production"), lambda: self.settings.text("MONITOR_ROLE_ARN"))
+
     @property
     def replay_code(self) -> bytes:
         from lockkeeper.adapters.replay_job import pack
@@ -184,6 +188,12 @@ class AwsWorld:
     @property
     def scan_code(self) -> bytes:
         from lockkeeper.adapters.scan_job import pack
+
+        return pack()
+
+    @property
+    def monitor_code(self) -> bytes:
+        from lockkeeper.adapters.monitor_job import pack
 
         return pack()
 

@@ -13,7 +13,6 @@ from lockkeeper.domain.approval import ApprovalRequest, PersonalLink
 from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.domain.folder import Listed
 from lockkeeper.domain.hosting import Hosting
-from lockkeeper.domain.job import JobState, WantedJob
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
@@ -23,6 +22,8 @@ from lockkeeper.domain.rollout import Deployment, EndpointState
 from lockkeeper.domain.targets import Fleet
 from lockkeeper.ports_of_alarms import Alarms
 from lockkeeper.ports_of_brakes import Adoptions, Brakes
+from lockkeeper.ports_of_jobs import Jobs as Jobs
+from lockkeeper.ports_of_jobs import Schedules as Schedules
 from lockkeeper.ports_of_look import ProductionLook
 from lockkeeper.ports_of_scaling import Scaling
 from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
@@ -372,22 +373,6 @@ class Endpoints(Alarms, Scaling, Protocol):
     def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered: ...
 
 
-class Jobs(Protocol):
-    """SageMaker's Processing jobs of one account, under the role that such jobs have there."""
-
-    def arn_of(self, name: str) -> str: ...
-
-    def start(self, job: WantedJob) -> bool:
-        """Start a job; False when one of that name exists."""
-        ...
-
-    def look(self, name: str) -> JobState | None: ...
-
-    def stop(self, name: str) -> None:
-        """Stop a job; one that has ended, or was never started, is fine."""
-        ...
-
-
 class Tasks(Protocol):
     """Step Functions' task tokens and executions."""
 
@@ -404,14 +389,6 @@ class Tasks(Protocol):
     def start(self, name: str, payload: dict[str, Any]) -> bool:
         """Start a release's execution; False when it was started before."""
         ...
-
-
-class Schedules(Protocol):
-    def once(self, name: str, at: datetime, payload: dict[str, Any]) -> None:
-        """Call `resume_release` with this payload at that time, once; the name makes a repetition the same schedule."""
-        ...
-
-    def cancel(self, name: str) -> None: ...
 
 
 class Publisher(Protocol):
@@ -473,6 +450,9 @@ class World(ToldInSlack, OverTheWeb, TrainingWorld, Protocol):
     def scan_jobs(self) -> Jobs: ...
 
     @property
+    def monitor_jobs(self) -> Jobs: ...
+
+    @property
     def replay_code(self) -> bytes:
         """The archive that a replay's Processing job runs."""
         ...
@@ -480,6 +460,11 @@ class World(ToldInSlack, OverTheWeb, TrainingWorld, Protocol):
     @property
     def scan_code(self) -> bytes:
         """The archive that a scan's Processing job runs."""
+        ...
+
+    @property
+    def monitor_code(self) -> bytes:
+        """The archive that the drift monitor's Processing job runs."""
         ...
 
     @property

@@ -116,6 +116,7 @@ LISTENING = {
     "ReapReleaseEndpointChanged": {STAGING, PRODUCTION},
     "ReapReleaseExecutionDied": {HUB},
     "ReapReleasePromotionWithdrawn": {HUB},
+    "StartDriftMonitorWhatServesChanged": {HUB},
     "NotifyReleaseChanged": {HUB},
     "NotifyQuestionChanged": {HUB},
     "NotifyBrakesUsed": {HUB},

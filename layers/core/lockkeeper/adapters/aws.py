@@ -72,7 +72,7 @@ def _token_call(call: Any) -> bool:
 
 
 class OneTimeSchedules:
-    """Implements `ports.Schedules` with EventBridge Scheduler."""
+    """Implements `ports.Schedules` with EventBridge Scheduler: schedules of one group, which call one function."""
 
     def __init__(
         self, client: EventBridgeSchedulerClient, *, group: str, target_arn: str, role_arn: str, dead_letter_arn: str
@@ -104,12 +104,44 @@ class OneTimeSchedules:
                 raise
             self._client.update_schedule(**request)
 
+    def every(self, name: str, seconds: int, payload: dict[str, Any]) -> None:
+        # A schedule that is written again counts its pause anew, and one that is written daily would never come to its day.
+        wanted = _rate(seconds)
+        known = self._expression_of(name)
+        if known == wanted:
+            return
+        if known:
+            self.cancel(name)
+        request: dict[str, Any] = {
+            "Name": name,
+            "GroupName": self._group,
+            "ScheduleExpression": wanted,
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {**self._target, "Input": json.dumps(payload)},
+        }
+        self._client.create_schedule(**request)
+
+    def _expression_of(self, name: str) -> str:
+        try:
+            return self._client.get_schedule(Name=name, GroupName=self._group)["ScheduleExpression"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            return ""
+
     def cancel(self, name: str) -> None:
         try:
             self._client.delete_schedule(Name=name, GroupName=self._group)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
+
+
+def _rate(seconds: int) -> str:
+    """Scheduler's words for a pace: it counts in whole minutes, hours or days, and wants one of them in the singular."""
+    unit, length = next((one for one in (("day", 86400), ("hour", 3600)) if seconds % one[1] == 0), ("minute", 60))
+    count = max(1, seconds // length)
+    return f"rate({count} {unit}{'s' if count > 1 else ''})"
 
 
 class BusPublisher:

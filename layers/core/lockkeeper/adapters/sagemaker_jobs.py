@@ -32,9 +32,9 @@ class SageMakerJobs:
 
     def start(self, job: WantedJob) -> bool:
         given, left = f"{PROCESSING}/input/job", f"{PROCESSING}/output"
-        copied = {"S3Uri": f"{job.folder}/job/", "LocalPath": given, "S3DataType": "S3Prefix", "S3InputMode": "File"}
-        kept = {"S3Uri": f"{job.folder}/{job.results}", "LocalPath": left, "S3UploadMode": "EndOfJob"}
-        options = {"given": given, "left": left, "message": "/opt/ml/output/message", **job.options}
+        kept = {"S3Uri": f"{job.folder}/{job.results}".rstrip("/"), "LocalPath": left, "S3UploadMode": "EndOfJob"}
+        others = {name: f"{PROCESSING}/input/{name}" for name in job.inputs}
+        options = {"given": given, "left": left, "message": "/opt/ml/output/message", **others, **job.options}
         cluster = {"InstanceCount": 1, "InstanceType": job.instance_type, "VolumeSizeInGB": job.volume_gb}
         try:
             self._client.create_processing_job(
@@ -45,10 +45,13 @@ class SageMakerJobs:
                     "ContainerEntrypoint": ["python3", f"{given}/{job.archive}"],
                     "ContainerArguments": [word for name, value in options.items() for word in (f"--{name}", value)],
                 },
-                Environment={"AWS_DEFAULT_REGION": self._region},
+                Environment={"AWS_DEFAULT_REGION": self._region, **job.environment},
                 NetworkConfig={"EnableNetworkIsolation": job.isolated},
-                ProcessingInputs=[{"InputName": "job", "S3Input": copied}],
-                ProcessingOutputConfig={"Outputs": [{"OutputName": job.results, "S3Output": kept}]},
+                ProcessingInputs=[
+                    _input("job", f"{job.folder}/job/", given),
+                    *(_input(name, f"{uri.rstrip('/')}/", others[name]) for name, uri in job.inputs.items()),
+                ],
+                ProcessingOutputConfig={"Outputs": [{"OutputName": job.results or "results", "S3Output": kept}]},
                 ProcessingResources={"ClusterConfig": cluster},
                 StoppingCondition={"MaxRuntimeInSeconds": job.seconds},
                 Tags=[{"Key": name, "Value": value} for name, value in job.tags.items()],
@@ -84,3 +87,8 @@ class SageMakerJobs:
         if self._made is None:
             self._made = self._make_client()
         return self._made
+
+
+def _input(name: str, uri: str, path: str) -> dict[str, Any]:
+    source = {"S3Uri": uri, "LocalPath": path, "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    return {"InputName": name, "S3Input": source}

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from lockkeeper.domain.durations import DURATION, seconds_of
+from lockkeeper.domain.monitor_rules import Monitor
 from lockkeeper.domain.section import Section
 
 ALARM, MODEL_MONITOR, LOCKKEEPER_MONITOR, EVENT = "alarm", "model-monitor", "lockkeeper-monitor", "event"
@@ -100,6 +101,7 @@ class Drift(Section):
 
     signals: tuple[Source, ...] = Field(default=(), max_length=4, strict=False)
     alarms: tuple[DriftAlarm, ...] = Field(default=(), max_length=20, strict=False)
+    monitor: Monitor | None = None
     retrain: Retrain | None = None
 
     @model_validator(mode="after")
@@ -121,10 +123,12 @@ class Drift(Section):
 
 def check_drift(drift: Drift | None, *, target: str) -> None:
     """What a kind of endpoint cannot have; a `ValueError` says what to change."""
-    captured = [source for source in CAPTURED if drift and source in drift.signals]
+    captured = [f"signals has {source}" for source in CAPTURED if drift and source in drift.signals]
+    if drift and drift.monitor:
+        captured.append("monitor is there")
     if captured and target == "serverless":
         raise ValueError(
-            f"drift.signals has {captured[0]}, and a serverless endpoint captures nothing that it could look at; "
+            f"drift.{captured[0]}, and a serverless endpoint captures nothing that it could look at; "
             "leave it out, or serve from instances"
         )
 

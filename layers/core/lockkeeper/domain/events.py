@@ -53,6 +53,9 @@ ABOUT_GROUPS = frozenset(
 )
 """What somebody did with a brake or an endpoint, what nobody needs any more, and training that gave no version: about a group,
 and seldom of a release."""
+SERVING_CHANGED = frozenset({"Release Promoted", "Release Rolled Back", "Cleanup Due", "Endpoint Adopted"})
+"""After which another version may serve, or none: what production is monitored for changes with it."""
+
 GROUP_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 LONGEST_QUIET = timedelta(days=1)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 class WantedJob:
     """A Processing job: it is given what lies in `folder`/job/, runs `archive` from there, and leaves `folder`/`results`/.
 
-    The archive is told where it finds what it is given, where to leave what it makes, where its exit message goes, and `options`.
-    `isolated` containers reach no network; SageMaker brings and takes their files.
+    Without `results` it leaves what it makes in the folder itself. The archive is told where it finds what it is given, where to
+    leave what it makes, where its exit message goes, and `options`. `isolated` containers reach no network; SageMaker brings and
+    takes their files.
     """
 
     name: str
@@ -24,6 +25,9 @@ class WantedJob:
     options: dict[str, str] = field(default_factory=dict)
     volume_gb: int = 10
     isolated: bool = False
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Further folders that it is given, by the option that says where: their `s3://` addresses."""
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

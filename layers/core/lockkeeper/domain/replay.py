@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockkeeper.domain.errors import GroupFrozen, ReplayRefused
-from lockkeeper.domain.events import ABOUT_GROUPS, EXECUTION_CHANGE, QUESTIONS, TOLD, WITHDRAWN, Unusable
+from lockkeeper.domain.events import (
+    ABOUT_GROUPS,
+    EXECUTION_CHANGE,
+    QUESTIONS,
+    SERVING_CHANGED,
+    TOLD,
+    WITHDRAWN,
+    Unusable,
+)
 from lockkeeper.domain.release import Release, Status, release_id_for
 
 RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -22,7 +30,7 @@ RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
     ("aws.states", EXECUTION_CHANGE): ("ReapRelease",),
 }
 """The functions that listen to a service's event, by source and detail type: logical IDs of template.yaml."""
-SCHEDULED = {"deadline": "ResumeRelease", "housekeeping": "KeepHouse"}
+SCHEDULED = {"deadline": "ResumeRelease", "housekeeping": "KeepHouse", "drift_monitor": "StartDriftMonitor"}
 """The function that a schedule calls, by the key of its input."""
 
 
@@ -100,7 +108,8 @@ def _recipients(event: dict[str, Any]) -> tuple[str, ...]:
     if source == "lockkeeper":
         if kind == WITHDRAWN:
             return ("ReapRelease",)
-        return ("Notify",) if kind in TOLD | QUESTIONS | ABOUT_GROUPS else ()
+        told = ("Notify",) if kind in TOLD | QUESTIONS | ABOUT_GROUPS else ()
+        return (*told, "StartDriftMonitor") if kind in SERVING_CHANGED else told
     if source:
         return RECIPIENTS.get((source, kind), ())
     return tuple(function for key, function in SCHEDULED.items() if key in event)

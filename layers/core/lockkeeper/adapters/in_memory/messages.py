@@ -76,12 +76,19 @@ class InMemorySchedules:
 
     def __init__(self) -> None:
         self.planned: dict[str, tuple[datetime, dict[str, Any]]] = {}
+        self.repeated: dict[str, tuple[int, dict[str, Any]]] = {}
+        """Schedules that come again and again: their pace in seconds, and what they say."""
 
     def once(self, name: str, at: datetime, payload: dict[str, Any]) -> None:
         self.planned[name] = (at, payload)
 
+    def every(self, name: str, seconds: int, payload: dict[str, Any]) -> None:
+        if self.repeated.get(name, (0, {}))[0] != seconds:
+            self.repeated[name] = (seconds, payload)
+
     def cancel(self, name: str) -> None:
         self.planned.pop(name, None)
+        self.repeated.pop(name, None)
 
     def due(self, now: datetime) -> list[dict[str, Any]]:
         come = sorted((at, name) for name, (at, _) in self.planned.items() if at <= now)

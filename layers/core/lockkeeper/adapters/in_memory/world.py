@@ -50,6 +50,7 @@ class InMemoryWorld:
     slack: InMemorySlack | None = None
     replay_code: bytes = b"the archive of a replay"
     scan_code: bytes = b"the archive of a scan"
+    monitor_code: bytes = b"the archive of the monitor"
     web_url: str = "https://lockkeeper.example.com"
     web_access: str = "links"
     identity_provider: InMemoryProvider | None = None
@@ -68,3 +69,4 @@ class InMemoryWorld:
         self.production_look = InMemoryLook(self.production)
         self.replay_jobs = InMemoryJobs(STAGING)
         self.scan_jobs = InMemoryJobs(HUB)
+        self.monitor_jobs = InMemoryJobs(PRODUCTION)

@@ -1,0 +1,57 @@
+"""A schedule for each production endpoint whose policy wants it monitored; none for any other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockkeeper.domain.errors import PolicyInvalid, PolicyMissing
+from lockkeeper.domain.monitor_rules import Monitor
+from lockkeeper.domain.monitoring import schedule_name
+from lockkeeper.domain.policy import Policy, parse_policy
+from lockkeeper.ports import Champion, World
+
+DUE = "<aws.scheduler.scheduled-time>"
+"""EventBridge Scheduler puts the time in its place that a call is due at: one that is made again is about the same."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is monitored: the champion, and the rules that count now."""
+
+    champion: Champion
+    policy: Policy
+    monitor: Monitor
+
+
+def watched(group: str, world: World) -> Watched | str:
+    """What of a group is monitored, or why nothing is."""
+    try:
+        policy = parse_policy(world.policies.load(group).text, source=f"policies/{group}.yaml")
+    except (PolicyMissing, PolicyInvalid) as error:
+        return f"no policy says how: {error}"
+    monitor = policy.drift.monitor if policy.drift else None
+    if monitor is None:
+        return "its policy has no drift.monitor"
+    champion = world.ledger.champion(group)
+    if champion is None:
+        return "no version of it serves"
+    if champion.adopted:
+        return f"{champion.words} serves: of no release, and so without a baseline"
+    if world.production.look(champion.endpoint_name) is None:
+        return f"the endpoint {champion.endpoint_name} is gone"
+    return Watched(champion, policy, monitor)
+
+
+def watch_for_drift(group: str, world: World) -> str:
+    """Bring a group's schedule in line with what serves and with its policy. Returns what was done, in words."""
+    found, name = watched(group, world), schedule_name(group)
+    if isinstance(found, str):
+        world.schedules.cancel(name)
+        return f"{group} is not monitored: {found}"
+    world.schedules.every(name, found.monitor.every, {"drift_monitor": {"group": group, "at": DUE}})
+    return f"{group} is monitored every {found.monitor.every} s"
+
+
+def watch_all_for_drift(world: World) -> list[str]:
+    """The same for every group with a policy: what no event told, or was changed in a policy, is so within a day."""
+    return [watch_for_drift(group, world) for group in world.policies.groups()]
