@@ -77,8 +77,27 @@ def name_the_role_that_is_asked_about() -> None:
         return asked.get("PolicySourceArn", [arn])[0]
 
 
+def tell_the_namespace_of_metrics() -> None:
+    """The emulator does not say which namespace metrics are put into; AWS does, and roles are held to it."""
+
+    @wraps(iam_actions, "request_tag_context")
+    def context(original: Any, service: str, action: str, body: bytes, params: Any) -> Any:
+        known = original(service, action, body, params)
+        if action != "cloudwatch:PutMetricData":
+            return known
+        return {**known, "cloudwatch:namespace": namespace_in(body)}
+
+
+def namespace_in(body: bytes) -> str:
+    """The namespace of a PutMetricData request, in JSON or a form; empty where it has none."""
+    if body.startswith(b"{"):
+        return str(iam_actions._safe_json_field(body, "Namespace"))
+    return parse_qs(body.decode(errors="replace")).get("Namespace", [""])[0]
+
+
 def install() -> None:
     """Apply the patches of this module."""
+    tell_the_namespace_of_metrics()
     name_roles_by_their_own_arn()
     name_schedules_by_their_group()
     name_the_alarm_that_is_deleted()

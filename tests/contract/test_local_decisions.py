@@ -165,3 +165,24 @@ def test_another_account_stops_no_execution(cloud: Any) -> None:
     assert machines.describe_execution(executionArn=execution)["status"] == "RUNNING"
     machines.stop_execution(executionArn=execution)
     assert cloud.ended(execution)["status"] == "ABORTED"
+
+
+def test_a_role_puts_metrics_into_the_namespaces_that_it_is_held_to(cloud: Any, unique: str) -> None:
+    """AWS's policies for metrics have no resource: the namespace is all there is to hold a role to."""
+    iam = cloud.client("iam")
+    iam.create_role(RoleName=unique, AssumeRolePolicyDocument=trust({"AWS": "arn:aws:iam::111122223333:root"}))
+    held = {"StringLike": {"cloudwatch:namespace": ["*/sagemaker/*", f"{unique}/Drift"]}}
+    may = {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*", "Condition": held}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+    iam.put_role_policy(RoleName=unique, PolicyName="May", PolicyDocument=document)
+    granted = cloud.client("sts").assume_role(RoleArn=f"{HUB}/{unique}", RoleSessionName="tests")["Credentials"]
+    keys = {
+        "aws_access_key_id": granted["AccessKeyId"],
+        "aws_secret_access_key": granted["SecretAccessKey"],
+        "aws_session_token": granted["SessionToken"],
+    }
+    cloudwatch = cloud.client("cloudwatch", **keys)
+    metrics = [{"MetricName": unique, "Value": 1.0}]
+    cloudwatch.put_metric_data(Namespace=f"{unique}/Drift", MetricData=metrics)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        cloudwatch.put_metric_data(Namespace=f"{unique}/Other", MetricData=metrics)

@@ -74,15 +74,15 @@ def serve(cloud: Cloud, group: str, folder: Path) -> None:
 
 def ask(cloud: Cloud, group: str, first: int) -> None:
     """Requests with numbers from `first` on, and what would have been right: far from what the model answers."""
-    runtime = cloud.client("sagemaker-runtime", "production")
-    told = []
-    for number in range(ROWS):
-        body = f"{first + number % 100},{number % 2}"
-        name = f"{group}-{number}"
-        runtime.invoke_endpoint(EndpointName=group, ContentType="text/csv", Body=body, InferenceId=name)
-        data = {"data": "70", "encoding": "CSV"}
-        told.append({"groundTruthData": data, "eventMetadata": {"eventId": name}, "eventVersion": "0"})
+    names = [f"{group}-{number}" for number in range(ROWS)]
+    right = {"data": "70", "encoding": "CSV"}
+    told = [{"groundTruthData": right, "eventMetadata": {"eventId": name}, "eventVersion": "0"} for name in names]
+    # Before the requests: a look may come between them.
     cloud.put(f"{group}-models", f"truth/{datetime.now(UTC):%Y/%m/%d/%H}/told.jsonl", "\n".join(map(json.dumps, told)))
+    runtime = cloud.client("sagemaker-runtime", "production")
+    for number, name in enumerate(names):
+        body = f"{first + number % 100},{number % 2}"
+        runtime.invoke_endpoint(EndpointName=group, ContentType="text/csv", Body=body, InferenceId=name)
 
 
 def is_monitored(cloud: Cloud, group: str, folder: Path) -> None:
@@ -90,10 +90,10 @@ def is_monitored(cloud: Cloud, group: str, folder: Path) -> None:
     schedule = eventually(lambda: schedule_of(cloud, group))
     assert schedule["ScheduleExpression"] == "rate(1 hour)"
     ask(cloud, group, first=1000)
+    # A look may come between two requests; the next one sees them all.
+    seen_all = f"CompletedWithViolations: {ROWS} rows, "
     job = eventually(
-        lambda: next(
-            (one for one in jobs_of(cloud, group) if one.get("ExitMessage", "").startswith("CompletedWith")), None
-        )
+        lambda: next((one for one in jobs_of(cloud, group) if one.get("ExitMessage", "").startswith(seen_all)), None)
     )
     violations = found_by(cloud, job)["violations"]
     kinds = {(one.get("feature_name") or one["metric_name"], one["constraint_check_type"]) for one in violations}

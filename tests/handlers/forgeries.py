@@ -21,6 +21,7 @@ from tests.unit.harbour import (
     endpoint_event,
     execution_event,
     package_event,
+    policy_document,
     release_id,
 )
 from tests.unit.trained import train, training_event, tune, tuning_event
@@ -134,6 +135,12 @@ def whole(event: Event) -> Event:
     return {**envelope, **event}
 
 
+def monitored_untold(harbour: Harbour) -> None:
+    """A version serves that the policy wants to be monitored; nobody has told."""
+    harbour.apply({**policy_document(), "drift": {"monitor": {}}})
+    harbour.promote(1)
+
+
 ENVELOPE: tuple[Place, ...] = (("source",), ("detail-type",), ("account",), ("detail",))
 SITUATIONS = {
     "a version is registered": Situation(
@@ -177,6 +184,9 @@ SITUATIONS = {
     ),
     "a dead release's endpoint changed": Situation(
         "reap_release", dead_and_untold, staging_event, (*ENVELOPE, ("detail", "EndpointArn"))
+    ),
+    "a monitored version was promoted": Situation(
+        "start_drift_monitor", monitored_untold, promoted, (*ENVELOPE, ("detail", "model_package_group"))
     ),
     "a release was promoted": Situation(
         "notify",

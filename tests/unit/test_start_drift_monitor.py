@@ -16,9 +16,12 @@ from lockkeeper.domain.errors import PolicyInvalid
 from lockkeeper.domain.events import Unusable
 from lockkeeper.domain.monitoring import Align, Look, asked_of_job, image_of, job_name, schedule_name, what_is_asked
 from lockkeeper.domain.policy import Policy
+from lockkeeper.ports import World
 from lockkeeper.use_cases.adopt_endpoint import adopt_endpoint
-from lockkeeper.use_cases.start_drift_monitor import Started, start_drift_monitor
-from lockkeeper.use_cases.watch_for_drift import watch_all_for_drift, watch_for_drift
+from lockkeeper.use_cases.look_at_traffic import Started, look_at_traffic
+from lockkeeper.use_cases.start_drift_monitor import start_drift_monitor
+from lockkeeper.use_cases.watch_for_drift import watch_all_for_drift
+from lockkeeper.use_cases.watch_for_drift import watch_for_drift as align
 
 from tests.unit.braking import rollback
 from tests.unit.harbour import ENDPOINT, GROUP, HOLDOUT, IMAGE, Harbour, alarm_event, package_arn, policy_document
@@ -44,7 +47,7 @@ def harbour() -> Harbour:
 
 
 def start(port: Harbour, at: datetime | None = None) -> Started:
-    return start_drift_monitor(GROUP, at, port.inside)
+    return look_at_traffic(GROUP, at, port.inside)
 
 
 def job(port: Harbour, started: Started) -> Any:
@@ -54,6 +57,10 @@ def job(port: Harbour, started: Started) -> Any:
 def asked(port: Harbour, started: Started) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(port.world.objects.stored[f"{job(port, started).folder}/job/monitor.json"])
     return document
+
+
+def watch_for_drift(group: str, world: World) -> str:
+    return align(group, world).why
 
 
 def schedules(port: Harbour) -> dict[str, int]:
@@ -183,7 +190,7 @@ def test_a_schedule_comes_with_the_promotion_and_its_pace_follows_the_policy(har
     assert watch_for_drift(GROUP, harbour.inside) == "wages is monitored every 86400 s"
     assert harbour.world.schedules.repeated["wages"][1]["drift_monitor"]["group"] == GROUP
     harbour.apply(policy({"every": "6h"}))
-    assert watch_all_for_drift(harbour.inside) == ["wages is monitored every 21600 s"]
+    assert [one.why for one in watch_all_for_drift(harbour.inside)] == ["wages is monitored every 21600 s"]
     assert schedules(harbour) == {"wages": 21600}
 
 
@@ -263,6 +270,7 @@ def test_calls_are_understood(event: dict[str, Any], expected: Any) -> None:
         {"drift_monitor": {"group": "../x"}},
         {"drift_monitor": {"group": ["wages"]}},
         {"drift_monitor": "wages"},
+        {"drift_monitor": {"at": "2026-11-24T11:00:00Z"}},
         {"source": "x", "drift_monitor": {"group": GROUP}},
         {
             "source": "lockkeeper",
@@ -287,6 +295,20 @@ def test_calls_are_understood(event: dict[str, Any], expected: Any) -> None:
 )
 def test_other_events_start_nothing(event: dict[str, Any]) -> None:
     assert isinstance(what_is_asked(event, ACCOUNTS, NOW), Unusable)
+
+
+def test_one_call_looks_and_another_sets_schedules_right(harbour: Harbour) -> None:
+    harbour.promote(1)
+    harbour.pass_time(hours=1)
+    looked = start_drift_monitor({"drift_monitor": {"group": GROUP}}, harbour.inside)
+    assert isinstance(looked, Started)
+    assert looked.job.startswith("lockkeeper-monitor-wages-")
+    for asked in ({"drift_monitor": {}}, {"source": "lockkeeper", "account": HUB, "detail-type": "Release Promoted",
+                                          "detail": {"model_package_group": GROUP}}):  # fmt: skip
+        harbour.world.schedules.cancel("wages")
+        (aligned,) = start_drift_monitor(asked, harbour.inside)  # type: ignore[misc]
+        assert (aligned.monitored, schedules(harbour)) == (True, {"wages": 86400})  # type: ignore[union-attr]
+    assert isinstance(start_drift_monitor({}, harbour.inside), Unusable)
 
 
 @pytest.mark.parametrize("group", ["w", "wages", "Wages", "x" * 28, "x" * 29, "X-" * 31 + "X"])

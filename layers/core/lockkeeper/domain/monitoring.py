@@ -45,9 +45,9 @@ def what_is_asked(event: dict[str, Any], accounts: Accounts, now: datetime) -> L
     """Read a call of a schedule, or an event of Lockkeeper's bus; nothing else of it counts than what to look at."""
     asked = event.get("drift_monitor")
     if isinstance(asked, dict) and "source" not in event:
-        group = asked.get("group")
-        if group is None:
+        if not asked:
             return Align("")
+        group = asked.get("group")
         if not isinstance(group, str) or not GROUP_NAME.fullmatch(group):
             return Unusable(f"{shown(group)} is no name of a model package group")
         return Look(group, _due(asked.get("at"), now))

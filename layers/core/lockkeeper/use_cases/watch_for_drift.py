@@ -23,6 +23,14 @@ class Watched:
     monitor: Monitor
 
 
+@dataclass(frozen=True)
+class Aligned:
+    """A group's schedule is as it has to be: whether there is one, and why, in words."""
+
+    monitored: bool
+    why: str
+
+
 def watched(group: str, world: World) -> Watched | str:
     """What of a group is monitored, or why nothing is."""
     try:
@@ -42,16 +50,16 @@ def watched(group: str, world: World) -> Watched | str:
     return Watched(champion, policy, monitor)
 
 
-def watch_for_drift(group: str, world: World) -> str:
-    """Bring a group's schedule in line with what serves and with its policy. Returns what was done, in words."""
+def watch_for_drift(group: str, world: World) -> Aligned:
+    """Bring a group's schedule in line with what serves and with its policy."""
     found, name = watched(group, world), schedule_name(group)
     if isinstance(found, str):
         world.schedules.cancel(name)
-        return f"{group} is not monitored: {found}"
+        return Aligned(False, f"{group} is not monitored: {found}")
     world.schedules.every(name, found.monitor.every, {"drift_monitor": {"group": group, "at": DUE}})
-    return f"{group} is monitored every {found.monitor.every} s"
+    return Aligned(True, f"{group} is monitored every {found.monitor.every} s")
 
 
-def watch_all_for_drift(world: World) -> list[str]:
+def watch_all_for_drift(world: World) -> list[Aligned]:
     """The same for every group with a policy: what no event told, or was changed in a policy, is so within a day."""
     return [watch_for_drift(group, world) for group in world.policies.groups()]
