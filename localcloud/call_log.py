@@ -29,11 +29,13 @@ def install(path: Path) -> None:
         method: str, request_path: str, headers: dict[str, str], body: bytes, query: dict[str, Any], request_id: str
     ) -> Any:
         began, token = time.time(), decision_log.REQUEST.set(request_id)
+        # Metrics of more than ten kilobytes travel compressed, and are unpacked further inside.
+        said = app._decompress_request_body(body, dict(headers))
         try:
             answer = await dispatch(method, request_path, headers, body, query, request_id)
         finally:
             decision_log.REQUEST.reset(token)
-        entry = _entry(method, request_path, headers, body, query)
+        entry = _entry(method, request_path, headers, said, query)
         entry |= {
             "at": began,
             "request": request_id,

@@ -182,7 +182,9 @@ def test_a_role_puts_metrics_into_the_namespaces_that_it_is_held_to(cloud: Any, 
         "aws_session_token": granted["SessionToken"],
     }
     cloudwatch = cloud.client("cloudwatch", **keys)
-    metrics = [{"MetricName": unique, "Value": 1.0}]
-    cloudwatch.put_metric_data(Namespace=f"{unique}/Drift", MetricData=metrics)
-    with pytest.raises(ClientError, match="AccessDenied"):
-        cloudwatch.put_metric_data(Namespace=f"{unique}/Other", MetricData=metrics)
+    # More than ten kilobytes travel compressed.
+    metrics = [{"MetricName": f"{unique}-{number}", "Value": 1.0} for number in range(300)]
+    for some in (metrics[:1], metrics):
+        cloudwatch.put_metric_data(Namespace=f"{unique}/Drift", MetricData=some)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            cloudwatch.put_metric_data(Namespace=f"{unique}/Other", MetricData=some)
