@@ -116,7 +116,7 @@ def test_traffic_that_drifts_is_found_by_the_endpoints_schedule(cloud: Cloud, tm
     assert call(cloud, group=group, at=at)["job"] == ""
     assert "was started before" in call(cloud, group=group, at=at)["why"]
 
-    # Another pace, and none, as the policy in force says; nobody waits for the day's own look.
+    # Another pace, and none, as the policy in force says; nobody waits for the hour's own look.
     cloud.apply(_text(group, monitor_of(group, "2h")), tmp_path)
     call(cloud)
     assert (schedule_of(cloud, group) or {})["ScheduleExpression"] == "rate(2 hours)"

@@ -116,7 +116,7 @@ def test_the_look_around_is_called_with_its_sample() -> None:
     assert inputs == {"HouseKeeping": read("in", "housekeeping"), "CleaningUp": read("in", "cleanup"),
                       "AligningMonitors": read("in", "monitors")}  # fmt: skip
     every = {name: one["ScheduleExpression"] for name, one in schedules.items()}
-    assert every == {"HouseKeeping": "rate(5 minutes)", "CleaningUp": "rate(1 day)", "AligningMonitors": "rate(1 day)"}
+    assert every == {"HouseKeeping": "rate(5 minutes)", "CleaningUp": "rate(1 day)", "AligningMonitors": "rate(1 hour)"}
 
 
 def test_the_samples_of_a_monitors_schedules_are_understood() -> None:

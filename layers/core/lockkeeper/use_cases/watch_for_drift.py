@@ -61,5 +61,5 @@ def watch_for_drift(group: str, world: World) -> Aligned:
 
 
 def watch_all_for_drift(world: World) -> list[Aligned]:
-    """The same for every group with a policy: what no event told, or was changed in a policy, is so within a day."""
+    """The same for every group with a policy: what no event told, or was changed in a policy, is so within an hour."""
     return [watch_for_drift(group, world) for group in world.policies.groups()]
