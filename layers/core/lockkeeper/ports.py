@@ -47,6 +47,8 @@ class Wait:
     details: dict[str, Any] = field(default_factory=dict)
     interruptible: bool = False
     deadline: str = ""
+    step: str = ""
+    """How far a plan of several steps is (`domain.shadow.PlanStep`); empty where the wait is for one thing alone."""
     acted: bool = False
     settled: bool = False
     delivered: bool = False
@@ -126,6 +128,10 @@ class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Adoptions, Protocol):
 
     def postpone_wait(self, wait: Wait, deadline: str) -> bool:
         """Give a wait a later deadline; False when it was decided, has a new token, or its deadline was changed since it was read."""
+        ...
+
+    def advance_wait(self, wait: Wait, after: Wait) -> bool:
+        """Give a wait the step, details, deadline and `acted` of `after`; False when it was decided, has a new token or went on before."""
         ...
 
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
@@ -263,6 +269,10 @@ class Objects(Protocol):
         """Write an object of Lockkeeper's bucket; returns its `s3://` address."""
         ...
 
+    def own_lines(self, key: str) -> Iterator[bytes]:
+        """The lines of an object of Lockkeeper's bucket, as they are read; none where there is no such object."""
+        ...
+
     def read_own(self, key: str) -> bytes | None:
         """An object of Lockkeeper's bucket, or None."""
         ...
@@ -345,6 +355,24 @@ class Endpoints(Alarms, Scaling, Protocol):
         ...
 
     def create_config(self, name: str, *, model: str, fleet: Fleet, hosting: Hosting, tags: dict[str, str]) -> None: ...
+
+    def create_shadow(
+        self,
+        name: str,
+        *,
+        beside: str,
+        percent: int,
+        model: str,
+        fleet: Fleet,
+        hosting: Hosting,
+        to: str,
+        tags: dict[str, str],
+    ) -> None:
+        """A configuration with exactly what the one called `beside` serves with, and a model that gets copies of the requests.
+
+        `percent` of them; what both answer is captured below the `s3://` folder `to`.
+        """
+        ...
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
         """Start creating; False when it exists already."""

@@ -27,4 +27,10 @@ class Alarms(Protocol):
         """Delete an alarm; gone already is fine."""
         ...
 
+    def metric(
+        self, endpoint_name: str, variant: str, name: str, since: datetime, until: datetime
+    ) -> tuple[float, int]:
+        """Sum of one of SageMaker's metrics of a variant, and how many values that is the sum of."""
+        ...
+
     def invocations(self, endpoint_name: str, variant: str, since: datetime, until: datetime) -> int: ...

@@ -50,16 +50,22 @@ class CloudWatchAlarms(ABC):
                 raise translated(error, f"alarm {name} cannot be deleted") from error
 
     def invocations(self, endpoint_name: str, variant: str, since: datetime, until: datetime) -> int:
+        return int(self.metric(endpoint_name, variant, "Invocations", since, until)[0])
+
+    def metric(
+        self, endpoint_name: str, variant: str, name: str, since: datetime, until: datetime
+    ) -> tuple[float, int]:
         answer = self._client("cloudwatch").get_metric_statistics(
             Namespace="AWS/SageMaker",
-            MetricName="Invocations",
+            MetricName=name,
             Dimensions=[{"Name": "EndpointName", "Value": endpoint_name}, {"Name": "VariantName", "Value": variant}],
             StartTime=since,
             EndTime=until,
             Period=_period(since, until),
-            Statistics=["Sum"],
+            Statistics=["Sum", "SampleCount"],
         )
-        return int(sum(point["Sum"] for point in answer["Datapoints"]))
+        points = answer["Datapoints"]
+        return sum(one["Sum"] for one in points), int(sum(one["SampleCount"] for one in points))
 
     def _alarmed(self, name: str, since: datetime) -> bool:
         pages = (

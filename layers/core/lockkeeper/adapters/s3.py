@@ -145,6 +145,15 @@ class S3Objects:
     def write_version(self, key: str, body: bytes) -> str:
         return self._client.put_object(Bucket=self._bucket, Key=key, Body=body)["VersionId"]
 
+    def own_lines(self, key: str) -> Iterator[bytes]:
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                return iter(())
+            raise
+        return body.iter_lines(CHUNK)
+
     def read_own(self, key: str) -> bytes | None:
         try:
             return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())

@@ -12,11 +12,13 @@ from lockkeeper.adapters.cloudwatch_alarms import CloudWatchAlarms
 from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.invocations import invoke
 from lockkeeper.adapters.refusals import is_missing, says_exists, translated
+from lockkeeper.domain.captured import shadow_capture
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import Deployment, EndpointState
+from lockkeeper.domain.shadow import shadow_of
 from lockkeeper.domain.targets import ASYNC, REAL_TIME, SERVERLESS, Asynchronous, Fleet
 from lockkeeper.settings import Environment
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 PATIENCE = Config(max_pool_connections=64)
 """A load test has as many requests under way at once as this."""
+OF_ITS_OWN = frozenset(
+    {"EndpointConfigName", "EndpointConfigArn", "CreationTime", "DataCaptureConfig", "ResponseMetadata"}
+)
+"""What DescribeEndpointConfig answers that no other configuration is made with."""
 
 
 class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
@@ -150,6 +156,38 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
         if hosting.capture:
             request["DataCaptureConfig"] = hosting.capture
         self._create("create_endpoint_config", **request)
+
+    def create_shadow(
+        self,
+        name: str,
+        *,
+        beside: str,
+        percent: int,
+        model: str,
+        fleet: Fleet,
+        hosting: Hosting,
+        to: str,
+        tags: dict[str, str],
+    ) -> None:
+        served = self._client("sagemaker").describe_endpoint_config(EndpointConfigName=beside)
+        copied = {key: value for key, value in served.items() if key not in OF_ITS_OWN}
+        # The share of the copies is that of the weights.
+        weight = served["ProductionVariants"][0].get("InitialVariantWeight", 1.0) * percent / 100
+        shadow = {
+            **hosting.variant_settings,
+            "VariantName": shadow_of(hosting.variant),
+            "ModelName": model,
+            **_running(fleet),
+            "InitialVariantWeight": weight,
+        }
+        self._create(
+            "create_endpoint_config",
+            **copied,
+            EndpointConfigName=name,
+            ShadowProductionVariants=[shadow],
+            DataCaptureConfig=shadow_capture(to),
+            Tags=_tags({**hosting.tags, **tags}),
+        )
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
         return self._create(

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lockkeeper.domain.durations import Duration
 from lockkeeper.domain.section import Section
+from lockkeeper.domain.shadow import Shadow
 
 LONGEST_SHIFT = 28_800
 """Seconds that SageMaker lets an update take at most."""
@@ -83,6 +84,7 @@ class Rolling(Shift):
 class Strategy(Section):
     """How production is updated, then watched for `bake`."""
 
+    shadow: Shadow | None = None
     canary: Canary | None = None
     linear: Linear | None = None
     rolling: Rolling | None = None
@@ -98,12 +100,18 @@ class Strategy(Section):
 
     @property
     def in_words(self) -> str:
-        return self.shift.in_words if self.shift else "all at once"
+        how = self.shift.in_words if self.shift else "all at once"
+        return f"{self.shadow.in_words} {how}" if self.shadow else how
 
     @property
     def seconds_to_shift(self) -> int:
         """Seconds that the shift may take beyond what bringing up the new fleet takes."""
         return max(self.shift.waits if self.shift else 0, self.timeout or 0)
+
+    @property
+    def seconds_of_shadow(self) -> int:
+        """Seconds that a shadow lasts at most, beyond what bringing it up takes."""
+        return self.shadow.longest if self.shadow else 0
 
     @property
     def longest_bake(self) -> int:
@@ -117,6 +125,11 @@ class Strategy(Section):
         given = [one.kind for one in (self.canary, self.linear, self.rolling) if one]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} at once; keep one of them")
+        if self.shadow and self.rolling:
+            raise ValueError(
+                "rolling after a shadow: SageMaker rolls no endpoint of several variants, which one with a shadow is; "
+                "choose canary or linear, or leave one of both out"
+            )
         if self.timeout is not None and not self.shift:
             raise ValueError("timeout without canary, linear or rolling; remove it, nothing waits all at once")
         if self.shift and self.shift.waits >= LONGEST_SHIFT:

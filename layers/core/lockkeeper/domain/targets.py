@@ -25,6 +25,9 @@ BATCH = (
 NO_INSTANCES = ("instance_type", "initial_instances", "hourly_usd", "autoscaling")
 """Keys of production that are about instances."""
 
+NO_SHADOW = ("ml.inf1.",)
+"""Instance types that SageMaker has no shadow variants on."""
+
 NO_NETWORK = ("capture", "vpc", "network_isolation")
 """Keys of production that serverless endpoints have not."""
 
@@ -112,6 +115,7 @@ def check_production(production: Production) -> None:
 
 
 def _problems(production: Production) -> Iterator[str]:
+    yield from _problems_of_the_shadow(production)
     if production.target != SERVERLESS:
         if production.serverless:
             yield f"serverless with target {production.target}; remove it, or set target to serverless"
@@ -136,6 +140,23 @@ def _problems(production: Production) -> Iterator[str]:
         yield (
             f"{shift.kind} with target serverless: SageMaker moves the traffic of serverless endpoints all at once; "
             f"remove {shift.kind}"
+        )
+
+
+def _problems_of_the_shadow(production: Production) -> Iterator[str]:
+    if production.strategy.shadow is None:
+        return
+    if production.target != REAL_TIME:
+        yield f"shadow with target {production.target}: SageMaker has shadow variants on real-time endpoints alone; remove shadow"
+    if (production.instance_type or "").startswith(NO_SHADOW):
+        yield (
+            f"shadow on {production.instance_type}: SageMaker has no shadow variants there; "
+            "choose another instance_type, or remove shadow"
+        )
+    if production.autoscaling:
+        yield (
+            "shadow with autoscaling: the shadow is not scaled, so a copy of what many instances answer would meet few; "
+            "remove one of both"
         )
 
 
@@ -179,6 +200,11 @@ def check_staging(policy: Policy) -> None:
 
 def check_containers(policy: Policy, containers: int) -> None:
     """`ModelUnsupported` where a version's containers cannot be hosted as the policy says."""
+    if containers > 1 and policy.production.strategy.shadow:
+        raise ModelUnsupported(
+            f"the version has {containers} containers in series, and SageMaker has no shadow variants of those",
+            cure="put them into one container, or leave shadow out of the policy's strategy",
+        )
     if containers > 1 and SERVERLESS in (policy.production.target, policy.staging_target):
         raise ModelUnsupported(
             f"the version has {containers} containers in series, and serverless endpoints serve one",

@@ -144,6 +144,9 @@ def _tear_down(release: Release, ending: Ending, world: World) -> None:
     if staging:
         stop_job(release.release_id, "TestStaging", world.replay_jobs, world)
         remove_staging(staging["endpoint_name"], world)
+    shadow = (release.endpoints.get("production") or {}).get("shadow")
+    if shadow and (ending.restored or not ending.error):  # Else nobody knows what serves.
+        world.production.delete_config(shadow["config_name"])
     if ending.restored and release.endpoints.get("production"):
         put_scaling_back(release, world)
         name = resource_name(release.release_id, "production")

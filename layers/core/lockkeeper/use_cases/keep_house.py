@@ -13,6 +13,7 @@ from enum import StrEnum
 from lockkeeper.domain.errors import ReleaseStopped, ReplayRefused, TryAgain, UnknownRelease
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.replay import stopped_by_freeze
+from lockkeeper.domain.shadow import PlanStep
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.braked import freeze_of
 from lockkeeper.use_cases.clean_up import clean_up
@@ -25,6 +26,7 @@ from lockkeeper.use_cases.reap_release import ALIVE, reap
 from lockkeeper.use_cases.replay_release import replay_release
 from lockkeeper.use_cases.resume_release import look_at_endpoint_of, look_at_job_of
 from lockkeeper.use_cases.settle_wait import deliver_for_another, fail_wait
+from lockkeeper.use_cases.shadow_production import is_before_shift, look_at_plan
 from lockkeeper.use_cases.unseen_registrations import start_unseen
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 from lockkeeper.use_cases.watch_production import look_at_bake
@@ -127,10 +129,18 @@ def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Foun
         # An alarm's event may be lost as well, and a bake may last for days. A line for every look would fill the release.
         elif wait.resources and look_at_bake(wait, "housekeeping", world, over=False, routine=True):
             yield Found(Kind.OVERDUE, f"{who}: an alarm went off and nobody was told")
+    elif wait.step == PlanStep.SHADOWING:
+        # An alarm's event may be lost, and a deadline.
+        over = world.clock.now() >= datetime.fromisoformat(wait.deadline) + late
+        seen = look_at_plan(wait, "housekeeping", world, over=over, planned=False)
+        if over or _ended(wait, world):
+            yield Found(Kind.OVERDUE, f"{who}: {seen}")
     elif wait.state in QUESTIONS:
         if reminded := remind(wait, world):
             yield Found(Kind.REMINDED, f"{who}: {', '.join(reminded)}")
-    elif wait.deadline and world.clock.now() < datetime.fromisoformat(wait.deadline) + late:
+    elif (
+        wait.deadline and not is_before_shift(wait) and world.clock.now() < datetime.fromisoformat(wait.deadline) + late
+    ):
         return  # Traffic is still moving, and its end has an event.
     elif "environment" in wait.details or "job_name" in wait.details:
         seen = look_at_job_of(wait, world) if "job_name" in wait.details else look_at_endpoint_of(wait, world)

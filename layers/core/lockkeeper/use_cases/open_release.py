@@ -61,11 +61,14 @@ SLACK = 3600
 
 def timeouts_of(policy: Policy) -> dict[str, int]:
     """Hard limits of the waiting states, in seconds, as the state machine reads them."""
+    strategy, startup = policy.production.strategy, policy.production.startup_timeout
+    # A shadow is an update of its own before the other one, and its deadline may be looked at late.
+    shadow = startup + strategy.seconds_of_shadow + SLACK if strategy.shadow else 0
     return {
         "approval": policy.approval.expires_after,
         "staging": policy.staging.startup_timeout,
-        "production": policy.production.startup_timeout + policy.production.strategy.seconds_to_shift,
-        "bake": policy.production.strategy.longest_bake + SLACK,
+        "production": startup + strategy.seconds_to_shift + shadow,
+        "bake": strategy.longest_bake + SLACK,
     }
 
 

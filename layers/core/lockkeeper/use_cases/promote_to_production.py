@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from lockkeeper.domain.alarms import Watched
@@ -10,16 +9,19 @@ from lockkeeper.domain.errors import DeploymentFailed, LockLost, ReleaseSupersed
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.policy import Production
 from lockkeeper.domain.release import Release, Status, resource_name
-from lockkeeper.domain.rollout import Deployment, EndpointState
+from lockkeeper.domain.rollout import EndpointState
+from lockkeeper.domain.shadow import PlanStep
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.braked import refuse_if_braked
+from lockkeeper.use_cases.compare_shadow import folder_of
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
-from lockkeeper.use_cases.guard_production import made_alarms, make_alarms, require_calm, watched_alarms
+from lockkeeper.use_cases.guard_production import made_alarms, make_alarms, require_calm
 from lockkeeper.use_cases.pinned import iso, pinned_hosting, pinned_policy, still_in
-from lockkeeper.use_cases.scale_production import look_at_scaling, make_way
+from lockkeeper.use_cases.scale_production import look_at_scaling
+from lockkeeper.use_cases.shadow_production import bring_up_shadow, first_step
+from lockkeeper.use_cases.shift_production import STATE as STATE
+from lockkeeper.use_cases.shift_production import shift_details, shifted_at, start_shift
 from lockkeeper.use_cases.still_sealed import still_sealed
-
-STATE = "PromoteToProduction"
 
 UNDER_WAY = frozenset({"Deleting", "Updating", "SystemUpdating", "RollingBack"})
 """Statuses of somebody else's change (a deletion, a scaling, a patch) that passes by itself."""
@@ -38,42 +40,54 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     if current is not None and current.status == "InService" and current.config_name != config:
         require_calm(release_id, production, world)
     hosting = pinned_hosting(release, policy, world)
-    known = _record(release, production, hosting, config, current, world)
+    _record(release, production, hosting, config, current, world)
     create_model(release, policy, config, world.production, hosting)
     fleet = production.fleet
     world.production.create_config(config, model=config, fleet=fleet, hosting=hosting, tags=tags_of(release))
     make_alarms(release, production, Watched(production.endpoint_name, config, hosting.variant), world)
-    details = _details(world.ledger.get(release_id), production, config)
-    wait = Wait(
-        release_id,
-        STATE,
-        token,
-        resources=(world.production.arn_of(production.endpoint_name),),
-        details=details,
-        deadline=_shifted_at(production, world) if "alarms" in details else "",
-    )
+    release = world.ledger.get(release_id)
+    wait = first_step(release, token, world) or _wait(release, production, token, world)
+    if wait.step == PlanStep.UP:
+        _create_shadow(release, production, hosting, world)
     world.ledger.store_wait(wait)
     still_in(release_id, STATE, world)
-    existed = current is not None
-    if current is None:
-        existed = not world.production.create(production.endpoint_name, config, tags_of(release))
-    elif current.status == "InService" and current.config_name != config:
-        make_way(known, world)
-        guarded = Deployment(production.strategy, watched_alarms(release_id, production))
-        # SageMaker guards no update of a serverless endpoint; its alarms are looked at in the bake.
-        how = None if production.fleet.serverless else guarded
-        keep = bool(known.get("keep_capacity"))
-        world.production.update(production.endpoint_name, config, how, keep_capacity=keep)
-        existed = False
-    world.ledger.wait_acted(wait)
-    if existed:
+    if wait.step == PlanStep.UP:
+        bring_up_shadow(wait, release, current, world)
+    elif wait.step != PlanStep.SHADOWING:
+        _shift(wait, release, production, current, world)
+
+
+def _wait(release: Release, production: Production, token: str, world: World) -> Wait:
+    details = shift_details(release, production)
+    resources = (world.production.arn_of(production.endpoint_name),)
+    deadline = shifted_at(production, world) if "alarms" in details else ""
+    return Wait(release.release_id, STATE, token, resources=resources, details=details, deadline=deadline)
+
+
+def _create_shadow(release: Release, production: Production, hosting: Hosting, world: World) -> None:
+    known, shadow = release.endpoints["production"], production.strategy.shadow
+    world.production.create_shadow(
+        known["shadow"]["config_name"],
+        beside=known["previous_config_name"],
+        percent=shadow.percent if shadow else 100,
+        model=known["config_name"],
+        fleet=production.fleet,
+        hosting=hosting,
+        to=world.objects.address_of(folder_of(release.release_id)),
+        tags=tags_of(release),
+    )
+
+
+def _shift(wait: Wait, release: Release, production: Production, current: EndpointState | None, world: World) -> None:
+    """Create the endpoint or move its traffic, unless an earlier try of this state did."""
+    config = release.endpoints["production"]["config_name"]
+    if current is None and world.production.create(production.endpoint_name, config, tags_of(release)):
+        world.ledger.wait_acted(wait)
+    elif current is not None and current.status == "InService" and current.config_name != config:
+        start_shift(wait, release, production, world)
+    else:
+        world.ledger.wait_acted(wait)
         finish_if_done(wait, world.production, world)
-
-
-def _shifted_at(production: Production, world: World) -> str:
-    """When traffic can have moved at the earliest: nobody needs to look before that. Empty where it moves at once."""
-    shift = production.strategy.shift
-    return iso(world.clock.now() + timedelta(seconds=shift.waits)) if shift else ""
 
 
 def _begin(release: Release, world: World) -> None:
@@ -82,15 +96,6 @@ def _begin(release: Release, world: World) -> None:
         raise LockLost(f"{lock.owner} owns the lock of {release.model_package_group}; nothing was changed")
     if not lock.production_begun:
         raise ReleaseSuperseded(f"superseded by {lock.superseded_by}, a newer version, before production had begun")
-
-
-def _details(release: Release, production: Production, config: str) -> dict[str, Any]:
-    """What a look needs to know. Alarms count where traffic moves: of a first version there is nothing that they would take back."""
-    known = release.endpoints["production"]
-    details = {"environment": "production", "endpoint_name": production.endpoint_name, "config_name": config}
-    if known["previous_config_name"] is None:
-        return details
-    return {**details, "alarms": list(watched_alarms(release.release_id, production)), "since": known["began_at"]}
 
 
 def _record(
@@ -128,6 +133,7 @@ def _record(
             "alarms": list(made_alarms(release.release_id, production)),
             **look_at_scaling(production, hosting.variant, current, world),
         }
+        known |= _plan(release.release_id, production, known)
     previous = known["previous_config_name"]
     how = (
         production.strategy.in_words if previous else "all at once, for nothing serves yet that traffic could move from"
@@ -142,3 +148,15 @@ def _record(
         endpoints={**release.endpoints, "production": known},
     )
     return known
+
+
+def _plan(release_id: str, production: Production, known: dict[str, Any]) -> dict[str, Any]:
+    """What a release keeps of the shadow that it begins with; nothing where it has none."""
+    if production.strategy.shadow is None or known["previous_config_name"] is None:
+        return {}
+    if known.get("scaling_before"):
+        raise DeploymentFailed(
+            f"endpoint {production.endpoint_name} is scaled, and a shadow is not; nothing was changed",
+            cure="deregister its scalable target, or leave shadow out of the policy's strategy",
+        )
+    return {"shadow": {"config_name": resource_name(release_id, "shadow")}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from lockkeeper.use_cases.replay_by_job import look_at_replay
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.run_job import wake_at_end
 from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, deliver, fail_wait
+from lockkeeper.use_cases.shadow_production import is_before_shift, look_at_plan
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 from lockkeeper.use_cases.watch_production import look_at_bake, schedule
 
@@ -49,6 +51,8 @@ def _resume(wait: Wait, hint: Hint, world: World) -> str:
         return f"{who}: {_look_at_bake(wait, hint, world)}"
     if wait.token == NOBODY:
         return f"{who}: reap_release goes on with it"
+    if is_before_shift(wait):
+        return f"{who}: {_look_at_plan(wait, hint, world)}"
     if isinstance(hint, JobHint):
         return f"{who}: {look_at_job_of(wait, world)}"
     if isinstance(hint, EndpointHint):
@@ -68,6 +72,13 @@ def _look_at_bake(wait: Wait, hint: Hint, world: World) -> str:
     return f"looked because of {hint.what}"
 
 
+def _look_at_plan(wait: Wait, hint: Hint, world: World) -> str:
+    # A deadline that is not the wait's own is of before it was put off.
+    over = isinstance(hint, DeadlineHint) and hint.at == wait.deadline
+    seen = look_at_plan(wait, hint.what, world, over=over)
+    return seen or look_at_endpoint_of(replace(wait, acted=True), world)
+
+
 def look_at_job_of(wait: Wait, world: World) -> str:
     """Look at the job that a wait is about, and end the wait if it has ended. Returns what was seen."""
     return look_at_replay(wait, world) if wait.state == TEST else wake_at_end(wait, world.scan_jobs, world)
@@ -75,6 +86,10 @@ def look_at_job_of(wait: Wait, world: World) -> str:
 
 def look_at_endpoint_of(wait: Wait, world: World) -> str:
     """Look at the endpoint that a wait is about, and end the wait if that says so. Returns what was seen."""
+    if is_before_shift(wait):
+        if before := look_at_plan(wait, "housekeeping", world, planned=False):
+            return before
+        wait = replace(wait, acted=True)
     endpoints = world.staging if wait.details["environment"] == "staging" else world.production
     state = endpoints.look(wait.details["endpoint_name"])
     seen = look_at_endpoint(state, wait.details["config_name"])

@@ -23,6 +23,8 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
     release = world.ledger.get(release_id)
     world.schedules.cancel(resource_name(release_id, "bake"))
     production = release.endpoints.get("production")
+    if production and production.get("shadow"):
+        world.schedules.cancel(resource_name(release_id, "shadow"))
     endpoint_name = production["endpoint_name"] if production else ""
     wait = Wait(
         release_id,

@@ -65,6 +65,21 @@ class Waits:
             known=wait.deadline,
         )
 
+    def advance_wait(self, wait: Wait, after: Wait) -> bool:
+        return self.table.update(
+            f"RELEASE#{wait.release_id}",
+            f"WAIT#{wait.state}",
+            "SET #step = :step, #details = :details, #deadline = :deadline, #acted = :acted",
+            "#settled = :no AND #token = :token AND #step = :known",
+            step=after.step,
+            details=after.details,
+            deadline=after.deadline,
+            acted=after.acted,
+            no=False,
+            token=wait.token,
+            known=wait.step,
+        )
+
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         return self.table.transact({"Update": self.settle_request(wait, result)})
 

@@ -62,6 +62,16 @@ class Decisions:
             self._waits[place] = replace(stored, deadline=deadline)
         return True
 
+    def advance_wait(self, wait: Wait, after: Wait) -> bool:
+        place = (wait.release_id, wait.state)
+        with self.writing:
+            stored = self._waits.get(place)
+            if stored is None or stored.settled or (stored.token, stored.step) != (wait.token, wait.step):
+                return False
+            new = replace(stored, step=after.step, deadline=after.deadline, acted=after.acted)
+            self._waits[place] = replace(new, details=copied(after.details))
+        return True
+
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         place = (wait.release_id, wait.state)
         with self.writing:

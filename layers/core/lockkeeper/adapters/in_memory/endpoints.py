@@ -51,6 +51,8 @@ class InMemoryEndpoints:
         self.scaled: dict[str, Scaled] = {}
         self.kept_capacity: dict[str, bool] = {}
         """Whether each endpoint kept its instances when it was updated last."""
+        self.measured: dict[tuple[str, str, str], tuple[float, int]] = {}
+        """Sum and number of a metric's values, by endpoint, variant and metric."""
         self.requests: list[tuple[datetime, str]] = []
         self.tags: dict[str, dict[str, str]] = {}
         self.serving: Serving = lambda body, _: Answered(200, "text/csv", "\n".join("0" for _ in body.splitlines()))
@@ -123,6 +125,24 @@ class InMemoryEndpoints:
             raise DeploymentFailed(f"create_endpoint_config was refused: could not find model {model!r}")
         wanted = {"model": model, "fleet": fleet, "tags": tags, "hosting": hosting}
         self.configs.setdefault(name, wanted)
+
+    def create_shadow(
+        self,
+        name: str,
+        *,
+        beside: str,
+        percent: int,
+        model: str,
+        fleet: Fleet,
+        hosting: Hosting,
+        to: str,
+        tags: dict[str, str],
+    ) -> None:
+        self._require_config(beside)
+        if model not in self.models:
+            raise DeploymentFailed(f"create_endpoint_config was refused: could not find model {model!r}")
+        shadow = {"model": model, "fleet": fleet, "hosting": hosting, "percent": percent, "to": to}
+        self.configs.setdefault(name, {**self.configs[beside], "tags": tags, "shadow": shadow})
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
         if endpoint_name in self.endpoints:
@@ -197,6 +217,12 @@ class InMemoryEndpoints:
     def delete_alarm(self, name: str) -> None:
         self.made_alarms.pop(name, None)
         self.alarm_changes.pop(name, None)
+
+    def metric(
+        self, endpoint_name: str, variant: str, name: str, since: datetime, until: datetime
+    ) -> tuple[float, int]:
+        del since, until  # A test says what a variant has come to.
+        return self.measured.get((endpoint_name, variant, name), (0.0, 0))
 
     def invocations(self, endpoint_name: str, variant: str, since: datetime, until: datetime) -> int:
         del variant  # Every endpoint here has one.

@@ -103,6 +103,9 @@ class InMemoryObjects:
         self.stored[self._own(key)] = body
         return self._own(key)
 
+    def own_lines(self, key: str) -> Iterator[bytes]:
+        return iter((self.read_own(key) or b"").splitlines())
+
     def read_own(self, key: str) -> bytes | None:
         return self.stored.get(self._own(key))
 
