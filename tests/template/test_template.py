@@ -24,7 +24,7 @@ from tests.template.project import (
 )
 
 REGION = re.compile(r"\b(us|eu|ap|sa|ca|me|af|il|cn|us-gov)-(north|south|east|west|central)(east|west)?-\d\b")
-LAMBDA_SETS = {"AWS_REGION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"}
+LAMBDA_SETS = {"AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"}
 POWERTOOLS_READS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetters", "Arn"]}
 

@@ -111,7 +111,7 @@ class AwsWorld:
         return OneTimeSchedules(
             self.session.client("scheduler"),
             group=self.settings.text("SCHEDULE_GROUP"),
-            target_arn=self.settings.text("SCHEDULE_TARGET_ARN"),
+            target_arn=self.settings.schedule_target_arn,
             role_arn=self.settings.text("SCHEDULE_ROLE_ARN"),
             dead_letter_arn=self.settings.text("SCHEDULE_DEAD_LETTER_ARN"),
         )

@@ -45,6 +45,16 @@ class Settings:
         return int(self._variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")) / 1024
 
     @property
+    def schedule_target_arn(self) -> str:
+        """The function that deadlines call. The one that they call is told `itself`, and knows its name from Lambda."""
+        arn = self.text("SCHEDULE_TARGET_ARN")
+        if arn != "itself":
+            return arn
+        place = self.environment("production")
+        function = self.text("AWS_LAMBDA_FUNCTION_NAME")
+        return f"arn:{place.partition}:lambda:{place.region}:{self.text('HUB_ACCOUNT')}:function:{function}"
+
+    @property
     def accounts(self) -> Accounts:
         """The hub, and the accounts of the roles that Lockkeeper takes in the registry, in staging and in production."""
         registry, staging, production = (
