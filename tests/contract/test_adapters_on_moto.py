@@ -107,6 +107,12 @@ def test_a_version_is_sealed_whatever_was_written_over_it(objects: Objects) -> N
     assert objects.read_own("scans/release/1") == b"something else"
 
 
+def test_lines_are_read_as_they_were_written(objects: Objects) -> None:
+    objects.write("captured/x.jsonl", b"one\ntwo" + b"o" * 2_000_000 + b"\n\nthree", "application/jsonl")
+    assert [len(line) for line in objects.own_lines("captured/x.jsonl")] == [3, 2_000_003, 0, 5]
+    assert list(objects.own_lines("captured/nothing.jsonl")) == []
+
+
 def test_an_empty_stream_is_kept(objects: Objects) -> None:
     with objects.keep("incoming/empty"):
         pass

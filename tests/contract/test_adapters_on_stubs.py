@@ -309,9 +309,9 @@ def test_invocations_are_summed_within_cloudwatchs_limits(
         "StartTime": SINCE,
         "EndTime": SINCE + length,
         "Period": period,
-        "Statistics": ["Sum"],
+        "Statistics": ["Sum", "SampleCount"],
     }
-    points = {"Datapoints": [{"Sum": 3.0}, {"Sum": 4.0}]}
+    points = {"Datapoints": [{"Sum": 3.0, "SampleCount": 3.0}, {"Sum": 4.0, "SampleCount": 4.0}]}
     session.stub("cloudwatch").add_response("get_metric_statistics", points, expected)
     assert endpoints.invocations("wages", "primary", SINCE, SINCE + length) == 7
     assert length.total_seconds() / period <= 1440

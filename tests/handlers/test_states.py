@@ -12,6 +12,7 @@ from lockkeeper.domain.release import Status
 
 from tests.handlers.conftest import Logged, handler_of
 from tests.unit.harbour import ALARM, Harbour, endpoint_event, package_arn, package_event, release_id
+from tests.unit.shadowing import asked_both, begin_shadow, shadowed_policy
 
 RELEASE = release_id(1)
 
@@ -145,3 +146,14 @@ def test_the_world_of_the_tests_is_the_one_that_is_called(harbour: Harbour) -> N
     assert isinstance(harbour.world, InMemoryWorld)
     until_staging_is_approved(harbour)
     assert harbour.release(1).status is Status.AWAITING_APPROVAL
+
+
+def test_a_shadow_is_ended_by_its_deadline_and_the_shift_begins(harbour: Harbour) -> None:
+    harbour.apply(shadowed_policy())
+    begin_shadow(harbour)
+    asked_both(harbour)
+    ((_, deadline),) = harbour.world.schedules.planned.values()
+    said = handler_of("resume_release")(deadline, None)
+    assert said == ["wages-v2-a1/PromoteToProduction: the shadow has passed, the shift has begun"]
+    harbour.settle()
+    assert harbour.release(2).status is Status.BAKING

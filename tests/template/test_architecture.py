@@ -86,6 +86,7 @@ def test_ports_know_the_domain_alone() -> None:
         "ports_of_brakes",
         "ports_of_jobs",
         "ports_of_look",
+        "ports_of_objects",
         "ports_of_scaling",
         "ports_of_slack",
         "ports_of_training",

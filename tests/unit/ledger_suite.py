@@ -167,6 +167,28 @@ def test_a_wait_is_postponed_by_one_of_many_and_not_once_it_was_decided(ledger: 
     assert not ledger.postpone_wait(postponed, NOW)
 
 
+def test_a_plan_goes_on_by_one_of_many_and_not_once_its_wait_was_decided(ledger: Ledger) -> None:
+    wait = replace(WAIT, step="shadow up")
+    ledger.store_wait(wait)
+    after = replace(wait, step="shadowing", details={"config_name": "c", "since": NOW}, deadline=LATER, acted=True)
+    assert not ledger.advance_wait(replace(wait, token="another"), after)
+    assert ledger.advance_wait(wait, after)
+    assert not ledger.advance_wait(wait, after)
+    assert ledger.wait_of(wait.release_id, wait.state) == after
+    assert ledger.settle_wait(after, {"output": {}})
+    assert not ledger.advance_wait(after, replace(after, step="shift"))
+
+
+def test_what_was_done_for_an_earlier_step_counts_as_done(ledger: Ledger) -> None:
+    wait = replace(WAIT, step="shadow up")
+    ledger.store_wait(wait)
+    ledger.wait_acted(wait)
+    assert ledger.advance_wait(wait, replace(wait, step="shift", acted=False))
+    stored = ledger.wait_of(wait.release_id, wait.state)
+    assert stored is not None
+    assert (stored.step, stored.acted) == ("shift", False)
+
+
 def test_storing_a_wait_again_opens_it_again(ledger: Ledger) -> None:
     ledger.store_wait(WAIT)
     ledger.settle_wait(WAIT, {"output": {}})

@@ -12,6 +12,7 @@ from lockkeeper.use_cases import open_release, pinned
 
 from tests.unit.breaking import BreakingHarbour
 from tests.unit.harbour import ALARM, GROUP, Harbour, alarm_event
+from tests.unit.shadowing import asked_both, shadowed_policy
 from tests.unit.test_guarded_production import guarded_policy, made_by
 
 Journey = Callable[[BreakingHarbour], None]
@@ -74,6 +75,24 @@ def a_guarded_champion_serves(harbour: BreakingHarbour) -> None:
     harbour.promote(1)
 
 
+def a_champion_serves_and_shadows_are_asked_for(harbour: BreakingHarbour) -> None:
+    harbour.apply(shadowed_policy())
+    harbour.promote(1)
+
+
+def second_version_is_a_shadow_first(harbour: BreakingHarbour, alike: int = 20) -> None:
+    harbour.register(2)
+    harbour.approve()
+    asked_both(harbour, 20, alike)
+    harbour.pass_time(minutes=61)
+    harbour.traffic()
+    harbour.pass_time(minutes=11)
+
+
+def second_version_is_a_shadow_that_disagrees(harbour: BreakingHarbour) -> None:
+    second_version_is_a_shadow_first(harbour, alike=10)
+
+
 def second_version_is_taken_back_by_its_own_alarm(harbour: BreakingHarbour) -> None:
     harbour.register(2)
     harbour.approve()
@@ -134,6 +153,14 @@ def _read_each_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(a_champion_serves, second_version_is_rolled_back, marks=pytest.mark.full),
         pytest.param(nothing_yet, first_version_is_rolled_back, marks=pytest.mark.full),
         pytest.param(a_guarded_champion_serves, second_version_is_promoted, marks=pytest.mark.full),
+        pytest.param(
+            a_champion_serves_and_shadows_are_asked_for, second_version_is_a_shadow_first, marks=pytest.mark.full
+        ),
+        pytest.param(
+            a_champion_serves_and_shadows_are_asked_for,
+            second_version_is_a_shadow_that_disagrees,
+            marks=pytest.mark.full,
+        ),
         pytest.param(
             a_guarded_champion_serves,
             second_version_is_taken_back_by_its_own_alarm,

@@ -15,6 +15,7 @@ from lockkeeper.domain import gates
 from lockkeeper.domain.artifact.allowed import Allowed
 from lockkeeper.domain.artifact.findings import Limits
 from lockkeeper.domain.artifact.scan import scan
+from lockkeeper.domain.captured import CapturedAnswer
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
 from lockkeeper.domain.gates.approval import judge_people
@@ -29,6 +30,8 @@ from lockkeeper.domain.online.rows import Answered, Replayed
 from lockkeeper.domain.online.safety import hostile_cases, judge_safety
 from lockkeeper.domain.policy import Approval, ArtifactRule, Gates, Policy, Production, parse_policy
 from lockkeeper.domain.recorded import ONLINE as ONLINE_GATES
+from lockkeeper.domain.shadow import Shadow
+from lockkeeper.domain.shadow_comparison import AGREEMENT, LATENCY, REQUESTS, Shadowed, compared, judge_shadow
 from lockkeeper.domain.staging_rules import Latency, Load, Replay, Safety, StagingTests
 from lockkeeper.domain.staging_tests import contract_cases, judge_contract
 
@@ -37,7 +40,7 @@ from tests.unit.test_policy import GOOD as GOOD_POLICY
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
 OFFLINE, ONLINE = PAGE.split("## contract")
-ONLINE = f"## contract{ONLINE}"
+ONLINE, SHADOWS = f"## contract{ONLINE}".split("## shadow")
 
 
 def examples(text: str) -> list[dict[str, Any]]:
@@ -154,6 +157,19 @@ def test_a_load_ends_as_the_page_says(example: dict[str, Any]) -> None:
     shots = [Shot(0.0, status, 5.0) for status in example["statuses"]]
     verdict = judge_load(shots, asked.planned, asked.errors_below)
     assert as_told(verdict, example["verdict"]) == example["verdict"]
+
+
+def test_the_example_of_a_shadow_ends_as_the_page_says() -> None:
+    (example,) = examples(SHADOWS)
+    asked = Shadow.model_validate(example["policy"])
+    champion, candidate = (
+        [CapturedAnswer(str(number), answer) for number, answer in enumerate(example[name])]
+        for name in ("champion", "candidate")
+    )
+    judged = judge_shadow(asked, Shadowed(*compared(champion, candidate, asked.tolerance)))
+    told = example["verdict"]
+    assert as_told(next(one for one in judged if one.gate == told["gate"]), told) == told
+    assert set(re.findall(r"^\| `(shadow: \w+)`", SHADOWS, re.MULTILINE)) == {REQUESTS, AGREEMENT, LATENCY}
 
 
 TRIED = {"champion", "cases", "contract", "milliseconds", "statuses"}

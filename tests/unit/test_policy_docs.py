@@ -108,6 +108,8 @@ def whole_files() -> list[dict[str, Any]]:
         document = yaml.safe_load(WHOLE)
         kept = {name: value for name, value in document["production"]["strategy"].items() if name not in SHIFTS}
         document["production"]["strategy"] = {**kept, **strategy}
+        if "shadow" in strategy:
+            del document["production"]["autoscaling"]  # What has a shadow is not scaled.
         parse_policy(yaml.safe_dump(document), source="docs/policy.md")
         found.append(document)
     for example in TARGETS:

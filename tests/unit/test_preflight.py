@@ -250,3 +250,57 @@ def test_a_role_that_may_not_read_the_artifact_stops_the_release_before_anybody_
     release = harbour.release(1)
     assert release.status is Status.FAILED
     assert "may not s3:GetObject on arn:aws:s3:::" in release.reason
+
+
+def shadowed(**production: Any) -> Policy:
+    return policy(strategy={"shadow": {}, "bake": "10m"}, **production)
+
+
+@pytest.mark.parametrize(
+    ("changes", "captures", "outcome", "said"),
+    [
+        ({}, True, Outcome.PASSED, "wages can have a shadow, and both can be captured"),
+        ({}, False, Outcome.FAILED, "champions, under which the champion runs, may not write what it answers"),
+        ({}, None, Outcome.INCONCLUSIVE, "name it in FurtherModelRoles, or leave shadow out of the policy"),
+        ({"Containers": [{}, {}]}, True, Outcome.FAILED, "what serves has 2 containers in series"),
+    ],
+)
+def test_a_champion_can_have_a_shadow_and_be_captured_beside_it(
+    changes: dict[str, Any], captures: bool | None, outcome: Outcome, said: str
+) -> None:
+    deployed = foreign("wages")
+    deployed = replace(deployed, model={**deployed.model, **changes})
+    seen = replace(FINE, deployed=deployed, champion_role="arn:aws:iam::3:role/champions", champion_captures=captures)
+    verdict = judged(seen, shadowed())["preflight: shadow"]
+    assert verdict.verdict is outcome
+    assert said in verdict.reason
+    assert "preflight: shadow" not in judged(seen)
+    assert "preflight: shadow" not in judged(FINE, shadowed())
+
+
+def test_there_is_no_shadow_beside_a_champion_on_inferentia() -> None:
+    deployed = foreign("wages")
+    deployed.config["ProductionVariants"][0]["InstanceType"] = "ml.inf1.xlarge"
+    verdict = judged(replace(FINE, deployed=deployed, champion_captures=True), shadowed())["preflight: shadow"]
+    assert (verdict.verdict, verdict.measured) == (Outcome.FAILED, "ml.inf1.xlarge")
+
+
+def test_a_shadow_needs_a_third_fleet() -> None:
+    assert fleets_of(shadowed(initial_instances=2), serves=True, staging_here=False) == {"ml.m5.large": 6}
+    assert fleets_of(shadowed(initial_instances=2), serves=False, staging_here=False) == {"ml.m5.large": 2}
+
+
+def test_both_roles_are_asked_whether_what_a_shadow_is_compared_by_could_be_written(harbour: Harbour) -> None:
+    document = policy_document()
+    document["production"]["strategy"]["shadow"] = {}
+    harbour.apply(document)
+    harbour.promote(1)
+    asked: list[tuple[str, ...]] = []
+    look = harbour.world.production_look
+    look.may = lambda *what: bool(asked.append(what)) or True  # type: ignore[method-assign]
+    harbour.register(2)
+    written = [one for one in asked if one[1] == "s3:PutObject"]
+    role = "arn:aws:iam::333333333333:role/endpoint-execution"
+    folder = "arn:aws:s3:::lockkeeper-bucket/captured/shadows/endpoint/variant/file.jsonl"
+    assert written == [(role, "s3:PutObject", folder)] * 2
+    assert {one.gate: one.verdict for one in harbour.release(2).verdicts}["preflight: shadow"] is Outcome.PASSED

@@ -442,3 +442,17 @@ def test_what_is_captured_otherwise_does_not_disturb_the_comparison(harbour: Har
     harbour.world.objects.stored[harbour.world.objects.address_of(name)] = b'no record\n{"captureData": {}}\n\n'
     harbour.pass_time(minutes=61)
     assert set(verdicts(harbour).values()) == {Outcome.PASSED}
+
+
+def test_a_shadow_that_a_failed_rollback_left_is_a_leftover_once_something_else_serves(harbour: Harbour) -> None:
+    harbour.apply({**shadowed_policy(), "cleanup": {"leftovers_after": "1d", "remove": ["leftovers"]}})
+    begin_shadow(harbour)
+    harbour.world.production.configs.pop(FIRST)
+    rollback(harbour)
+    harbour.settle()
+    assert harbour.release(2).reason.startswith("the rollback failed")
+    assert BESIDE in harbour.world.production.configs
+    harbour.pass_time(days=2)
+    keep_house(QUIET, harbour.inside, cleanup=True)
+    assert set(harbour.world.production.configs) == set()
+    assert SECOND not in harbour.world.production.models

@@ -99,6 +99,8 @@ def test_a_policy_of_before_strategies_means_what_it_meant() -> None:
         ("linear: {percent: 30, wait: 10m}", 1800, None),
         ("rolling: {percent: 50, wait: 10m}", 600, None),
         ("canary: {percent: 10, wait: 10m}\n    timeout: 2h", 600, 7200),
+        # A shadow of three hours at most, an hour to bring it up and one to be late.
+        ("canary: {percent: 10, wait: 10m}\n    shadow: {}", 600, 600 + 3 * 3600 + 3600 + SLACK),
     ],
 )
 def test_the_state_waits_for_as_long_as_sagemaker_may_take(strategy: str, waits: int, timeout: int | None) -> None:

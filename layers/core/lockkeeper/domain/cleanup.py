@@ -43,11 +43,13 @@ class Cleanup(Section):
 
 @dataclass(frozen=True)
 class Left:
-    """What may be left of a release in production: one name for model and endpoint configuration, and its alarms."""
+    """What may be left of a release in production: one name for model and endpoint configuration, its alarms, and its shadow's
+    configuration (empty for none)."""
 
     release: Release
     name: str
     alarms: tuple[str, ...]
+    shadow: str = ""
 
 
 def leftovers(releases: Iterable[Release], served: Sequence[tuple[str, str]], serving: str, before: str) -> list[Left]:
@@ -72,7 +74,8 @@ def leftovers(releases: Iterable[Release], served: Sequence[tuple[str, str]], se
     for one in known:
         place, name = one.endpoints.get("production"), resource_name(one.release_id, "production")
         if place and not one.unfinished and name not in kept and stopped.get(one.release_id, one.ended_at) < before:
-            found.append(Left(one, name, tuple(place.get("alarms", ()))))
+            shadow = str((place.get("shadow") or {}).get("config_name", ""))
+            found.append(Left(one, name, tuple(place.get("alarms", ())), shadow))
     return found
 
 

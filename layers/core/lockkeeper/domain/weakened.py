@@ -8,6 +8,7 @@ from typing import Any
 from lockkeeper.domain.alarms import BELOW
 from lockkeeper.domain.gate_rules import BiasRule, ChampionRule, QualityRule
 from lockkeeper.domain.policy import Gates, Policy
+from lockkeeper.domain.shadow import Shadow
 from lockkeeper.domain.staging_rules import Replay, StagingTests
 from lockkeeper.domain.strategy import Shift
 
@@ -166,6 +167,7 @@ def _watch(before: Policy, after: Policy) -> Iterator[str]:
     yield from _lower("seconds of bake", old.bake, new.bake)
     yield from _lower("invocations during the bake", old.minimum_invocations, new.minimum_invocations)
     yield from _higher("monthly budget, USD", before.production.monthly_budget_usd, after.production.monthly_budget_usd)
+    yield from _shadow(old.shadow, new.shadow)
     yield from _shift(old.shift, new.shift)
     yield from _gone("alarm", before.production.named_alarms, after.production.named_alarms)
     watched, now = _made(before), _made(after)
@@ -174,6 +176,17 @@ def _watch(before: Policy, after: Policy) -> Iterator[str]:
     )
     for what in sorted(watched.keys() & now.keys()):
         yield from _higher(f"seconds until the {what} goes off", watched[what][1], now[what][1])
+
+
+def _shadow(before: Shadow | None, after: Shadow | None) -> Iterator[str]:
+    if before and after is None:
+        yield "there is no shadow any more"
+    elif before and after:
+        yield from _lower("seconds of shadow", before.wait, after.wait)
+        yield from _lower("requests of the shadow", before.minimum_requests, after.minimum_requests)
+        yield from _lower("answers as by the champion", before.agree_at_least, after.agree_at_least)
+        yield from _higher("difference between answers that are the same", before.tolerance, after.tolerance)
+        yield from _higher("slowness against the champion", before.slower_at_most, after.slower_at_most)
 
 
 def _shift(before: Shift | None, after: Shift | None) -> Iterator[str]:

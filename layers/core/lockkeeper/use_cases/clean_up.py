@@ -79,7 +79,7 @@ def _left(policy: Policy, champion: Champion, world: World) -> Iterator[Left]:
     there = world.production.models_and_configs(group)
     for one in candidates:
         states = world.production.alarm_states(one.alarms).values()
-        if one.name in there or any(state != "missing" for state in states):
+        if {one.name, one.shadow} & there or any(state != "missing" for state in states):
             yield one
 
 
@@ -88,6 +88,8 @@ def _remove(policy: Policy, champion: Champion, idle: str, left: list[Left], wor
         for one in left:
             world.production.delete_config(one.name)
             world.production.delete_model(one.name)
+            if one.shadow:
+                world.production.delete_config(one.shadow)
             remove_alarms(one.release, world)
             yield one.name
     if idle and IDLE_ENDPOINT in policy.cleanup.remove and _remove_endpoint(champion, idle, world):

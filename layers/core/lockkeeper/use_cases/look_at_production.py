@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lockkeeper.domain.deployed import Deployed
-from lockkeeper.domain.gates.preflight import Preflight, needs_of
+from lockkeeper.domain.gates.preflight import Preflight, needs_of, writes_to
 from lockkeeper.domain.hosting import Hosting, hosting_of
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release
@@ -25,12 +25,17 @@ def look_at_production(release: Release, world: World) -> tuple[Deployed | None,
 def preflight(release: Release, policy: Policy, hosting: Hosting, deployed: Deployed | None, world: World) -> Preflight:
     """Everything else that the gates of this family want to know."""
     look, role = world.production_look, execution_role(policy, world.production)
+    shadows = f"{captured_to(world)}/shadows" if policy.production.strategy.shadow else ""
+    champion = str(deployed.model.get("ExecutionRoleArn", "")) if deployed else ""
+    captures = look.may(champion, *writes_to(shadows, champion.split(":")[1])) if shadows and champion else None
     return Preflight(
         deployed=deployed,
         alarms=look.alarm_states(policy.production.named_alarms),
         role_arn=role,
         role_trust=look.role_trust(role),
-        permitted={need: look.may(role, *need) for need in needs_of(release.pins, hosting, role)},
+        permitted={need: look.may(role, *need) for need in needs_of(release.pins, hosting, role, shadows)},
+        champion_role=champion,
+        champion_captures=captures,
         key_state=look.key_state(hosting.kms_key) if hosting.kms_key else None,
         quotas=look.quotas(),
         adopted=world.ledger.champion(policy.model_package_group) is not None,

@@ -34,7 +34,8 @@ class InMemoryLook:
         if foreign is not None:
             return foreign
         config = self._production.configs[state.config_name]
-        return _described(state, config["model"], config["fleet"], config["hosting"])
+        role = self._production.models[config["model"]]["role_arn"]
+        return _described(state, config["model"], config["fleet"], config["hosting"], role)
 
     def alarm_states(self, names: tuple[str, ...]) -> dict[str, str]:
         return self._production.alarm_states(names)
@@ -52,7 +53,7 @@ class InMemoryLook:
         return self.allowed
 
 
-def _described(state: EndpointState, model: str, fleet: Fleet, hosting: Hosting) -> Deployed:
+def _described(state: EndpointState, model: str, fleet: Fleet, hosting: Hosting, role: str) -> Deployed:
     variant: dict[str, Any] = {
         **hosting.variant_settings,
         "VariantName": hosting.variant,
@@ -68,6 +69,10 @@ def _described(state: EndpointState, model: str, fleet: Fleet, hosting: Hosting)
     }
     if fleet.asynchronous:
         config["AsyncInferenceConfig"] = {"OutputConfig": {"S3OutputPath": fleet.asynchronous.output}}
-    made_of = {"VpcConfig": hosting.vpc, "EnableNetworkIsolation": hosting.network_isolation}
+    made_of = {
+        "VpcConfig": hosting.vpc,
+        "EnableNetworkIsolation": hosting.network_isolation,
+        "ExecutionRoleArn": role,
+    }
     endpoint = {"EndpointName": state.name, "EndpointStatus": state.status}
     return Deployed(endpoint, config, made_of, config_tags=hosting.tags)

@@ -16,6 +16,7 @@ from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.policy import Policy, Production
 from lockkeeper.domain.release import Outcome, Pins, Verdict
 from lockkeeper.domain.strategy import Rolling
+from lockkeeper.domain.targets import NO_SHADOW
 
 PREFLIGHT = "preflight:"
 """What every gate of this family is called."""
@@ -39,6 +40,8 @@ class Preflight:
         role_trust: Its trust policy as text, empty where there is no such role.
         permitted: Whether the role may do what serving asks of it, by action and resource (`needs_of`).
         key_state: `Enabled`, or what else KMS says of the policy's key, empty where there is no such key.
+        champion_role: The role that the champion's model runs under.
+        champion_captures: Whether that one may write what a shadow is compared by.
         quotas: Quotas of SageMaker by their names.
         adopted: Whether a release or an adoption has made what serves the group's champion.
         staging_here: Whether staging is the same account.
@@ -50,6 +53,8 @@ class Preflight:
     role_trust: str | None = None
     permitted: dict[tuple[str, str], bool | None] = field(default_factory=dict)
     key_state: str | None = None
+    champion_role: str = ""
+    champion_captures: bool | None = None
     quotas: dict[str, float] | None = None
     adopted: bool = False
     staging_here: bool = True
@@ -60,6 +65,7 @@ def judge_preflight(policy: Policy, hosting: Hosting, seen: Preflight) -> tuple[
     return (
         *_judge_endpoint(policy.production, hosting, seen),
         *_judge_strategy(policy.production, hosting),
+        *_judge_shadow(policy.production, hosting, seen),
         *(_judge_alarm(name, state) for name, state in seen.alarms.items()),
         _judge_role(seen),
         *_judge_permissions(seen),
@@ -114,6 +120,34 @@ def _judge_strategy(production: Production, hosting: Hosting) -> tuple[Verdict, 
     )
 
 
+def _judge_shadow(production: Production, hosting: Hosting, seen: Preflight) -> tuple[Verdict, ...]:
+    """What SageMaker refuses beside a shadow, and a champion whose answers could not be captured: that fails in silence."""
+    if production.strategy.shadow is None or seen.deployed is None:
+        return ()
+    gate, required = f"{PREFLIGHT} shadow", "a champion that can have one"
+    containers = len(seen.deployed.model.get("Containers") or [{}])
+    role = seen.champion_role.rpartition("/")[2]
+    kinds = (hosting.instance_type, str(seen.deployed.variant.get("InstanceType")))
+    if inferentia := [kind for kind in kinds if kind.startswith(NO_SHADOW)]:
+        why, found = "SageMaker has no shadow variants on Inferentia 1", inferentia[0]
+    elif containers > 1:
+        why, found = f"what serves has {containers} containers in series, beside which there is no shadow", "containers"
+    elif seen.champion_captures is False:
+        why, found = (
+            f"{role}, under which the champion runs, may not write what it answers to Lockkeeper's bucket",
+            "denied",
+        )
+    elif seen.champion_captures is None:
+        why = f"nobody can tell whether {role}, under which the champion runs, may write what it answers to Lockkeeper's bucket"
+        return (
+            inconclusive(gate, f"{why}; name it in FurtherModelRoles, or leave shadow out of the policy", required),
+        )
+    else:
+        why = f"{seen.deployed.name} can have a shadow, and both can be captured"
+        return (Verdict(gate, Outcome.PASSED, why, seen.deployed.config_name, required),)
+    return (Verdict(gate, Outcome.FAILED, f"{why}; mend that, or leave shadow out of the policy", found, required),)
+
+
 def _judge_alarm(name: str, state: str) -> Verdict:
     gate = f"{PREFLIGHT} alarm {name}"
     if state == "missing":
@@ -138,8 +172,11 @@ def _judge_role(seen: Preflight) -> Verdict:
     return Verdict(gate, Outcome.PASSED, f"{name} may be taken by SageMaker", HOSTING_SERVICE, HOSTING_SERVICE)
 
 
-def needs_of(pins: Pins, hosting: Hosting, role_arn: str) -> tuple[tuple[str, str], ...]:
-    """What the role of the model needs: an action and the ARN of a resource each. Images outside of ECR need nothing of it."""
+def needs_of(pins: Pins, hosting: Hosting, role_arn: str, shadows: str = "") -> tuple[tuple[str, str], ...]:
+    """What the role of the model needs: an action and the ARN of a resource each. Images outside of ECR need nothing of it.
+
+    `shadows` is the `s3://` folder of what shadows are compared by, empty where the policy has none.
+    """
     partition = role_arn.split(":")[1]
     needs = [("s3:GetObject", _object_arn(pin.pinned, partition)) for pin in pins.artifacts]
     for image in pins.images:
@@ -148,8 +185,15 @@ def needs_of(pins: Pins, hosting: Hosting, role_arn: str) -> tuple[tuple[str, st
             needs.append(("ecr:BatchGetImage", f"arn:{partition}:ecr:{region}:{account}:repository/{name}"))
     if hosting.capture.get("EnableCapture"):
         folder = str(hosting.capture["DestinationS3Uri"]).rstrip("/")
-        needs.append(("s3:PutObject", _object_arn(f"{folder}/{CAPTURED_FILE}", partition)))
+        needs.append(writes_to(folder, partition))
+    if shadows:
+        needs.append(writes_to(shadows, partition))
     return tuple(dict.fromkeys(needs))
+
+
+def writes_to(folder: str, partition: str) -> tuple[str, str]:
+    """What a role needs that SageMaker is to write captures under, below an `s3://` folder."""
+    return "s3:PutObject", _object_arn(f"{folder}/{CAPTURED_FILE}", partition)
 
 
 def _object_arn(uri: str, partition: str) -> str:
@@ -187,11 +231,16 @@ def _judge_key(hosting: Hosting, seen: Preflight) -> tuple[Verdict, ...]:
 
 
 def fleets_of(policy: Policy, serves: bool, staging_here: bool) -> dict[str, int]:
-    """Instances of each type that the production account needs at once: old fleet, new fleet, and staging where it is there."""
+    """Instances of each type that the production account needs at once: old fleet, new fleet, and staging where it is there.
+
+    With a shadow three fleets are there at once: it is brought up with the champion's next, and goes with the champion.
+    """
     production = policy.production
     shift, scaling = production.strategy.shift, production.autoscaling
     count = scaling.max if scaling else production.initial_instances
     second = math.ceil(count * shift.percent / 100) if isinstance(shift, Rolling) else count
+    if production.strategy.shadow:
+        second += count
     wanted = {production.fleet.instance_type: count + (second if serves else 0)}
     if staging_here:
         kind = policy.staging_fleet.instance_type
