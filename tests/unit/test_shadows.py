@@ -275,9 +275,18 @@ def test_a_deadline_that_was_lost_is_found_by_keep_house(harbour: Harbour) -> No
     assert harbour.release(2).status is Status.BAKING
 
 
-def quietly(harbour: Harbour) -> None:
-    """Endpoints do what they do, and nobody is told."""
-    harbour.world.production.advance(ENDPOINT)
+def test_nobody_looks_at_production_while_a_shadow_without_alarms_lasts(harbour: Harbour) -> None:
+    document = at_once_policy()
+    del document["production"]["alarms"]
+    harbour.apply(document)
+    begin_shadow(harbour)
+    looks: list[str] = []
+    look = harbour.world.production.look
+    harbour.world.production.look = lambda name: looks.append(name) or look(name)  # type: ignore[func-returns-value,method-assign]
+    for _ in range(11):
+        harbour.pass_time(minutes=5)
+        keep_house(QUIET, harbour.inside)
+    assert looks == []
 
 
 @pytest.fixture

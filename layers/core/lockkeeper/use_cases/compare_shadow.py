@@ -11,7 +11,7 @@ from lockkeeper.domain.shadow import Shadow, shadow_of
 from lockkeeper.domain.shadow_comparison import Shadowed, compared, judge_shadow
 from lockkeeper.ports import Wait, World
 
-MOST_FILES, MOST_RECORDS, MOST_BYTES = 2000, 20_000, 64_000_000
+MOST_FILES, MOST_RECORDS, MOST_BYTES = 1000, 20_000, 64_000_000
 """How much of one variant's capture is read, from its beginning: what a Lambda can hold and read in its time."""
 ERRORS = ("Invocation4XXErrors", "Invocation5XXErrors")
 

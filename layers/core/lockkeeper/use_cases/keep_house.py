@@ -130,11 +130,7 @@ def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Foun
         elif wait.resources and look_at_bake(wait, "housekeeping", world, over=False, routine=True):
             yield Found(Kind.OVERDUE, f"{who}: an alarm went off and nobody was told")
     elif wait.step == PlanStep.SHADOWING:
-        # An alarm's event may be lost, and a deadline.
-        over = world.clock.now() >= datetime.fromisoformat(wait.deadline) + late
-        seen = look_at_plan(wait, "housekeeping", world, over=over, planned=False)
-        if over or _ended(wait, world):
-            yield Found(Kind.OVERDUE, f"{who}: {seen}")
+        yield from _look_after_shadow(wait, late, world)
     elif wait.state in QUESTIONS:
         if reminded := remind(wait, world):
             yield Found(Kind.REMINDED, f"{who}: {', '.join(reminded)}")
@@ -146,6 +142,16 @@ def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Foun
         seen = look_at_job_of(wait, world) if "job_name" in wait.details else look_at_endpoint_of(wait, world)
         if _ended(wait, world):
             yield Found(Kind.OVERDUE, f"{who}: {seen}")
+
+
+def _look_after_shadow(wait: Wait, late: timedelta, world: World) -> Iterator[Found]:
+    """Its deadline may have been lost, or the event of one of the alarms that it waits for beside its endpoint."""
+    over = world.clock.now() >= datetime.fromisoformat(wait.deadline) + late
+    if not over and len(wait.resources) == 1:
+        return
+    seen = look_at_plan(wait, "housekeeping", world, over=over, planned=False)
+    if over or _ended(wait, world):
+        yield Found(Kind.OVERDUE, f"{wait.release_id}/{wait.state}: {seen}")
 
 
 def _ended(wait: Wait, world: World) -> bool:
