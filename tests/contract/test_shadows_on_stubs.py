@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.targets import Fleet
+from lockkeeper.settings import SettingMissing, Settings
 
 from tests.contract.test_adapters_on_stubs import ACCOUNT, REGION, SINCE, StubbedSession, endpoints_on
 
@@ -75,3 +77,19 @@ def test_a_shadow_keeps_the_champions_variant_and_captures_both() -> None:
         tags={"lockkeeper:release": "r"},
     )
     stub.assert_no_pending_responses()
+
+
+def test_the_function_that_deadlines_call_knows_its_own_arn() -> None:
+    variables = {
+        "SCHEDULE_TARGET_ARN": "itself",
+        "PRODUCTION_ROLE_ARN": "arn:aws-cn:iam::333333333333:role/lockkeeper-production-deploy",
+        "AWS_REGION": "cn-north-1",
+        "HUB_ACCOUNT": "111111111111",
+        "AWS_LAMBDA_FUNCTION_NAME": "lockkeeper-ResumeRelease-1",
+    }
+    own = "arn:aws-cn:lambda:cn-north-1:111111111111:function:lockkeeper-ResumeRelease-1"
+    assert Settings(variables).schedule_target_arn == own
+    given = {**variables, "SCHEDULE_TARGET_ARN": "arn:aws:lambda:eu-central-1:1:function:another"}
+    assert Settings(given).schedule_target_arn == given["SCHEDULE_TARGET_ARN"]
+    with pytest.raises(SettingMissing, match="AWS_LAMBDA_FUNCTION_NAME"):
+        _ = Settings({name: value for name, value in variables.items() if "LAMBDA" not in name}).schedule_target_arn

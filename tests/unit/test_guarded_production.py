@@ -243,6 +243,20 @@ def test_an_extension_whose_schedule_was_lost_is_found_by_keep_house(harbour: Ha
     assert harbour.release(2).status is Status.PROMOTED
 
 
+def test_an_extension_by_keep_house_is_ended_by_keep_house(harbour: Harbour) -> None:
+    thin(harbour)
+    harbour.world.schedules.planned.clear()
+    harbour.pass_time(minutes=12)
+    keep_house(QUIET, harbour.inside)
+    assert harbour.world.schedules.planned == {}  # It may set none.
+    assert harbour.release(2).status is Status.BAKING
+    harbour.traffic()
+    harbour.pass_time(minutes=12)
+    keep_house(QUIET, harbour.inside)
+    harbour.settle()
+    assert harbour.release(2).status is Status.PROMOTED
+
+
 def test_the_bake_of_an_execution_of_before_is_not_extended(harbour: Harbour) -> None:
     thin(harbour)
     wait = harbour.world.ledger.wait_of(release_id(2), "WatchProduction")

@@ -124,7 +124,7 @@ def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Foun
         yield Found(Kind.UNDELIVERED, f"{who}: delivered")
     elif wait.state == WATCH:
         if world.clock.now() >= datetime.fromisoformat(wait.deadline) + late:
-            look_at_bake(wait, "its deadline has passed", world, over=True)
+            look_at_bake(wait, "its deadline has passed", world, over=True, planned=False)
             yield Found(Kind.OVERDUE, f"{who}: looked, its deadline was {wait.deadline}")
         # An alarm's event may be lost as well, and a bake may last for days. A line for every look would fill the release.
         elif wait.resources and look_at_bake(wait, "housekeeping", world, over=False, routine=True):

@@ -55,11 +55,14 @@ def watch_production(release_id: str, token: str, world: World) -> None:
         look_at_bake(wait, "the bake begins", world, over=False)
 
 
-def look_at_bake(wait: Wait, why: str, world: World, *, over: bool, routine: bool = False) -> bool:
+def look_at_bake(
+    wait: Wait, why: str, world: World, *, over: bool, routine: bool = False, planned: bool = True
+) -> bool:
     """Look at alarms, their history, what serves and how often it was asked. A bake that is over ends either way.
 
     Before its end only a failure ends it: an old alarm's event is no reason to stop watching, nor is traffic still thin.
-    A look of `routine` that ends nothing is not written down. Returns whether the bake has ended.
+    A look of `routine` that ends nothing is not written down. A bake that is extended by a look that is not `planned` has no schedule
+    for its new deadline: `keep_house` looks when it is over. Returns whether the bake has ended.
     """
     release = world.ledger.get(wait.release_id)
     policy = pinned_policy(release, world)
@@ -80,7 +83,7 @@ def look_at_bake(wait: Wait, why: str, world: World, *, over: bool, routine: boo
         if not routine:
             world.ledger.record(wait.release_id, "looked at production", f"{why}; nothing failed, the bake goes on")
         return False
-    if too_thin(verdicts) and _extended(wait, policy.production.strategy, explain(verdicts), world):
+    if too_thin(verdicts) and _extended(wait, policy.production.strategy, explain(verdicts), planned, world):
         return False
     world.ledger.record(
         wait.release_id,
@@ -100,7 +103,7 @@ def look_at_bake(wait: Wait, why: str, world: World, *, over: bool, routine: boo
     return True
 
 
-def _extended(wait: Wait, strategy: Strategy, why: str, world: World) -> bool:
+def _extended(wait: Wait, strategy: Strategy, why: str, planned: bool, world: World) -> bool:
     """Go on watching for another bake, as long as there is one left. The ledger says until when before the schedule does.
 
     Who dies between the two is followed by the same event once more, or by `keep_house`. Who comes second leaves the bake as it is.
@@ -111,7 +114,8 @@ def _extended(wait: Wait, strategy: Strategy, why: str, world: World) -> bool:
     step = timedelta(seconds=max(strategy.bake, SHORTEST_EXTENSION))
     deadline = min(datetime.fromisoformat(wait.deadline) + step, datetime.fromisoformat(last))
     if world.ledger.postpone_wait(wait, iso(deadline)):
-        schedule(wait.release_id, iso(deadline), world)
+        if planned:
+            schedule(wait.release_id, iso(deadline), world)
         world.ledger.record(wait.release_id, "bake extended", f"until {iso(deadline)}, {last} at the latest: {why}")
     return True
 
