@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -367,5 +370,14 @@ def test_the_archive_holds_the_monitor_and_the_evaluation_and_is_the_same_every_
     assert packed == monitor_job.pack()
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         names = set(archive.namelist())
-    assert {"__main__.py", "jobs/drift_monitor/main.py", "jobs/evaluation/bias_metrics.py"} <= names
+    assert {"__main__.py", "jobs/__init__.py", "jobs/drift_monitor/main.py", "jobs/evaluation/bias_metrics.py"} <= names
     assert all(name.startswith("jobs/") or name == "__main__.py" for name in names)
+
+
+def test_the_archive_needs_nothing_of_the_project_beside_it(tmp_path: Path) -> None:
+    archive = tmp_path / "monitor.zip"
+    archive.write_bytes(monitor_job.pack())
+    # Without `site` nothing that is installed is found: the project's own packages are none that a container has.
+    found = f"import sys; sys.path.insert(0, {str(archive)!r}); import jobs.drift_monitor as it; print(it.__file__)"
+    done = subprocess.run([sys.executable, "-S", "-c", found], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(str(archive))

@@ -13,10 +13,10 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def packed(modules: Iterable[str], entry: str, others: Iterable[Path] = (), *, below: str = "") -> bytes:
-    """An archive that Python runs as it is: the modules (paths in this package), other packages whole (`below` a folder), and what is run.
+def packed(modules: Iterable[str], entry: str, others: Iterable[Path] = (), *, root: Path | None = None) -> bytes:
+    """An archive that Python runs as it is: the modules (paths in this package), other packages whole, and what is run.
 
-    The same modules give the same bytes.
+    Other packages have their names, or their paths as seen from `root`. The same modules give the same bytes.
     """
     archived = io.BytesIO()
     with zipfile.ZipFile(archived, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -24,7 +24,7 @@ def packed(modules: Iterable[str], entry: str, others: Iterable[Path] = (), *, b
             _add(archive, f"lockkeeper/{name}", (_PACKAGE / name).read_bytes())
         for package in others:
             for path in sorted(package.glob("*.py")):
-                _add(archive, f"{below}{package.name}/{path.name}", path.read_bytes())
+                _add(archive, path.relative_to(root or package.parent).as_posix(), path.read_bytes())
         _add(archive, "__main__.py", entry.encode())
     return archived.getvalue()
 

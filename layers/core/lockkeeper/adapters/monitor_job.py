@@ -13,4 +13,5 @@ JOBS = Path(__file__).resolve().parents[2] / "jobs"
 def pack() -> bytes:
     """The archive."""
     entry = "import sys\n\nfrom jobs.drift_monitor.main import main\n\nsys.exit(main())\n"
-    return packed((), entry, [JOBS / "drift_monitor", JOBS / "evaluation"], below="jobs/")
+    # With the package above both: old versions of Python find no package in an archive that has no __init__.py.
+    return packed((), entry, [JOBS, JOBS / "drift_monitor", JOBS / "evaluation"], root=JOBS.parent)
