@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Iterator
 
+from jobs.drift_monitor.errors import MonitorError
 from jobs.drift_monitor.objects import HOUR, Objects, hours, lines_of
 from jobs.drift_monitor.payloads import Row, rows_of
 
@@ -39,6 +40,7 @@ class Skipped:
     reasons: dict[str, int] = field(default_factory=Counter)
     objects: int = 0
     empty_objects: int = 0
+    unread: list[str] = field(default_factory=list)
 
     def add(self, reason: str) -> None:
         # So many different ones say nothing more than that there are many.
@@ -48,6 +50,10 @@ class Skipped:
     @property
     def in_words(self) -> list[str]:
         told = [f"{count} captured lines were left out: {reason}" for reason, count in self.reasons.items()]
+        if self.unread:
+            told.append(
+                f"{len(self.unread)} of {self.objects} capture files were not read to their end: {self.unread[0]}"
+            )
         if self.empty_objects:
             told.append(f"{self.empty_objects} of {self.objects} capture files were empty")
         return told
@@ -57,21 +63,31 @@ def events(objects: Objects, prefix: str, window: Window, skipped: Skipped) -> I
     """The requests of a window, one after another.
 
     Records lie in the hour in which they were written, which is a little after that of their request, so that one hour more
-    is read; a record that does not say when it was asked counts in the hour in which it lies.
+    is read; a record that does not say when it was asked counts in the hour in which it lies. A file that breaks off counts as
+    far as it was read; where none can be read at all, that is a MonitorError.
     """
     for hour in hours(window.begins, window.ends + HOUR):
         written = datetime.strptime(hour + "+0000", "%Y/%m/%d/%H/%z")
         for uri in objects.below(f"{prefix.rstrip('/')}/{hour}"):
             skipped.objects += 1
-            empty = True
-            with objects.open(uri) as stream:
-                for line in lines_of(stream):
-                    if line.strip():
-                        empty = False
-                        event = _event(line, written, window, skipped)
-                        if event is not None:
-                            yield event
-            skipped.empty_objects += empty
+            try:
+                yield from _events_in(objects, uri, written, window, skipped)
+            except MonitorError as error:
+                skipped.unread.append(str(error)[:200])
+    if skipped.objects and len(skipped.unread) == skipped.objects:
+        raise MonitorError(f"none of {skipped.objects} capture files can be read: {skipped.unread[0]}")
+
+
+def _events_in(objects: Objects, uri: str, written: datetime, window: Window, skipped: Skipped) -> Iterator[Event]:
+    empty = True
+    with objects.open(uri) as stream:
+        for line in lines_of(stream):
+            if line.strip():
+                empty = False
+                event = _event(line, written, window, skipped)
+                if event is not None:
+                    yield event
+    skipped.empty_objects += empty
 
 
 def _event(line: bytes, written: datetime, window: Window, skipped: Skipped) -> Event | None:

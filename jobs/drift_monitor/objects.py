@@ -31,16 +31,38 @@ class S3Objects:
         except ClientError as error:
             raise MonitorError(f"{uri} cannot be listed: {error}") from error
 
-    def open(self, uri: str) -> IO[bytes]:
-        """A stream of the object's bytes; a MonitorError where it cannot be read."""
+    def open(self, uri: str) -> Any:
+        """A stream of the object's bytes; a MonitorError where it cannot be read, or breaks off."""
         from botocore.exceptions import ClientError
 
         bucket, key = split(uri)
         try:
-            body: IO[bytes] = self._client.get_object(Bucket=bucket, Key=key)["Body"]
+            return _Body(self._client.get_object(Bucket=bucket, Key=key)["Body"], uri)
         except ClientError as error:
             raise MonitorError(f"{uri} cannot be read: {error}") from error
-        return body
+
+
+class _Body:
+    """An object on its way: the network may fail in the middle of it."""
+
+    def __init__(self, body: Any, uri: str) -> None:
+        self._body = body
+        self._uri = uri
+
+    def __enter__(self) -> _Body:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._body.close()
+
+    def read(self, size: int) -> bytes:
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            read: bytes = self._body.read(size)
+        except (BotoCoreError, OSError) as error:
+            raise MonitorError(f"{self._uri} broke off: {error}") from error
+        return read
 
 
 class FolderObjects:

@@ -86,12 +86,12 @@ def ask(cloud: Cloud, group: str, first: int) -> None:
 
 
 def let_the_monitor_in(cloud: Cloud, group: str) -> None:
-    """Ground truth lies with the registry's people here: their bucket lets the role of production's monitor in."""
-    role = f"arn:aws:iam::{cloud.account('production')}:role/lockkeeper-production-monitor"
+    """Ground truth lies with the registry's people here: their bucket lets production's account in, which lets the monitor's role."""
+    account = f"arn:aws:iam::{cloud.account('production')}:root"
     bucket = f"arn:aws:s3:::{group}-models"
     may = [("s3:ListBucket", bucket), ("s3:GetObject", f"{bucket}/truth/*")]
     statements = [
-        {"Effect": "Allow", "Principal": {"AWS": role}, "Action": action, "Resource": on} for action, on in may
+        {"Effect": "Allow", "Principal": {"AWS": account}, "Action": action, "Resource": on} for action, on in may
     ]
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
     cloud.client("s3", "registry").put_bucket_policy(Bucket=f"{group}-models", Policy=policy)
@@ -111,7 +111,7 @@ def is_monitored(cloud: Cloud, group: str, folder: Path) -> None:
     )
     violations = found_by(cloud, job)["violations"]
     kinds = {(one.get("feature_name") or one["metric_name"], one["constraint_check_type"]) for one in violations}
-    assert kinds == {("a", "baseline_drift_check"), ("mae", "GreaterThanThreshold")}
+    assert kinds == {("a", "baseline_drift_check"), ("mae", "GreaterThanThreshold")}, job["ExitMessage"]
     assert found_by(cloud, job, "statistics.json")["dataset"]["item_count"] == ROWS
     assert found_by(cloud, job, "model_quality/statistics.json")["regression_metrics"]["mae"]["value"] == 63
     environment = job["Environment"]
@@ -145,7 +145,7 @@ def _text(group: str, monitor: str) -> str:
 
 
 def test_another_accounts_traffic_is_looked_at_there(joined_cloud: Cloud, tmp_path: Path) -> None:
-    group = "drifting-abroad"
+    group = "sagemaker-drifting"  # Its bucket is one of those that the production account's stack was told of.
     is_monitored(joined_cloud, group, tmp_path)
     # The endpoint goes, and nobody tells: the schedule's next call finds nothing to look at, and is the last.
     joined_cloud.client("sagemaker", "production").delete_endpoint(EndpointName=group)

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.drift_monitor import objects
-from jobs.drift_monitor.objects import lines_of
+from jobs.drift_monitor.errors import MonitorError
+from jobs.drift_monitor.objects import FolderObjects, lines_of
 from jobs.drift_monitor.payloads import rows_of
 from tests.unit.monitored import BEGINS, CAPTURE, RELEASE, TRUTH, Traffic, traffic
 
@@ -51,6 +52,27 @@ def test_lines_that_are_no_records_stop_nothing(usual: Traffic, line: bytes) -> 
     look = usual.look()
     assert (look.status, look.violations, look.document("statistics.json")["dataset"]["item_count"]) == (0, [], 300)
     assert "left out" in look.message or "1 of 2 capture files were empty" in look.message
+
+
+@pytest.mark.parametrize("unread", [1, 2])
+def test_files_that_cannot_be_read_are_counted_and_none_at_all_is_a_failure(
+    usual: Traffic, monkeypatch: pytest.MonkeyPatch, unread: int
+) -> None:
+    usual.write(f"{HOUR}/zz.jsonl", json.dumps(usual.ask("1,LA")))
+    opened = FolderObjects.open
+
+    def refused(self: FolderObjects, uri: str) -> Any:
+        if unread == 2 or uri.endswith("zz.jsonl"):
+            raise MonitorError(f"{uri} cannot be read: AccessDenied")
+        return opened(self, uri)
+
+    monkeypatch.setattr(FolderObjects, "open", refused)
+    look = usual.look()
+    if unread == 2:
+        assert (look.status, "none of 2 capture files can be read: " in look.message) == (1, True)
+    else:
+        assert (look.status, look.document("statistics.json")["dataset"]["item_count"]) == (0, 300)
+        assert "1 of 2 capture files were not read to their end: " in look.message
 
 
 def test_no_traffic_is_said_and_is_no_violation(traffic: Traffic) -> None:
