@@ -83,7 +83,17 @@ def approve_under_alarm(cloud: Cloud, release_id: str, name: str) -> None:
 
 SECONDS_OF_RETRIES = 4.0
 """Longer than the scaled pauses between an asynchronous invocation's three tries."""
-FED_BY_EVENTS = ("ReactToRegistry", "ReactToTraining", "ResumeRelease", "ReapRelease", "Notify", "KeepHouse")
+FED_BY_EVENTS = (
+    "ReactToRegistry",
+    "ReactToTraining",
+    "ResumeRelease",
+    "ReapRelease",
+    "Notify",
+    "KeepHouse",
+    "StartDriftMonitor",
+)
+OF_SCHEDULES = ("AligningRole", "DeadlinesRole", "HouseKeepingRole", "MonitorsRole")
+"""Roles under which schedules call functions."""
 
 
 def test_what_a_function_cannot_do_ends_in_the_queue(cloud: Cloud) -> None:
@@ -115,7 +125,7 @@ def test_a_schedule_whose_function_is_gone_ends_in_the_queue(cloud: Cloud) -> No
     soon = datetime.now(UTC) + timedelta(seconds=1)
     gone = "arn:aws:lambda:us-east-1:111122223333:function:gone"
     group = cloud.physical_name("Deadlines")
-    for role in ("DeadlinesRole", "HouseKeepingRole"):
+    for role in OF_SCHEDULES:
         arn = cloud.client("iam").get_role(RoleName=cloud.physical_name(role))["Role"]["Arn"]
         scheduler.create_schedule(
             Name=f"gone-{role}",
@@ -132,12 +142,12 @@ def test_a_schedule_whose_function_is_gone_ends_in_the_queue(cloud: Cloud) -> No
         )
     lost: list[str] = []
 
-    def both_lost() -> bool:
+    def all_lost() -> bool:
         lost.extend(queued_by(cloud))
-        return len(lost) == 2
+        return len(lost) == len(OF_SCHEDULES)
 
-    eventually(both_lost)
-    assert sorted(json.loads(body)["lost by"] for body in lost) == ["DeadlinesRole", "HouseKeepingRole"]
+    eventually(all_lost)
+    assert sorted(json.loads(body)["lost by"] for body in lost) == list(OF_SCHEDULES)
 
 
 def queue_arn(cloud: Cloud) -> str:
