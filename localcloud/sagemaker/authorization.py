@@ -86,9 +86,10 @@ def further_checks(operation: str, parameters: JsonObject, place: Place) -> Iter
 
 def passed_roles(parameters: JsonObject) -> Iterator[str]:
     """The roles a call hands to SageMaker, each of which needs iam:PassRole."""
-    for member in ROLE_MEMBERS:
-        if isinstance(parameters.get(member), str):
-            yield parameters[member]
+    for given in (parameters, parameters.get("TrainingJobDefinition")):
+        for member in ROLE_MEMBERS:
+            if isinstance(given, dict) and isinstance(given.get(member), str):
+                yield given[member]
 
 
 def conditions(parameters: JsonObject) -> dict[str, str]:

@@ -15,6 +15,10 @@ TRAINING_MEMBERS = (
     "AlgorithmSpecification", "RoleArn", "InputDataConfig", "OutputDataConfig", "ResourceConfig", "VpcConfig",
     "StoppingCondition", "SecondaryStatusTransitions", "ModelArtifacts",
 )  # fmt: skip
+TUNING_MEMBERS = (
+    "HyperParameterTuningJobName", "HyperParameterTuningJobArn", "TrainingJobDefinition", "HyperParameterTuningJobStatus",
+    "TrainingJobStatusCounters", "ObjectiveStatusCounters",
+)  # fmt: skip
 PROCESSING_MEMBERS = (
     "ProcessingInputs", "ProcessingOutputConfig", "ProcessingJobName", "ProcessingResources", "StoppingCondition",
     "AppSpecification", "NetworkConfig", "RoleArn", "ExperimentConfig", "ProcessingJobArn", "ProcessingJobStatus",
@@ -94,6 +98,15 @@ class EventPublisher:
             detail[name] = str(int(job[name] * 1000)) if name in job else None
         detail["Tags"] = tags
         self._cloud.emit(place, "SageMaker Training Job State Change", detail, [job["TrainingJobArn"]])
+
+    def tuning_job_changed(self, place: Place, job: JsonObject, tags: dict[str, str]) -> None:
+        """The job entered a status."""
+        detail: JsonObject = {name: job[name] for name in TUNING_MEMBERS if name in job}
+        for name in ("CreationTime", "LastModifiedTime"):
+            detail[name] = int(job[name] * 1000)
+        detail["Tags"] = tags
+        arn = job["HyperParameterTuningJobArn"]
+        self._cloud.emit(place, "SageMaker HyperParameter Tuning Job State Change", detail, [arn])
 
     def processing_job_changed(self, place: Place, job: JsonObject, tags: dict[str, str]) -> None:
         """The job entered a status."""

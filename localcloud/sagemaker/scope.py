@@ -44,6 +44,7 @@ REFUSED: Mapping[str, frozenset[str]] = {
     "CreateTrainingJob": frozenset(
         {"MlflowConfig", "ModelPackageConfig", "ServerlessJobConfig", "SessionChainingConfig"}
     ),
+    "CreateHyperParameterTuningJob": frozenset({"Autotune", "TrainingJobDefinitions", "WarmStartConfig"}),
     "DescribeModelPackage": frozenset({"IncludedData"}),
     "DescribePipeline": frozenset({"PipelineVersionId"}),
     "InvokeEndpointAsync": frozenset({"Body", "Filename", "S3OutputPathExtension"}),

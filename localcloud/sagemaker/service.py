@@ -27,6 +27,7 @@ from localcloud.sagemaker.serving import Launcher
 from localcloud.sagemaker.store import Store
 from localcloud.sagemaker.tags import Tags
 from localcloud.sagemaker.training import TrainingJobs
+from localcloud.sagemaker.tuning import TuningJobs
 from localcloud.settings import BUILD_FOLDER
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class LocalSageMaker:
         groups = ModelPackageGroups(self.store, cloud)
         packages = ModelPackages(self.store, cloud, events, groups)
         self._jobs = JobRunner(self.store, cloud, events, self.background, environments, work / "jobs", logs / "jobs")
+        training = TrainingJobs(self._jobs)
         executions = PipelineExecutions(self.store, cloud, events, self.background, self._perform)
         self.scaling = Scaling(self.store, cloud, self.deployments)
         self._invocations = Invocations(self.store, cloud, self.deployments, Captures(cloud, self.background))
@@ -67,7 +69,8 @@ class LocalSageMaker:
             **Models(self.store, cloud, packages).operations(),
             **EndpointConfigs(self.store, cloud).operations(),
             **Endpoints(self.store, cloud, self.deployments).operations(),
-            **TrainingJobs(self._jobs).operations(),
+            **training.operations(),
+            **TuningJobs(self._jobs, training).operations(),
             **ProcessingJobs(self._jobs).operations(),
             **Pipelines(self.store, cloud).operations(),
             **executions.operations(),

@@ -24,6 +24,7 @@ class World:
     configs: Documents = field(default_factory=dict)
     endpoints: Documents = field(default_factory=dict)
     training_jobs: Documents = field(default_factory=dict)
+    tuning_jobs: Documents = field(default_factory=dict)
     processing_jobs: Documents = field(default_factory=dict)
     pipelines: Documents = field(default_factory=dict)
     executions: Documents = field(default_factory=dict)

@@ -25,7 +25,8 @@ if os.environ["SM_HP_CONSTANT"] == "none":
 (model / "code").mkdir()
 (model / "code" / "inference.py").write_text({CONSTANT_INFERENCE!r})
 (model / "constant.json").write_text(os.environ["SM_HP_CONSTANT"])
-print("train:mae=0.0; validation:mae=1.25;")
+error = abs(float(os.environ["SM_HP_CONSTANT"]) - 5.75)
+print(f"train:mae=0.0; validation:mae={{error}};")
 """
 READER = "reads-of-training@example.com"
 THRICE = Quirks(seed=3, duplicate=1.0, delay_seconds=60.0, spelling=1.0)
@@ -43,30 +44,61 @@ def job_role(cloud: Cloud, name: str) -> str:
     return str(arn)
 
 
-def start(cloud: Cloud, group: str, constant: str, **tags: str) -> str:
-    """Start a training job of a constant model; returns its name."""
-    name = f"{group}-{constant.replace('.', '-')}"
-    source = cloud.put(f"{group}-models", "source/sourcedir.tar.gz", model_archive({"train.py": TRAIN}))
-    given = {"group": group, "inference-image": SCIKIT_LEARN, "content-types": "text/csv", "author": "lin", **tags}
-    cloud.client("sagemaker", "registry").create_training_job(
-        TrainingJobName=name,
-        AlgorithmSpecification={
+def definition(cloud: Cloud, group: str, name: str) -> dict[str, Any]:
+    """What training and tuning jobs of a constant model have in common."""
+    channels = ("train", "validation")
+    return {
+        "AlgorithmSpecification": {
             "TrainingImage": SCIKIT_LEARN,
             "TrainingInputMode": "File",
-            "MetricDefinitions": [
-                {"Name": f"{channel}:mae", "Regex": f"{channel}:mae=([0-9.]+);"} for channel in ("train", "validation")
-            ],
+            "MetricDefinitions": [{"Name": f"{one}:mae", "Regex": f"{one}:mae=([0-9.]+);"} for one in channels],
         },
-        RoleArn=job_role(cloud, f"{name}-role"),
-        HyperParameters={
-            "sagemaker_program": "train.py",
-            "sagemaker_submit_directory": source,
-            "constant": constant,
+        "RoleArn": job_role(cloud, f"{name}-role"),
+        "OutputDataConfig": {"S3OutputPath": f"s3://{group}-models/trained"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 10},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+    }
+
+
+def script(cloud: Cloud, group: str) -> dict[str, str]:
+    """The hyperparameters that say what is run."""
+    source = cloud.put(f"{group}-models", "source/sourcedir.tar.gz", model_archive({"train.py": TRAIN}))
+    return {"sagemaker_program": "train.py", "sagemaker_submit_directory": source}
+
+
+def tags_of(group: str, changed: dict[str, str]) -> list[dict[str, str]]:
+    given = {"group": group, "inference-image": SCIKIT_LEARN, "content-types": "text/csv", "author": "lin", **changed}
+    return [{"Key": f"lockkeeper:{tag}", "Value": value} for tag, value in given.items() if value]
+
+
+def start(cloud: Cloud, group: str, constant: str, tags: dict[str, str] | None = None) -> str:
+    """Start a training job of a constant model, with some of its tags changed; returns its name."""
+    name = f"{group}-{constant.replace('.', '-')}"
+    cloud.client("sagemaker", "registry").create_training_job(
+        TrainingJobName=name,
+        HyperParameters={**script(cloud, group), "constant": constant},
+        Tags=tags_of(group, tags or {}),
+        **definition(cloud, group, name),
+    )
+    return name
+
+
+def search(cloud: Cloud, group: str, constants: list[str]) -> str:
+    """Start a tuning job over constants; returns its name."""
+    name = f"{group}-search"
+    cloud.client("sagemaker", "registry").create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name,
+        HyperParameterTuningJobConfig={
+            "Strategy": "Grid",
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "validation:mae"},
+            "ResourceLimits": {"MaxParallelTrainingJobs": 1},
+            "ParameterRanges": {"CategoricalParameterRanges": [{"Name": "constant", "Values": constants}]},
         },
-        OutputDataConfig={"S3OutputPath": f"s3://{group}-models/trained"},
-        ResourceConfig={"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 10},
-        StoppingCondition={"MaxRuntimeInSeconds": 600},
-        Tags=[{"Key": f"lockkeeper:{tag}", "Value": value} for tag, value in given.items() if value],
+        TrainingJobDefinition={
+            "StaticHyperParameters": script(cloud, group),
+            **definition(cloud, group, name),
+        },
+        Tags=tags_of(group, {}),
     )
     return name
 
@@ -91,7 +123,7 @@ def looks_at(cloud: Cloud, job: str) -> int:
 def test_a_tagged_job_is_released_once_though_its_events_come_three_times(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "trained", tmp_path)
     with quirky(cloud, THRICE):
-        job = start(cloud, "trained", "7.0", reason="more data")
+        job = start(cloud, "trained", "7.0", {"reason": "more data"})
         release = cloud.wait_for("trained-v1-a1", "promoted")
         eventually(lambda: looks_at(cloud, job) >= 3)
         time.sleep(1)  # What comes late has come: delays of a minute last a fraction of a second here.
@@ -118,12 +150,29 @@ def test_what_fails_and_what_lacks_a_tag_is_told_and_registered_nowhere(cloud: C
     asked = {"TopicArn": topic, "Protocol": "email", "Endpoint": READER, "ReturnSubscriptionArn": True}
     subscription = cloud.client("sns").subscribe(**asked)["SubscriptionArn"]
     failed = start(cloud, "untrained", "none")
-    anonymous = start(cloud, "untrained", "3.0", author="")
-    eventually(lambda: told(cloud, failed) and told(cloud, anonymous))
+    anonymous = start(cloud, "untrained", "3.0", {"author": ""})
+    strange = start(cloud, "untrained", "4.0", {"group": "nobodys-group"})
+    eventually(lambda: all(told(cloud, job) for job in (failed, anonymous, strange)))
     assert "the training code failed" in told(cloud, failed)[0]
     assert "has no tag lockkeeper:author" in told(cloud, anonymous)[0]
+    assert "nobodys-group has no policy" in told(cloud, strange)[0]
     assert packages(cloud, "untrained") == []
     cloud.client("sns").unsubscribe(SubscriptionArn=subscription)
+
+
+def test_a_tuning_jobs_best_is_released_and_no_other_of_its_training_jobs(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "tuned", tmp_path)
+    name = search(cloud, "tuned", ["3.0", "5.5", "9.0"])
+    cloud.wait_for("tuned-v1-a1", "promoted")
+
+    described = cloud.client("sagemaker", "registry").describe_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name
+    )
+    (package,) = packages(cloud, "tuned")
+    metadata = package["CustomerMetadataProperties"]
+    assert metadata["tuning_job"] == described["HyperParameterTuningJobArn"]
+    assert metadata["training_job"] == described["BestTrainingJob"]["TrainingJobArn"]
+    assert answer_of(cloud, "tuned") == "5.5"
 
 
 def test_a_job_of_the_registrys_account_reaches_production(joined_cloud: Cloud, tmp_path: Path) -> None:
