@@ -6,6 +6,7 @@ PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadfile
 VENV := .venv
 CHECK := .venv-check
 FUZZ := .venv-fuzz
+SDK := .venv-sdk
 # How long `make fuzz` takes, all targets together.
 FUZZ_SECONDS ?= 300
 NODE := build/npm
@@ -15,6 +16,7 @@ STAMP = $(shell { $(PYTHON) --version; cat $(1); } 2>&1 | cksum | cut -d' ' -f1)
 READY := $(VENV)/ready-$(call STAMP,pyproject.toml constraints.txt)
 CHECK_READY := $(CHECK)/ready-$(call STAMP,checks/requirements.txt checks/constraints.txt)
 FUZZ_READY := $(FUZZ)/ready-$(call STAMP,checks/fuzz/requirements.txt constraints.txt)
+SDK_READY := $(SDK)/ready-$(call STAMP,examples/wages/sdk/requirements.txt examples/wages/sdk/constraints.txt)
 NODE_READY := $(NODE)/ready-$(call STAMP,checks/package.json checks/package-lock.json)
 
 # The layers are built for the machine that checks them, so that it can import what it built.
@@ -31,7 +33,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-computers test test-full test-long test-browser mutate-roles bench fuzz reference check lint types template state-machine build local hooks lock clean
+.PHONY: help setup demo demo-computers test test-sdk test-full test-long test-browser mutate-roles bench fuzz reference check lint types template state-machine build local hooks lock clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,13 +47,16 @@ demo-computers: $(READY)  ## Play the story of the second example; the report is
 	$(VENV)/bin/lockkeeper demo --story computers --out build/demo-computers
 
 test: $(READY)  ## Run the tests that every change has to pass
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "not full and not browser"
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "not full and not browser and not sdk"
 
 test-full: $(READY)  ## Run the long tests: faults at every call, races, storms
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "full and not long"
 
 test-long: $(READY)  ## Run what takes longer than CI has: crash points in one run, dead letters, long random sequences, races on DynamoDB
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "long or crash"
+
+test-sdk: $(READY) $(SDK_READY)  ## Write the wages pipeline with the SageMaker Python SDK and run it (minutes and 1 GB for the SDK)
+	SDK_PYTHON=$(SDK)/bin/python $(VENV)/bin/python -m pytest -n 0 -m sdk tests/contract/sagemaker
 
 test-browser: $(READY) $(NODE_READY)  ## Run the tests that open Lockkeeper's pages in headless Chromium (needs npm; installs Chromium on Debian)
 	@./checks/browser
@@ -108,7 +113,7 @@ lock:  ## Write constraints.txt and checks/constraints.txt anew (needs uv on PAT
 	./checks/lock
 
 clean:  ## Remove the environments and everything built
-	rm -rf $(VENV) $(CHECK) $(FUZZ) build .aws-sam *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(CHECK) $(FUZZ) $(SDK) build .aws-sam *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Lockkeeper needs Python 3.11 or newer: make PYTHON=python3.12")'
@@ -128,6 +133,12 @@ $(FUZZ_READY):
 	@echo "Setting up $(FUZZ); this takes some seconds."
 	@$(PYTHON) -m venv --clear $(FUZZ)
 	@$(FUZZ)/bin/python $(PIP) install --constraint constraints.txt --requirement checks/fuzz/requirements.txt
+	@touch $@
+
+$(SDK_READY):
+	@echo "Setting up $(SDK); this takes some minutes."
+	@$(PYTHON) -m venv --clear $(SDK)
+	@$(SDK)/bin/python $(PIP) install --constraint examples/wages/sdk/constraints.txt --requirement examples/wages/sdk/requirements.txt
 	@touch $@
 
 $(NODE_READY):
