@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
 from lockkeeper.adapters.sagemaker_training import SageMakerTraining
 from lockkeeper.domain.errors import RegistrationRefused
-from lockkeeper.domain.training import Register, Trained, decide_on_training
+from lockkeeper.domain.training import Register, Trained, TrainingHint, decide_on_training
 
 from tests.contract.test_adapters_on_stubs import PACKAGE, StubbedSession, refuse
 from tests.unit.trained import NAME, TAGS, described, job_arn
@@ -89,6 +89,34 @@ def test_tags_are_read_to_the_last_page(session: StubbedSession, training: SageM
     session.stub("sagemaker").add_response("list_tags", pages[0], {"ResourceArn": job_arn()})
     session.stub("sagemaker").add_response("list_tags", pages[1], {"ResourceArn": job_arn(), "NextToken": "more"})
     assert training.tags(job_arn()) == {"a": "1", "b": "2"}
+
+
+def test_ended_jobs_of_both_kinds_are_listed(session: StubbedSession, training: SageMakerTraining) -> None:
+    until, asked = SINCE.replace(hour=9), {"LastModifiedTimeAfter": SINCE, "MaxResults": 100}
+    jobs = [
+        {"TrainingJobName": name, "TrainingJobArn": job_arn(name), "TrainingJobStatus": status, "CreationTime": SINCE}
+        for name, status in (("done", "Completed"), ("busy", "InProgress"), ("broken", "Failed"))
+    ]
+    arn = job_arn("search", "hyper-parameter-tuning-job")
+    search = {
+        "HyperParameterTuningJobName": "search",
+        "HyperParameterTuningJobArn": arn,
+        "HyperParameterTuningJobStatus": "Stopped",
+        "Strategy": "Grid",
+        "CreationTime": SINCE,
+        "TrainingJobStatusCounters": {},
+        "ObjectiveStatusCounters": {},
+    }
+    given = {**asked, "LastModifiedTimeBefore": until}
+    session.stub("sagemaker").add_response("list_training_jobs", {"TrainingJobSummaries": jobs}, given)
+    session.stub("sagemaker").add_response(
+        "list_hyper_parameter_tuning_jobs", {"HyperParameterTuningJobSummaries": [search]}, given
+    )
+    assert training.ended(SINCE, until) == [
+        TrainingHint(job_arn("done"), "done", tuning=False),
+        TrainingHint(job_arn("broken"), "broken", tuning=False),
+        TrainingHint(arn, "search", tuning=True),
+    ]
 
 
 @pytest.mark.parametrize("report", ["", "s3://lockkeeper-bucket/training/wages/x/statistics.json"])

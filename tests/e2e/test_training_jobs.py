@@ -13,7 +13,7 @@ from localcloud.sagemaker.quirks import Quirks
 from tests.e2e.harness import SCIKIT_LEARN, Cloud, model_archive
 from tests.e2e.test_a_promotion import CONSTANT_INFERENCE, answer_of, prepare
 from tests.e2e.test_events_on_a_bad_day import quirky
-from tests.e2e.test_nothing_stranded import eventually
+from tests.e2e.test_nothing_stranded import eventually, keep_house
 
 pytestmark = pytest.mark.full
 
@@ -173,6 +173,16 @@ def test_a_tuning_jobs_best_is_released_and_no_other_of_its_training_jobs(cloud:
     assert metadata["tuning_job"] == described["HyperParameterTuningJobArn"]
     assert metadata["training_job"] == described["BestTrainingJob"]["TrainingJobArn"]
     assert answer_of(cloud, "tuned") == "5.5"
+
+
+def test_a_job_whose_event_was_lost_is_found_in_a_look_around(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "unheard", tmp_path)
+    with cloud.deaf("ReactToTrainingJobChanged"):
+        job = start(cloud, "unheard", "6.0")
+        found = eventually(lambda: [one for one in keep_house(cloud) if job in one["what"]])
+    assert [one["kind"] for one in found] == ["unheard training job"]
+    cloud.wait_for("unheard-v1-a1", "promoted")
+    assert answer_of(cloud, "unheard") == "6.0"
 
 
 def test_a_job_of_the_registrys_account_reaches_production(joined_cloud: Cloud, tmp_path: Path) -> None:

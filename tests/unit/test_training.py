@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from lockkeeper.domain.registration import Ignore
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.training import Trained, decide_on_training, metadata_text, training_hint
 from lockkeeper.domain.training_failure import Cause, cause_of
+from lockkeeper.use_cases.keep_house import QUIET, Kind, keep_house
 from lockkeeper.use_cases.notify import notify
 from lockkeeper.use_cases.react_to_training import Registered, Told, react_to_training
 
@@ -189,6 +191,42 @@ def test_late_and_shuffled_events_give_one_version(harbour: Harbour) -> None:
         tell(harbour, event)
     assert len(harbour.world.registry.packages) == 1
     assert harbour.published("Training Failed") == []
+
+
+def look_around(harbour: Harbour) -> list[str]:
+    found = keep_house(QUIET, harbour.inside)
+    assert not [one for one in found if one.kind is Kind.PROBLEM], found
+    return [one.what for one in found if one.kind is Kind.UNHEARD]
+
+
+def test_a_job_whose_event_was_lost_is_found_once(harbour: Harbour) -> None:
+    train(harbour.world)
+    train(harbour.world, "bad", **FAILED)
+    train(harbour.world, "nobodys", tags={})
+    tune(harbour.world, best="best")
+    found = look_around(harbour)
+    assert len(found) == 3
+    assert f"{job_arn()}: registered as {package_arn(1)}" in found
+    assert len(harbour.world.registry.packages) == 2
+    assert look_around(harbour) == []
+    assert isinstance(tell(harbour), Ignore)
+
+
+def test_a_job_that_is_too_young_or_too_old_is_not_looked_for(harbour: Harbour) -> None:
+    now = harbour.world.clock.now()
+    train(harbour.world, "young", LastModifiedTime=now - timedelta(minutes=1))
+    train(harbour.world, "old", LastModifiedTime=now - timedelta(days=2))
+    assert look_around(harbour) == []
+    harbour.pass_time(minutes=5)
+    assert len(look_around(harbour)) == 1
+
+
+def test_a_look_that_fails_is_made_again(harbour: Harbour) -> None:
+    train(harbour.world)
+    harbour.world.policies.load = lambda *_: 1 / 0  # type: ignore[assignment, method-assign]
+    assert [one.kind for one in keep_house(QUIET, harbour.inside)] == [Kind.PROBLEM]
+    del harbour.world.policies.load
+    assert len(look_around(harbour)) == 1
 
 
 # ---- missing and wrong -----------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ def described(name: str = NAME, **changes: Any) -> dict[str, Any]:
         "ModelArtifacts": {"S3ModelArtifacts": f"s3://models/{name}/output/model.tar.gz"},
         "CreationTime": BEGAN,
         "TrainingEndTime": BEGAN + timedelta(minutes=20),
+        "LastModifiedTime": BEGAN + timedelta(minutes=20),
         "SecondaryStatusTransitions": [{"Status": "Training"}, {"Status": "Completed"}],
         "FinalMetricDataList": [
             {"MetricName": "train:accuracy", "Value": 0.99},
@@ -51,6 +52,7 @@ def described_tuning(name: str = "wages-search", best: str | None = NAME, **chan
         "HyperParameterTuningJobArn": job_arn(name, "hyper-parameter-tuning-job"),
         "HyperParameterTuningJobStatus": "Completed",
         "CreationTime": BEGAN,
+        "LastModifiedTime": BEGAN + timedelta(minutes=20),
         **chosen,
         **changes,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from lockkeeper.domain.training import Register
+from lockkeeper.domain.training import Register, TrainingHint
 
 
 class Training(Protocol):
@@ -20,6 +20,10 @@ class Training(Protocol):
         ...
 
     def tags(self, arn: str) -> dict[str, str]: ...
+
+    def ended(self, after: datetime, before: datetime) -> list[TrainingHint]:
+        """The training and tuning jobs that ended between these times, as far as their last change tells."""
+        ...
 
 
 class Registrations(Protocol):

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from lockkeeper.domain.training import ENDED, TrainingHint
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mypy_boto3_sagemaker import SageMakerClient
 
 
@@ -36,6 +40,26 @@ class SageMakerTraining:
     def tags(self, arn: str) -> dict[str, str]:
         pages = self._client.get_paginator("list_tags").paginate(ResourceArn=arn)
         return {one["Key"]: one["Value"] for page in pages for one in page["Tags"]}
+
+    def ended(self, after: datetime, before: datetime) -> list[TrainingHint]:
+        changed: Any = {"LastModifiedTimeAfter": after, "LastModifiedTimeBefore": before}
+        pages = self._client.get_paginator("list_training_jobs").paginate(**changed, PaginationConfig={"PageSize": 100})
+        found = [
+            TrainingHint(one["TrainingJobArn"], one["TrainingJobName"], tuning=False)
+            for page in pages
+            for one in page["TrainingJobSummaries"]
+            if one["TrainingJobStatus"] in ENDED
+        ]
+        searches = self._client.get_paginator("list_hyper_parameter_tuning_jobs").paginate(
+            **changed, PaginationConfig={"PageSize": 100}
+        )
+        found += [
+            TrainingHint(one["HyperParameterTuningJobArn"], one["HyperParameterTuningJobName"], tuning=True)
+            for search in searches
+            for one in search["HyperParameterTuningJobSummaries"]
+            if one["HyperParameterTuningJobStatus"] in ENDED
+        ]
+        return found
 
 
 def _is_missing(error: ClientError) -> bool:

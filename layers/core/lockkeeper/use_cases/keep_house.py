@@ -27,6 +27,7 @@ from lockkeeper.use_cases.replay_release import replay_release
 from lockkeeper.use_cases.resume_release import look_at_endpoint_of, look_at_job_of
 from lockkeeper.use_cases.settle_wait import deliver_for_another, fail_wait
 from lockkeeper.use_cases.shadow_production import is_before_shift, look_at_plan
+from lockkeeper.use_cases.unheard_training import settle_unheard
 from lockkeeper.use_cases.unseen_registrations import start_unseen
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 from lockkeeper.use_cases.watch_production import look_at_bake
@@ -46,6 +47,7 @@ class Kind(StrEnum):
     LOCK = "idle lock"
     STAGING = "forgotten staging endpoint"
     UNSEEN = "unseen registration"
+    UNHEARD = "unheard training job"
     REMINDED = "reminder"
     CLEANUP = "cleanup"
     FROZEN = "release stopped by a freeze"
@@ -71,6 +73,7 @@ def keep_house(quiet: timedelta, world: World, *, cleanup: bool = False) -> list
     found += _carefully("staging", _forgotten_endpoints(world))
     unseen = (Found(Kind.UNSEEN, f"{release_id}: started") for release_id in start_unseen(quiet, world))
     found += _carefully("registry", unseen)
+    found += _carefully("training", (Found(Kind.UNHEARD, what) for what in settle_unheard(quiet, world)))
     for group in world.policies.groups() if cleanup else []:
         found += _carefully(group, (Found(Kind.CLEANUP, what) for what in clean_up(group, world)))
     return found

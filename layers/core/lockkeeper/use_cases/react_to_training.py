@@ -9,7 +9,15 @@ from typing import Any
 
 from lockkeeper.domain.errors import PolicyMissing, RegistrationRefused
 from lockkeeper.domain.registration import Ignore
-from lockkeeper.domain.training import Refuse, Register, Report, Trained, decide_on_training, training_hint
+from lockkeeper.domain.training import (
+    Refuse,
+    Register,
+    Report,
+    Trained,
+    TrainingHint,
+    decide_on_training,
+    training_hint,
+)
 from lockkeeper.domain.training_failure import PASSING
 from lockkeeper.domain.training_report import report_from
 from lockkeeper.ports import World
@@ -43,7 +51,12 @@ def react_to_training(event: dict[str, Any], world: World) -> Registered | Told 
     hint = training_hint(event, world.accounts)
     if isinstance(hint, Ignore):
         return hint
-    job = _look(hint.name, hint.arn, hint.tuning, world)
+    return settle_training(hint, world)
+
+
+def settle_training(hint: TrainingHint, world: World) -> Registered | Told | Ignore:
+    """Look at a job that may have ended, and do once what follows from it."""
+    job = _look(hint, world)
     if job is None or job.arn.lower() != hint.arn.lower():
         return Ignore(f"{hint.arn} is not there")
     decision = decide_on_training(job)
@@ -57,16 +70,16 @@ def react_to_training(event: dict[str, Any], world: World) -> Registered | Told 
     return decision
 
 
-def _look(name: str, arn: str, tuning: bool, world: World) -> Trained | None:
-    described = world.training.tuning_job(name) if tuning else world.training.training_job(name)
+def _look(hint: TrainingHint, world: World) -> Trained | None:
+    described = world.training.tuning_job(hint.name) if hint.tuning else world.training.training_job(hint.name)
     if described is None:
         return None
     best = None
-    if tuning:
+    if hint.tuning:
         chosen = described.get("BestTrainingJob")
         named = chosen.get("TrainingJobName") if isinstance(chosen, dict) else None
         best = world.training.training_job(named) if named else None
-    return Trained(tuning, described, world.training.tags(arn), best)
+    return Trained(hint.tuning, described, world.training.tags(hint.arn), best)
 
 
 def _register_once(wanted: Register, job: Trained, world: World) -> Registered | Told | Ignore:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from lockkeeper.adapters.in_memory.copies import copied
+from lockkeeper.domain.training import ENDED, TrainingHint
 
 
 class InMemoryTraining:
@@ -23,3 +25,14 @@ class InMemoryTraining:
 
     def tags(self, arn: str) -> dict[str, str]:
         return dict(self.tagged.get(arn, {}))
+
+    def ended(self, after: datetime, before: datetime) -> list[TrainingHint]:
+        return [
+            TrainingHint(one[f"{kind}Arn"], name, tuning)
+            for kind, jobs, tuning in (
+                ("TrainingJob", self.training_jobs, False),
+                ("HyperParameterTuningJob", self.tuning_jobs, True),
+            )
+            for name, one in jobs.items()
+            if one[f"{kind}Status"] in ENDED and after < one["LastModifiedTime"] < before
+        ]
