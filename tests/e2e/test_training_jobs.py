@@ -185,9 +185,12 @@ def test_a_job_whose_event_was_lost_is_found_in_a_look_around(cloud: Cloud, tmp_
     assert answer_of(cloud, "unheard") == "6.0"
 
 
-def test_a_job_of_the_registrys_account_reaches_production(joined_cloud: Cloud, tmp_path: Path) -> None:
+def test_jobs_of_the_registrys_account_reach_production(joined_cloud: Cloud, tmp_path: Path) -> None:
     cloud = joined_cloud
     prepare(cloud, "trained-abroad", tmp_path)
     start(cloud, "trained-abroad", "9.0")
     cloud.wait_for("trained-abroad-v1-a1", "promoted")
     assert answer_of(cloud, "trained-abroad") == "9.0"
+    search(cloud, "trained-abroad", ["5.5"])
+    cloud.wait_for("trained-abroad-v2-a1", "promoted")
+    assert answer_of(cloud, "trained-abroad") == "5.5"
