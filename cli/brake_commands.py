@@ -1,4 +1,4 @@
-"""`lockkeeper hold`, `lift-hold`, `freeze`, `unfreeze` and `rollback`: the brakes, as the AWS identity that runs them."""
+"""`lockkeeper hold`, `lift-hold`, `freeze`, `unfreeze`, `rollback`, `resume-retraining`: the brakes, under the caller's AWS identity."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ WITHOUT_A_WEB = {
     "freeze": "apply a policy with a window under `freeze`, see docs/policy.md",
     "unfreeze": "a freeze that Lockkeeper put on by itself is lifted over the web API alone: deploy the stack with WebAccess=links",
     "rollback": "set the serving version's ModelApprovalStatus to Rejected, as an approver whom the policy knows: that takes it back",
+    "resume-retraining": "apply a policy with a higher give_up_after under `drift.retrain`, or start the pipeline yourself",
 }
 """What else a person can do where the stack has no web API, by command."""
 
@@ -59,6 +60,12 @@ def unfreeze(group: Group, reason: Reason, stack_name: StackName = DEFAULT_STACK
 def rollback(group: Group, reason: Reason, stack_name: StackName = DEFAULT_STACK) -> None:
     """Bring back what served before: the version that serves, or is being brought to production, is held."""
     _brake("rollback", group, {"reason": reason}, stack_name)
+
+
+@app.command("resume-retraining")
+def resume_retraining(group: Group, reason: Reason, stack_name: StackName = DEFAULT_STACK) -> None:
+    """Let drift start retrainings again, after some in a row did not help."""
+    _brake("resume-retraining", group, {"reason": reason}, stack_name)
 
 
 def _brake(what: str, group: str, body: dict[str, object], stack_name: str) -> None:

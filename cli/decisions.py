@@ -53,10 +53,10 @@ def revoke(stack: Stack, release_id: str, approver: str) -> dict[str, Any]:
 
 
 def act_on_group(stack: Stack, group: str, what: str, body: Mapping[str, object], without_a_web: str) -> dict[str, Any]:
-    """Hold, lift, freeze, unfreeze, roll back or adopt.
+    """Hold, lift, freeze, unfreeze, roll back, adopt or resume retraining.
 
     Args:
-        what: The last part of the route: `hold`, `lift-hold`, `freeze`, `unfreeze`, `rollback` or `adopt`.
+        what: The last part of the route: `hold`, `lift-hold`, `freeze`, `unfreeze`, `rollback`, `adopt` or `resume-retraining`.
         without_a_web: What else a person can do where the stack has no web API.
 
     Returns:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+Shown = Annotated[
+    str,
+    typer.Argument(
+        metavar="RELEASE",
+        help="A release's id, GROUP/VERSION for its latest attempt, or GROUP for what serves it and its drift.",
+    ),
+]
 ReleaseName = Annotated[
     str, typer.Argument(metavar="RELEASE", help="A release's id, or GROUP/VERSION for its latest attempt.")
 ]
@@ -52,8 +59,9 @@ def releases(
 
 
 @app.command()
-def show(release_name: ReleaseName, as_json: AsJson = False, stack_name: StackName = DEFAULT_STACK) -> None:
-    """Show one release: verdicts with small plots, approvals, timeline, pins, endpoints and cost; --json has its dossiers."""
+def show(release_name: Shown, as_json: AsJson = False, stack_name: StackName = DEFAULT_STACK) -> None:
+    """Show a release (verdicts with small plots, approvals, timeline, pins, endpoints, cost; --json has its dossiers) or a group."""
+    from lockkeeper.domain.drift import RELEASE_NAME
     from lockkeeper.use_cases.braked import brakes_on
     from lockkeeper.use_cases.read_dossiers import read_dossiers, to_json
 
@@ -62,15 +70,39 @@ def show(release_name: ReleaseName, as_json: AsJson = False, stack_name: StackNa
     from cli.terminal import console, plain
 
     stack = find_stack(stack_name)
+    if "/" not in release_name and not RELEASE_NAME.fullmatch(release_name):
+        _show_group(release_name, stack, as_json=as_json)
+        return
     release = stack.world.ledger.get(release_id_of(release_name, stack))
     dossiers, brakes = read_dossiers(release, stack.world), brakes_on(release, stack.world)
     if as_json:
         typer.echo(json.dumps(to_json(release, dossiers, brakes), indent=2))
-    else:
-        for name, brake in brakes.items():
-            if brake:
-                console().print(plain(f"{name}: {brake.words}", "bold red"))
-        console().print(*draw_release(release, stack.world.clock.now(), dossiers), sep="\n")
+        return
+    for name, brake in brakes.items():
+        if brake:
+            console().print(plain(f"{name}: {brake.words}", "bold red"))
+    if made_by := stack.world.ledger.retraining_of(release.model_package_group, release.version):
+        console().print(plain(f"trained anew, {made_by.retraining_id}: {made_by.words}"))
+    console().print(*draw_release(release, stack.world.clock.now(), dossiers), sep="\n")
+
+
+def _show_group(group: str, stack: Stack, *, as_json: bool) -> None:
+    from lockkeeper.use_cases.braked import brakes_of_group
+    from lockkeeper.use_cases.show_board import group_document
+
+    from cli.drift_tables import draw_drift
+    from cli.terminal import console, plain
+
+    document = group_document(group, stack.world)
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    champion = stack.world.ledger.champion(group)
+    console().print(plain(f"{group} serves {champion.words}" if champion else f"{group}: nothing serves yet", "bold"))
+    for words in brakes_of_group(group, stack.world):
+        console().print(plain(words, "bold red"))
+    retrainings, signals = stack.world.ledger.retrainings(group, 20), stack.world.ledger.signals(group, 20)
+    console().print(*draw_drift(retrainings, signals), sep="\n")
 
 
 @app.command()

@@ -9,7 +9,7 @@ from lockkeeper.domain.errors import BrakeRefused
 from lockkeeper.entry import logger
 from lockkeeper.use_cases.adopt_endpoint import adopt_endpoint
 from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
-from lockkeeper.use_cases.brake import freeze_group, hold_version, lift_hold, unfreeze_group
+from lockkeeper.use_cases.brake import freeze_group, hold_version, lift_hold, resume_retraining, unfreeze_group
 
 from functions.serve_web.answers import as_json, caller_arn, submitted_json
 
@@ -44,6 +44,12 @@ def unfreeze(group: str) -> Response[str]:
 def rollback(group: str) -> Response[str]:
     _body, principal, reason = _asked()
     return _done(ask_for_rollback(group, principal, reason, _world()))
+
+
+@router.post("/api/groups/<group>/resume-retraining")
+def resume(group: str) -> Response[str]:
+    _body, principal, reason = _asked()
+    return _done(resume_retraining(group, principal, reason, _world()))
 
 
 @router.post("/api/groups/<group>/adopt")

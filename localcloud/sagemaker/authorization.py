@@ -21,10 +21,13 @@ RESOURCES = (
     ("HyperParameterTuningJobName", "hyper-parameter-tuning-job", True),
     ("ProcessingJobName", "processing-job", True),
     ("PipelineName", "pipeline", False),
+    ("MonitoringScheduleName", "monitoring-schedule", True),
 )
 ARN_MEMBERS = ("ResourceArn", "PipelineExecutionArn", "ModelPackageArn")
 ROLE_MEMBERS = ("ExecutionRoleArn", "RoleArn")
 LISTS_WITHOUT_RESOURCE = ("List", "Search")
+LISTS_OF_ONE = frozenset({"ListPipelineExecutions"})
+"""Lists that are about one resource, and are granted for it."""
 CONDITIONS = {
     "sagemaker:ModelApprovalStatus": ("ModelApprovalStatus",),
     "sagemaker:ModelLifeCycle:stage": ("ModelLifeCycle", "Stage"),
@@ -46,7 +49,7 @@ def resource_arn(operation: str, parameters: JsonObject, place: Place) -> str:
     for member in ARN_MEMBERS:
         if isinstance(parameters.get(member), str):
             return str(parameters[member])
-    if operation.startswith(LISTS_WITHOUT_RESOURCE):
+    if operation.startswith(LISTS_WITHOUT_RESOURCE) and operation not in LISTS_OF_ONE:
         return "*"
     if "ModelPackage" in operation:
         return _registry_arn(operation, parameters, place)

@@ -19,6 +19,7 @@ from localcloud.sagemaker.groups import ModelPackageGroups
 from localcloud.sagemaker.invocations import Invocation, Invocations
 from localcloud.sagemaker.jobs import JobRunner
 from localcloud.sagemaker.models import EndpointConfigs, Models
+from localcloud.sagemaker.monitoring import MonitoringSchedules
 from localcloud.sagemaker.packages import ModelPackages
 from localcloud.sagemaker.pipelines import Pipelines
 from localcloud.sagemaker.processing import ProcessingJobs
@@ -74,6 +75,7 @@ class LocalSageMaker:
             **ProcessingJobs(self._jobs).operations(),
             **Pipelines(self.store, cloud).operations(),
             **executions.operations(),
+            **MonitoringSchedules().operations(),
             **Tags(self.store).operations(),
         }
 

@@ -19,6 +19,7 @@ from tests.unit.brakes_suite import *  # noqa: F403
 from tests.unit.cli_stage import create_table
 from tests.unit.ledger_suite import *  # noqa: F403
 from tests.unit.ledger_suite import FIRST
+from tests.unit.retrainings_suite import *  # noqa: F403
 from tests.unit.web_suite import *  # noqa: F403
 
 HOLD_OF_THREE = Brake(Did.HELD, "another", at="2026-11-24T09:00:00.000Z", version=3)

@@ -13,6 +13,7 @@ from typing import Any
 from lockkeeper.domain.approval import Answer
 from lockkeeper.use_cases.decide_approval import decide_by_link
 
+from tests.unit.drifting import Drifting
 from tests.unit.harbour import (
     ALARM,
     GROUP,
@@ -141,7 +142,31 @@ def monitored_untold(harbour: Harbour) -> None:
     harbour.promote(1)
 
 
+def drifting(harbour: Harbour) -> None:
+    """Version 1 serves, and its policy trains anew; nobody has told that it drifts."""
+    harbour.told = [Drifting(harbour).event()]
+
+
+def alarm_of_drift(harbour: Harbour) -> None:
+    """The same, and its alarm is on."""
+    harbour.told = [Drifting(harbour).alarm()]
+
+
+def monitor_found(harbour: Harbour) -> None:
+    """The same, and a monitor has found something."""
+    harbour.told = [Drifting(harbour).monitor([EXP])]
+
+
+def untold(harbour: Harbour) -> Event:
+    return whole(harbour.told[0])
+
+
 ENVELOPE: tuple[Place, ...] = (("source",), ("detail-type",), ("account",), ("detail",))
+EXP = {
+    "feature_name": "exp",
+    "constraint_check_type": "baseline_drift_check",
+    "description": "Baseline drift distance: 0.136 exceeds threshold: 0.1",
+}
 SITUATIONS = {
     "a version is registered": Situation(
         "react_to_registry",
@@ -187,6 +212,24 @@ SITUATIONS = {
     ),
     "a monitored version was promoted": Situation(
         "start_drift_monitor", monitored_untold, promoted, (*ENVELOPE, ("detail", "model_package_group"))
+    ),
+    "somebody tells of drift": Situation(
+        "react_to_drift",
+        drifting,
+        untold,
+        (*ENVELOPE, ("time",), ("detail", "model_package_group")),
+    ),
+    "an alarm of drift is on": Situation(
+        "react_to_drift",
+        alarm_of_drift,
+        untold,
+        (*ENVELOPE, ("resources",), ("resources", 0), ("detail", "state"), ("detail", "state", "value")),
+    ),
+    "a monitor found drift": Situation(
+        "react_to_drift",
+        monitor_found,
+        untold,
+        (*ENVELOPE, ("detail", "ProcessingJobArn")),
     ),
     "a release was promoted": Situation(
         "notify",

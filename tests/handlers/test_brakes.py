@@ -17,6 +17,7 @@ BRAKES = {
     "freeze": WHY,
     "unfreeze": WHY,
     "rollback": WHY,
+    "resume-retraining": WHY,
 }
 MARKUP = "<script>alert(1)</script>"
 
@@ -57,7 +58,7 @@ def test_what_is_no_version_is_400(harbour: Harbour, version: object) -> None:
 
 
 def test_what_is_not_on_cannot_be_taken_off(harbour: Harbour) -> None:
-    assert [brake(what)[0] for what in ("lift-hold", "unfreeze")] == [409, 409]
+    assert [brake(what)[0] for what in ("lift-hold", "unfreeze", "resume-retraining")] == [409, 409, 409]
 
 
 def test_a_version_is_held_and_let_go(harbour: Harbour) -> None:

@@ -90,11 +90,11 @@ def test_joined_accounts_forward_what_the_hub_forwards_from_its_own_bus() -> Non
     own = resources("AWS::Events::Rule")["ForwardRule"]["EventPattern"]
     pattern = joined("AWS::Events::Rule")["ForwardRule"]["EventPattern"]
     _, registry, endpoints = pattern["detail-type"]["Fn::If"]
-    # Replays run in staging alone.
-    heard = [one["Fn::If"][1] if isinstance(one, dict) else one for one in registry + endpoints]
+    # Some of it in production alone; of drift, whoever looks tells it where they are.
+    heard = {one["Fn::If"][1] if isinstance(one, dict) else one for one in registry + endpoints}
     assert sorted(heard) == sorted(own["detail-type"])
     _, registry, endpoints = pattern["source"]["Fn::If"]
-    assert set(registry + endpoints) == set(own["source"])
+    assert {one["Fn::If"][1] if isinstance(one, dict) else one for one in registry + endpoints} == set(own["source"])
 
 
 def test_what_a_joined_account_cannot_deliver_has_a_queue_with_an_alarm() -> None:

@@ -12,6 +12,8 @@ from jsonschema import Draft202012Validator
 from lockkeeper.adapters.in_memory.world import HUB as ROOT
 from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.drift import DriftSignal
+from lockkeeper.domain.drift_hints import AlarmTold, JobTold, ScheduleTold, drift_hint
 from lockkeeper.domain.errors import DecisionRefused
 from lockkeeper.domain.events import (
     AlarmHint,
@@ -31,7 +33,7 @@ from lockkeeper.domain.slack_press import Press, Shown
 from lockkeeper.domain.training import TrainingHint, training_hint
 from lockkeeper.use_cases.adopt_endpoint import adopt_endpoint
 from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
-from lockkeeper.use_cases.brake import freeze_group, hold_version, lift_hold, unfreeze_group
+from lockkeeper.use_cases.brake import freeze_group, hold_version, lift_hold, resume_retraining, unfreeze_group
 from lockkeeper.use_cases.decide_approval import decide_by_slack
 from lockkeeper.use_cases.keep_house import QUIET, keep_house
 from lockkeeper.use_cases.react_to_registry import react_to_registry
@@ -39,6 +41,7 @@ from lockkeeper.use_cases.react_to_training import react_to_training
 from lockkeeper.use_cases.reap_release import reap_release
 
 from tests.template.project import PROJECT, functions, published_detail_types, resources
+from tests.unit.drifting import Drifting
 from tests.unit.harbour import ALARM, Harbour, alarm_event, package_arn, package_event, policy_document
 from tests.unit.settled import foreign, serve
 from tests.unit.trained import train, training_event
@@ -74,6 +77,17 @@ TRAINING = {
 }
 
 
+DRIFT = {
+    "monitor-ended": JobTold(
+        "lockkeeper-monitor-wages-1",
+        "arn:aws:sagemaker:eu-central-1:111122223333:processing-job/lockkeeper-monitor-wages-1",
+    ),
+    "monitoring-schedule": ScheduleTold("wages-hourly"),
+    "alarm": AlarmTold("wages-errors", "arn:aws:cloudwatch:eu-central-1:111122223333:alarm:wages-errors"),
+}
+"""Samples that may tell of drift, beside that of somebody's own."""
+
+
 def kebab(detail_type: str) -> str:
     return detail_type.lower().replace(" ", "-")
 
@@ -104,6 +118,26 @@ def test_a_sample_of_a_registration_is_understood(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(TRAINING))
 def test_a_sample_of_training_is_understood(name: str) -> None:
     assert training_hint(read("in", name), ACCOUNTS) == TRAINING[name]
+
+
+@pytest.mark.parametrize("name", sorted(DRIFT))
+def test_a_sample_that_may_tell_of_drift_is_understood(name: str) -> None:
+    assert drift_hint(read("in", name), ACCOUNTS) == DRIFT[name]
+
+
+def test_what_others_tell_of_drift_has_a_schema_and_is_understood() -> None:
+    sample, schema = read("in", "drift-detected"), read("schemas", "drift-detected")
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(sample)
+    assert set(sample["detail"]) == set(schema["properties"]["detail"]["properties"])
+    signal = drift_hint(sample, ACCOUNTS)
+    assert isinstance(signal, DriftSignal)
+    assert (signal.group, signal.names, signal.version, signal.rows) == ("wages", {"exp"}, 3, 612)
+    for field in schema["properties"]["detail"]["required"]:
+        broken = read("in", "drift-detected")
+        del broken["detail"][field]
+        assert not Draft202012Validator(schema).is_valid(broken)
+        assert isinstance(drift_hint(broken, ACCOUNTS), Unusable)
 
 
 def test_a_sample_of_a_dead_execution_is_understood() -> None:
@@ -145,13 +179,8 @@ def test_dead_letters_go_to_whoever_listens() -> None:
 
 
 def test_every_sample_is_tested_and_every_listened_event_has_one() -> None:
-    assert names("in") == set(HINTS) | set(PACKAGES) | set(TRAINING) | {
-        "execution-aborted",
-        "housekeeping",
-        "cleanup",
-        "monitors",
-        "drift-monitor",
-    }
+    others = {"execution-aborted", "housekeeping", "cleanup", "monitors", "drift-monitor", "drift-detected"}
+    assert names("in") == set(HINTS) | set(PACKAGES) | set(TRAINING) | set(DRIFT) | others
     listened = {
         kind
         for properties in functions().values()
@@ -165,7 +194,7 @@ def test_every_sample_is_tested_and_every_listened_event_has_one() -> None:
 
 def test_every_published_event_has_a_sample_and_a_schema() -> None:
     wanted = {kebab(kind) for kind in published_detail_types()}
-    assert (names("out"), names("schemas")) == (wanted, wanted)
+    assert (names("out"), names("schemas")) == (wanted, wanted | {"drift-detected"})
 
 
 @pytest.mark.parametrize("detail_type", sorted(published_detail_types()))
@@ -261,8 +290,22 @@ def use_brakes(harbour: Harbour) -> None:
     ask_for_rollback("wages", ada, "customers complain", harbour.inside)
 
 
+def train_in_vain() -> list[tuple[str, Any]]:
+    """Two retrainings that do not help, and a person who lets the next one start."""
+    drifting = Drifting()
+    for _ in range(2):
+        drifting.drift()
+        drifting.fail()
+        drifting.pass_time(hours=2)
+    drifting.drift()
+    resume_retraining(
+        "wages", "arn:aws:iam::111111111111:user/operator", "the data are whole again", drifting.harbour.inside
+    )
+    return drifting.world.publisher.published
+
+
 def test_what_is_really_published_keeps_to_the_schemas() -> None:
-    published = journeys().world.publisher.published
+    published = [*journeys().world.publisher.published, *train_in_vain()]
     for detail_type, detail in published:
         schema = read("schemas", kebab(detail_type))
         event = {"source": "lockkeeper", "detail-type": detail_type, "detail": detail}

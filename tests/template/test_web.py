@@ -30,7 +30,7 @@ LINKS = {
     "POST /api/releases/{release_id}/revoke",
     *(
         f"POST /api/groups/{{group}}/{brake}"
-        for brake in ("hold", "lift-hold", "freeze", "unfreeze", "rollback", "adopt")
+        for brake in ("hold", "lift-hold", "freeze", "unfreeze", "rollback", "adopt", "resume-retraining")
     ),
 }
 
@@ -158,7 +158,7 @@ def test_without_sign_in_the_function_may_read_no_dossier_no_list_and_no_secret(
 def test_each_brake_and_adoption_has_a_route_of_its_own_that_wants_an_aws_identity() -> None:
     found = {one["RouteKey"]: one["AuthorizationType"] for one in resources("AWS::ApiGatewayV2::Route").values()}
     brakes = {key: kind for key, kind in found.items() if key.startswith("POST /api/groups/")}
-    assert len(brakes) == 6
+    assert len(brakes) == 7
     assert set(brakes.values()) == {"AWS_IAM"}
 
 

@@ -1,4 +1,4 @@
-"""`lockkeeper hold`, `lift-hold`, `freeze`, `unfreeze` and `rollback`: a signed request, and what becomes of it in words."""
+"""`hold`, `lift-hold`, `freeze`, `unfreeze`, `rollback` and `resume-retraining`: a signed request, and what becomes of it in words."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ WORDS: dict[str, list[str]] = {
     "freeze": ["wages"],
     "unfreeze": ["wages"],
     "rollback": ["wages"],
+    "resume-retraining": ["wages"],
 }
 DONE = {
     "model_package_group": "wages",

@@ -16,6 +16,7 @@ from lockkeeper.ports import Ledger, Meter
 from tests.unit import ledger_suite
 from tests.unit.brakes_suite import *  # noqa: F403
 from tests.unit.ledger_suite import *  # noqa: F403
+from tests.unit.retrainings_suite import *  # noqa: F403
 from tests.unit.web_suite import *  # noqa: F403
 
 THREADS = 8

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lockkeeper.adapters.s3 import S3Objects, S3Policies
     from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
     from lockkeeper.adapters.sagemaker_jobs import SageMakerJobs
+    from lockkeeper.adapters.sagemaker_pipelines import SageMakerPipelines
     from lockkeeper.adapters.sagemaker_registry import SageMakerRegistry
     from lockkeeper.adapters.sagemaker_training import SageMakerTraining
     from lockkeeper.adapters.slack import SlackChannel
@@ -61,6 +62,12 @@ class AwsWorld:
         from lockkeeper.adapters.sagemaker_training import SageMakerTraining
 
         return SageMakerTraining(self._sessions("registry").client("sagemaker"))
+
+    @cached_property
+    def pipelines(self) -> SageMakerPipelines:
+        from lockkeeper.adapters.sagemaker_pipelines import SageMakerPipelines
+
+        return SageMakerPipelines(self._sessions("registry").client("sagemaker"))
 
     @property
     def own_registry_role(self) -> str:

@@ -25,6 +25,7 @@ from lockkeeper.ports_of_look import ProductionLook
 from lockkeeper.ports_of_objects import Objects as Objects
 from lockkeeper.ports_of_objects import Stream as Stream
 from lockkeeper.ports_of_objects import Writing as Writing
+from lockkeeper.ports_of_retraining import Retrained, Retrainings
 from lockkeeper.ports_of_scaling import Scaling
 from lockkeeper.ports_of_slack import SlackMessages, ToldInSlack
 from lockkeeper.ports_of_training import Registrations, TrainingWorld
@@ -70,7 +71,7 @@ class Clock(Protocol):
         ...
 
 
-class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Adoptions, Protocol):
+class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Adoptions, Retrainings, Protocol):
     """Releases and all that is decided about them. Every transition is a conditional write."""
 
     def open(self, release: Release) -> bool:
@@ -361,7 +362,7 @@ class Mail(Protocol):
         ...
 
 
-class World(ToldInSlack, OverTheWeb, TrainingWorld, Protocol):
+class World(ToldInSlack, OverTheWeb, TrainingWorld, Retrained, Protocol):
     """Everything outside: what a use case is given. Adapters are built when they are first used."""
 
     @property

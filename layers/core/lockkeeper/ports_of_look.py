@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from lockkeeper.domain.deployed import Deployed
+from lockkeeper.ports_of_retraining import DriftLook
 
 
-class ProductionLook(Protocol):
+class ProductionLook(DriftLook, Protocol):
     """Production as it is. What AWS does not answer, or does not let be seen, is `None`; what is not there is said to be missing."""
 
     def deployed(self, endpoint_name: str) -> Deployed | None:

@@ -120,6 +120,11 @@ LISTENING = {
     "NotifyReleaseChanged": {HUB},
     "NotifyQuestionChanged": {HUB},
     "NotifyBrakesUsed": {HUB},
+    "NotifyLoopTurned": {HUB},
+    "ReactToDriftJobEnded": {PRODUCTION},
+    "ReactToDriftAlarmChanged": {PRODUCTION},
+    "ReactToDriftDriftDetected": {HUB, REGISTRY, PRODUCTION},
+    "ReactToDriftReleaseEnded": {HUB},
 }
 """Whom each rule on Lockkeeper's bus may hear where every environment is an account of its own."""
 
@@ -181,15 +186,16 @@ FORWARDED = {
         "SageMaker Model Package State Change",
         "SageMaker Training Job State Change",
         "SageMaker HyperParameter Tuning Job State Change",
+        "Drift Detected",
     },
     "staging": {
         "SageMaker Endpoint State Change",
         "SageMaker Endpoint Deployment State Change",
         "CloudWatch Alarm State Change",
+        "SageMaker Processing Job State Change",
     },
 }
-FORWARDED["production"] = set(FORWARDED["staging"])
-FORWARDED["staging"].add("SageMaker Processing Job State Change")
+FORWARDED["production"] = FORWARDED["staging"] | {"SageMaker Monitoring Schedule State Change", "Drift Detected"}
 
 
 @pytest.mark.parametrize("kind", sorted(FORWARDED))

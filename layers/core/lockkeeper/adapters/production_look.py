@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lockkeeper.adapters.cloudwatch_alarms import alarm_states
+from lockkeeper.adapters.drift_look import AwsDriftLook
 from lockkeeper.adapters.refusals import is_missing
 from lockkeeper.domain.deployed import Deployed
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from boto3 import Session
 
 
-class AwsProductionLook:
+class AwsProductionLook(AwsDriftLook):
     """Implements `ports.ProductionLook`. `session` gives a session under the look role; it is made at first use."""
 
     def __init__(self, session: Callable[[], Session]) -> None:

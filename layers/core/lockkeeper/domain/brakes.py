@@ -27,6 +27,7 @@ class Did(StrEnum):
     UNFROZE = "group unfrozen"
     ROLLED_BACK = "rollback requested"
     ADOPTED = "endpoint adopted"
+    RESUMED = "retraining resumed"
 
 
 @dataclass(frozen=True)

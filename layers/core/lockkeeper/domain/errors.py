@@ -119,6 +119,10 @@ class SlackRefused(LockkeeperError):
     """Slack does not take a message, now or ever; whoever sent it tries again, and at last leaves a dead letter."""
 
 
+class PipelineRefused(LockkeeperError):
+    """SageMaker does not start a pipeline, now or ever: it is not there, or does not know a parameter."""
+
+
 class StampRefused(LockkeeperError):
     """The registry does not take a release's outcome, now or later; the release ends all the same."""
 

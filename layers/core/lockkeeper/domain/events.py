@@ -49,10 +49,15 @@ ABOUT_GROUPS = frozenset(
         "Endpoint Adopted",
         "Training Failed",
         "Training Refused",
+        "Drift Observed",
+        "Retraining Started",
+        "Retraining Ended",
+        "Retraining Given Up",
+        "Retraining Resumed",
     }
 )
-"""What somebody did with a brake or an endpoint, what nobody needs any more, and training that gave no version: about a group,
-and seldom of a release."""
+"""What somebody did with a brake or an endpoint, what nobody needs any more, training that gave no version, drift and retrainings:
+about a group, and seldom of a release."""
 SERVING_CHANGED = frozenset({"Release Promoted", "Release Rolled Back", "Cleanup Due", "Endpoint Adopted"})
 """After which another version may serve, or none: what production is monitored for changes with it."""
 

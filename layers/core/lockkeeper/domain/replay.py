@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lockkeeper.domain.drift_hints import DETECTED, OWN_SOURCE, SCHEDULE_CHANGE
 from lockkeeper.domain.errors import GroupFrozen, ReplayRefused
 from lockkeeper.domain.events import (
     ABOUT_GROUPS,
@@ -25,8 +26,10 @@ RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
     ("aws.sagemaker", "SageMaker HyperParameter Tuning Job State Change"): ("ReactToTraining",),
     ("aws.sagemaker", "SageMaker Endpoint State Change"): ("ResumeRelease", "ReapRelease"),
     ("aws.sagemaker", "SageMaker Endpoint Deployment State Change"): ("ResumeRelease", "ReapRelease"),
-    ("aws.sagemaker", "SageMaker Processing Job State Change"): ("ResumeRelease",),
-    ("aws.cloudwatch", "CloudWatch Alarm State Change"): ("ResumeRelease",),
+    ("aws.sagemaker", "SageMaker Processing Job State Change"): ("ResumeRelease", "ReactToDrift"),
+    ("aws.sagemaker", SCHEDULE_CHANGE): ("ReactToDrift",),
+    ("aws.cloudwatch", "CloudWatch Alarm State Change"): ("ResumeRelease", "ReactToDrift"),
+    (OWN_SOURCE, DETECTED): ("ReactToDrift",),
     ("aws.states", EXECUTION_CHANGE): ("ReapRelease",),
 }
 """The functions that listen to a service's event, by source and detail type: logical IDs of template.yaml."""
@@ -109,6 +112,7 @@ def _recipients(event: dict[str, Any]) -> tuple[str, ...]:
         if kind == WITHDRAWN:
             return ("ReapRelease",)
         told = ("Notify",) if kind in TOLD | QUESTIONS | ABOUT_GROUPS else ()
+        told += ("ReactToDrift",) if kind in TOLD - {"Release Opened"} else ()
         return (*told, "StartDriftMonitor") if kind in SERVING_CHANGED else told
     if source:
         return RECIPIENTS.get((source, kind), ())

@@ -19,6 +19,7 @@ from lockkeeper.domain.errors import (
 from lockkeeper.domain.events import GROUP_NAME
 from lockkeeper.domain.policy import Approver, parse_policy
 from lockkeeper.domain.replay import decide_on_replay
+from lockkeeper.domain.retraining import useless_in_a_row
 from lockkeeper.ports import World
 from lockkeeper.use_cases.braked import put_freeze, told
 from lockkeeper.use_cases.pinned import iso
@@ -80,6 +81,21 @@ def unfreeze_group(group: str, principal: str, reason: str, world: World) -> dic
         f"Waiting: {', '.join(waiting)}; the newest goes on at KeepHouse's next look." if waiting else "Nothing waits."
     )
     return answer(group, taken, what)
+
+
+def resume_retraining(group: str, principal: str, reason: str, world: World) -> dict[str, Any]:
+    """Retrainings may start again after some in a row did not help: what came before now is not counted any more."""
+    taken = acting(group, Did.RESUMED, principal, reason, world)
+    head = world.ledger.retraining_head(group)
+    if not useless_in_a_row(world.ledger.retrainings(group, 1), head.resumed_at):
+        raise NothingToRelease(
+            f"no retraining of {group} was of no use lately: nothing keeps the next one from starting",
+            cure=f"`lockkeeper show {group}` says why none was started",
+        )
+    world.ledger.resume_retraining(group, taken)
+    world.publisher.publish("Retraining Resumed", told(group, taken))
+    waits = "The signal that waits is decided anew at KeepHouse's next look." if head.waiting else "No signal waits."
+    return answer(group, taken, waits)
 
 
 def acting(group: str, did: Did, principal: str, reason: str, world: World, version: int = 0) -> Brake:

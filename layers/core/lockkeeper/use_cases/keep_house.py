@@ -19,6 +19,7 @@ from lockkeeper.use_cases.braked import freeze_of
 from lockkeeper.use_cases.clean_up import clean_up
 from lockkeeper.use_cases.close_release import hand_on_lock, remove_staging
 from lockkeeper.use_cases.letters import QUESTIONS, remind
+from lockkeeper.use_cases.look_after_retrainings import look_after_retrainings
 from lockkeeper.use_cases.open_release import STATE as OPEN
 from lockkeeper.use_cases.open_release import interrupt, take_or_wait
 from lockkeeper.use_cases.pinned import pinned_policy
@@ -50,6 +51,7 @@ class Kind(StrEnum):
     UNHEARD = "unheard training job"
     REMINDED = "reminder"
     CLEANUP = "cleanup"
+    RETRAINING = "retraining"
     FROZEN = "release stopped by a freeze"
     PROBLEM = "problem"
 
@@ -74,6 +76,10 @@ def keep_house(quiet: timedelta, world: World, *, cleanup: bool = False) -> list
     unseen = (Found(Kind.UNSEEN, f"{release_id}: started") for release_id in start_unseen(quiet, world))
     found += _carefully("registry", unseen)
     found += _carefully("training", (Found(Kind.UNHEARD, what) for what in settle_unheard(quiet, world)))
+    for head in world.ledger.heads():
+        found += _carefully(
+            head.group, (Found(Kind.RETRAINING, what) for what in look_after_retrainings(head, quiet, world))
+        )
     for group in world.policies.groups() if cleanup else []:
         found += _carefully(group, (Found(Kind.CLEANUP, what) for what in clean_up(group, world)))
     return found

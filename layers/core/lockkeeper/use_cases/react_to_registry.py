@@ -16,6 +16,7 @@ from lockkeeper.domain.registration import (
 from lockkeeper.domain.registry_status import FIELD
 from lockkeeper.ports import World
 from lockkeeper.use_cases.decide_in_registry import Decided, decide_in_registry
+from lockkeeper.use_cases.follow_retraining import link_version
 
 
 def react_to_registry(event: dict[str, Any], world: World) -> Start | Decided | Ignore:
@@ -45,4 +46,6 @@ def start_release(hint: PackageHint, name: PackageName, world: World) -> Start |
     payload = {"release_id": decision.release_id, "model_package_arn": hint.arn, "attempt": 1}
     if not world.tasks.start(decision.release_id, payload):
         return Ignore(f"release {decision.release_id} was started before")
+    # Now, and not at the pipeline's end alone: people who are asked are told why there is this version.
+    link_version(hint.arn, world)
     return decision

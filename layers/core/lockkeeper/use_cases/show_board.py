@@ -11,6 +11,7 @@ from lockkeeper.domain.errors import QueryRefused, UnknownGroup
 from lockkeeper.domain.events import GROUP_NAME
 from lockkeeper.domain.quality_series import QualitySeries, first_quality_series
 from lockkeeper.domain.release import ENDED, Release, Status
+from lockkeeper.domain.retraining import Kept, Retraining
 from lockkeeper.ports import World
 from lockkeeper.ports_of_web import Champion, Page
 from lockkeeper.use_cases.braked import brakes_on, frozen_group
@@ -52,6 +53,9 @@ class GroupView:
     frozen: Brake | None
     braked: tuple[Brake, ...]
     """What was done with holds and freezes, newest first."""
+    retrainings: tuple[Retraining, ...]
+    signals: tuple[Kept, ...]
+    """What was said about drift, newest first, with its answers."""
     page: Page
     quality: QualitySeries | None
 
@@ -60,6 +64,8 @@ class GroupView:
 class ReleaseView:
     under_way: UnderWay
     dossiers: tuple[Dossier, ...]
+    retraining: Retraining | None
+    """The one that made its version."""
 
     @property
     def release(self) -> Release:
@@ -91,6 +97,8 @@ def show_group(group: str, after: str, world: World) -> GroupView:
         holds=tuple(world.ledger.holds(group)),
         frozen=frozen_group(group, world),
         braked=tuple(world.ledger.brake_history(group, HISTORY)),
+        retrainings=tuple(world.ledger.retrainings(group, HISTORY)),
+        signals=tuple(world.ledger.signals(group, HISTORY)),
         page=page,
         quality=first_quality_series(page.releases),
     )
@@ -99,7 +107,8 @@ def show_group(group: str, after: str, world: World) -> GroupView:
 def show_release(release_id: str, world: World) -> ReleaseView:
     """A release with the evidence that was sealed about it."""
     release = world.ledger.get(release_id)
-    return ReleaseView(_under_way(release, world), read_dossiers(release, world))
+    retraining = world.ledger.retraining_of(release.model_package_group, release.version)
+    return ReleaseView(_under_way(release, world), read_dossiers(release, world), retraining)
 
 
 def list_releases(group: str, status: str, limit: str, after: str, world: World) -> dict[str, Any]:
@@ -147,6 +156,8 @@ def group_document(group: str, world: World) -> dict[str, Any]:
         "holds": [_with_version(brake) for brake in world.ledger.holds(group)],
         "frozen": frozen.to_json() if frozen else None,
         "braked": [{"did": str(brake.did), **_with_version(brake)} for brake in braked],
+        "retrainings": [one.to_json() for one in world.ledger.retrainings(group, HISTORY)],
+        "signals": [kept.to_json() for kept in world.ledger.signals(group, HISTORY)],
     }
 
 

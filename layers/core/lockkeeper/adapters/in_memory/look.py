@@ -6,6 +6,7 @@ from typing import Any
 
 from lockkeeper.adapters.in_memory.endpoints import InMemoryEndpoints
 from lockkeeper.domain.deployed import Deployed
+from lockkeeper.domain.drift import AlarmSeen, JobSeen
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.domain.targets import Fleet
@@ -25,6 +26,10 @@ class InMemoryLook:
         """What roles may do, by action; every other action they may."""
         self.keys: dict[str, str | None] = {}
         self.allowed: dict[str, float] | None = None
+        self.drift_alarms: dict[str, AlarmSeen] = {}
+        self.monitor_jobs: dict[str, JobSeen] = {}
+        self.schedules: dict[str, str] = {}
+        """The newest job of each monitoring schedule."""
 
     def deployed(self, endpoint_name: str) -> Deployed | None:
         state = self._production.look(endpoint_name)
@@ -39,6 +44,15 @@ class InMemoryLook:
 
     def alarm_states(self, names: tuple[str, ...]) -> dict[str, str]:
         return self._production.alarm_states(names)
+
+    def alarm(self, name: str) -> AlarmSeen | None:
+        return self.drift_alarms.get(name)
+
+    def processing_job(self, name: str) -> JobSeen | None:
+        return self.monitor_jobs.get(name)
+
+    def last_monitored(self, schedule: str) -> str:
+        return self.schedules.get(schedule, "")
 
     def role_trust(self, role_arn: str) -> str | None:
         return self.trust.get(role_arn, TRUSTS_SAGEMAKER)

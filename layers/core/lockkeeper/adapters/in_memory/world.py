@@ -15,6 +15,7 @@ from lockkeeper.adapters.in_memory.messages import (
     InMemoryTasks,
     SettableClock,
 )
+from lockkeeper.adapters.in_memory.retrainings import InMemoryPipelines
 from lockkeeper.adapters.in_memory.sessions import InMemoryProvider
 from lockkeeper.adapters.in_memory.slack import InMemorySlack
 from lockkeeper.adapters.in_memory.storage import OWN_ROLE, InMemoryObjects, InMemoryPolicies, InMemoryRegistry
@@ -54,6 +55,7 @@ class InMemoryWorld:
     web_url: str = "https://lockkeeper.example.com"
     web_access: str = "links"
     identity_provider: InMemoryProvider | None = None
+    pipelines: InMemoryPipelines = field(default_factory=InMemoryPipelines)
 
     @property
     def slack_used(self) -> bool:

@@ -1,0 +1,247 @@
+"""Production drifts: somebody says so, an alarm goes off, a monitor ends; the pipeline trains anew, and its version goes the way of all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Figure
+from tests.e2e.harness import SCIKIT_LEARN, Cloud, package_request, policy_text
+from tests.e2e.leftovers import items
+from tests.e2e.test_a_promotion import answer_of, constant_model, prepare, register, report
+from tests.e2e.test_nothing_stranded import eventually, keep_house
+
+pytestmark = pytest.mark.full
+
+MONITOR = """
+import json, pathlib, sys
+output = pathlib.Path(sys.argv[1])
+exp = {"feature_name": "exp", "constraint_check_type": "baseline_drift_check",
+       "description": "Baseline drift distance: 0.136 exceeds threshold: 0.1"}
+(output / "constraint_violations.json").write_text(json.dumps({"violations": [exp]}))
+(output / "statistics.json").write_text(json.dumps({"version": 0.0, "dataset": {"item_count": 612}}))
+pathlib.Path(sys.argv[2]).write_text("CompletedWithViolations: 1 violation")
+"""
+"""What a monitor leaves that found something."""
+
+
+def drift_policy(cloud: Cloud, group: str, folder: Path, **more: Any) -> None:
+    """A policy that listens to everybody and starts the group's pipeline."""
+    retrain = {
+        "pipeline": f"{group}-train",
+        "parameters": {"Reason": "{reason}", "Champion": "{champion}"},
+        "cooldown": "0s",
+        "give_up_after": 3,
+        **more,
+    }
+    signals = ["alarm", "model-monitor", "lockkeeper-monitor", "event"]
+    drift = {"signals": signals, "alarms": [f"{group}-drift"], "retrain": retrain}
+    text = policy_text(group, metric="regression_metrics.mae.value", bound="at_most: 5")
+    cloud.apply(f"{text}drift: {json.dumps(drift)}\n", folder)
+
+
+def role(cloud: Cloud, name: str, actions: list[str], kind: str) -> str:
+    """A role of SageMaker's in an account."""
+    iam = cloud.client("iam", kind)
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    may = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+    iam.put_role_policy(RoleName=name, PolicyName="All", PolicyDocument=policy)
+    return str(arn)
+
+
+@contextmanager
+def pipeline(cloud: Cloud, group: str) -> Iterator[None]:
+    """A pipeline that registers the model of its default parameters, and says why."""
+    artifact = cloud.put(f"{group}-models", "retrained/model.tar.gz", constant_model(2.0))
+    statistics = cloud.put(f"{group}-models", "retrained/report.json", report(1.0))
+    request = package_request(group, SCIKIT_LEARN, artifact, statistics)
+    request["CustomerMetadataProperties"] = {"champion": {"Get": "Parameters.Champion"}}
+    definition = {
+        "Version": "2020-12-01",
+        "Parameters": [{"Name": "Reason", "Type": "String"}, {"Name": "Champion", "Type": "String"}],
+        "Steps": [{"Name": "Register", "Type": "RegisterModel", "Arguments": request}],
+    }
+    arn = role(cloud, f"{group}-jobs", ["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"], "registry")
+    sagemaker = cloud.client("sagemaker", "registry")
+    sagemaker.create_pipeline(
+        PipelineName=f"{group}-train",
+        PipelineDefinition=json.dumps(definition),
+        ClientRequestToken="p" * 32,
+        RoleArn=arn,
+    )
+    try:
+        yield
+    finally:
+        sagemaker.delete_pipeline(PipelineName=f"{group}-train", ClientRequestToken="d" * 32)
+
+
+def executions(cloud: Cloud, group: str) -> list[str]:
+    found = cloud.client("sagemaker", "registry").list_pipeline_executions(PipelineName=f"{group}-train")
+    return [one["PipelineExecutionArn"] for one in found["PipelineExecutionSummaries"]]
+
+
+def answers(cloud: Cloud, group: str) -> list[str]:
+    """What signals were answered, in the order of their finding."""
+    found = [item for item in items(cloud) if item["pk"] == f"GROUP#{group}" and item["sk"].startswith("DRIFT#")]
+    return [item["answer"] for item in sorted(found, key=lambda item: str(item["sk"]))]
+
+
+def retraining(cloud: Cloud, group: str, number: int) -> dict[str, Any]:
+    found = [
+        item for item in items(cloud) if (item["pk"], item["sk"]) == (f"GROUP#{group}", f"RETRAINING#{number:06d}")
+    ]
+    return found[0] if found else {}
+
+
+def helped(cloud: Cloud, group: str, number: int) -> dict[str, Any]:
+    """The retraining, once its version's release has said that it helped."""
+
+    def look() -> dict[str, Any]:
+        keep_house(cloud)
+        found = retraining(cloud, group, number)
+        return found if found.get("stage") == "helped" else {}
+
+    return dict(eventually(look))
+
+
+def tell(cloud: Cloud, group: str, finding: str, kind: str = "hub") -> None:
+    """Somebody's own tool has found drift, and says so on the default bus of their account."""
+    detail = {
+        "model_package_group": group,
+        "drifted": [{"name": "exp", "measured": 0.136, "threshold": 0.1}],
+        "id": finding,
+    }
+    event = {"Source": "lockkeeper.drift", "DetailType": "Drift Detected", "Detail": json.dumps(detail)}
+    answer = cloud.client("events", kind).put_events(Entries=[event])
+    assert answer["FailedEntryCount"] == 0
+
+
+def test_what_somebody_tells_trains_anew_and_the_version_is_promoted(
+    cloud: Cloud, tmp_path: Path, figure: Figure
+) -> None:
+    group = "driftwood"
+    prepare(cloud, group, tmp_path)
+    drift_policy(cloud, group, tmp_path)
+    first = register(cloud, group, 1.0)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
+    with pipeline(cloud, group):
+        for _ in range(3):
+            tell(cloud, group, "evidently-1")
+        release = cloud.wait_for(f"{group}-v2-a1", "promoted")
+        assert answer_of(cloud, group) == "2.0"
+        assert answers(cloud, group) == ["retraining started"]
+        ended = helped(cloud, group, 1)
+        assert (ended["version"], ended["release_id"]) == ("2", f"{group}-v2-a1")
+        assert ended["outcome"] == "version 2 was promoted and serves"
+        (execution,) = executions(cloud, group)
+        assert ended["execution_arn"] == execution
+        given = cloud.client("sagemaker", "registry").list_pipeline_parameters_for_execution(
+            PipelineExecutionArn=execution
+        )["PipelineParameters"]
+        said = {one["Name"]: one["Value"] for one in given}
+        assert said == {"Reason": "event says that exp 0.136 (threshold 0.1) drifted", "Champion": first}
+        assert release["model_package_arn"].endswith(f"{group}/2")
+        tell(cloud, group, "evidently-2")
+        cloud.wait_for(f"{group}-v3-a1", "promoted")
+        assert retraining(cloud, group, 1)["stage"] == "did not help", "the same drifted again"
+        helped(cloud, group, 2)
+        figure("three equal findings and another", f"{len(executions(cloud, group))} retrainings", "2")
+
+
+def test_an_alarm_of_drift_trains_anew(cloud: Cloud, tmp_path: Path) -> None:
+    group = "driftalarm"
+    prepare(cloud, group, tmp_path)
+    drift_policy(cloud, group, tmp_path)
+    register(cloud, group, 1.0)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
+    with pipeline(cloud, group):
+        cloudwatch = cloud.client("cloudwatch", "production")
+        cloudwatch.put_metric_alarm(
+            AlarmName=f"{group}-drift",
+            Namespace="aws/sagemaker/Endpoints/data-metrics",
+            MetricName="feature_baseline_drift_exp",
+            Dimensions=[{"Name": "Endpoint", "Value": group}],
+            Statistic="Maximum",
+            Period=3600,
+            EvaluationPeriods=1,
+            Threshold=0.1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        cloudwatch.set_alarm_state(AlarmName=f"{group}-drift", StateValue="ALARM", StateReason="0.136 is above 0.1")
+        cloud.wait_for(f"{group}-v2-a1", "promoted")
+        assert answers(cloud, group) == ["retraining started"]
+        ended = helped(cloud, group, 1)
+        assert "alarm says that feature_baseline_drift_exp (threshold 0.1) drifted" in ended["why"]
+
+
+def test_a_monitors_findings_are_read_and_kept_although_its_pipeline_is_not_there(cloud: Cloud, tmp_path: Path) -> None:
+    group = "driftmonitor"
+    prepare(cloud, group, tmp_path)
+    drift_policy(cloud, group, tmp_path)
+    register(cloud, group, 1.0)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
+    name, bucket = f"lockkeeper-monitor-{group}", cloud.outputs["BucketName"]
+    code = cloud.put(f"{group}-models", "code/monitor.py", MONITOR)
+    place = "/opt/ml/processing"
+    source = {"S3Uri": code, "LocalPath": f"{place}/input", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    left = {
+        "S3Uri": f"s3://{bucket}/monitoring/{group}/{name}",
+        "LocalPath": f"{place}/output",
+        "S3UploadMode": "EndOfJob",
+    }
+    sagemaker = cloud.client("sagemaker", "production")
+    sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        RoleArn=role(cloud, f"{group}-jobs", ["s3:*", "kms:*", "ecr:*", "logs:*"], "production"),
+        AppSpecification={
+            "ImageUri": SCIKIT_LEARN,
+            "ContainerEntrypoint": [
+                "python3",
+                f"{place}/input/monitor.py",
+                f"{place}/output",
+                "/opt/ml/output/message",
+            ],
+        },
+        Environment={"LOCKKEEPER_GROUP": group, "LOCKKEEPER_RELEASE": f"{group}-v1-a1", "LOCKKEEPER_ENDPOINT": group},
+        ProcessingInputs=[{"InputName": "code", "S3Input": source}],
+        ProcessingOutputConfig={"Outputs": [{"OutputName": "found", "S3Output": left}]},
+        ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
+    )
+    eventually(lambda: answers(cloud, group))
+    job = sagemaker.describe_processing_job(ProcessingJobName=name)
+    assert answers(cloud, group) == ["no such pipeline"], job
+    (kept,) = [item for item in items(cloud) if item["pk"] == f"GROUP#{group}" and item["sk"].startswith("SIGNAL#")]
+    assert "lockkeeper-monitor says that exp 0.136 (threshold 0.1) drifted on 612 rows" in kept["reason"]
+    # SageMaker's own monitor is closed to new customers: its schedules are told of, and there are none.
+    arn = f"arn:aws:sagemaker:us-east-1:{cloud.account('production')}:monitoring-schedule/{group}"
+    event = {
+        "source": "aws.sagemaker",
+        "detail-type": "SageMaker Monitoring Schedule State Change",
+        "account": cloud.account("production"),
+        "resources": [arn],
+        "detail": {},
+    }
+    answer = cloud.client("lambda").invoke(FunctionName=cloud.physical_name("ReactToDrift"), Payload=json.dumps(event))
+    assert json.loads(answer["Payload"].read()) == {"ignored": f"monitoring schedule {group} has run no job"}
+
+
+def test_drift_is_told_and_answered_across_accounts(joined_cloud: Cloud, tmp_path: Path) -> None:
+    cloud, group = joined_cloud, "driftapart"
+    prepare(cloud, group, tmp_path)
+    drift_policy(cloud, group, tmp_path)
+    register(cloud, group, 1.0)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
+    with pipeline(cloud, group):
+        tell(cloud, group, "a stranger's", "staging")
+        tell(cloud, group, "production's", "production")
+        cloud.wait_for(f"{group}-v2-a1", "promoted")
+        assert answers(cloud, group) == ["retraining started"]
+        helped(cloud, group, 1)
