@@ -1,4 +1,4 @@
-"""Training and tuning jobs that ended: registers a model, once, tells people why there is none, or says why it did nothing."""
+"""Training, tuning jobs and pipelines that ended: a model is registered once, a retraining goes on, or people are told why not."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from lockkeeper.bootstrap import AwsWorld
 from lockkeeper.domain.events import shown
 from lockkeeper.domain.registration import Ignore
 from lockkeeper.entry import Event, logger, reaction
+from lockkeeper.use_cases.react_to_pipeline import Followed
 from lockkeeper.use_cases.react_to_training import Registered, react_to_training
 
 
@@ -18,5 +19,8 @@ def handler(event: Event, world: AwsWorld) -> Any:
     if isinstance(done, Registered):
         logger.info(f"registered: {done.model_package_arn}")
         return {"registered": done.model_package_arn}
+    if isinstance(done, Followed):
+        logger.info(done.what)
+        return {"followed": done.what}
     logger.warning(f"{done.detail_type}: {done.reason}")
     return {"told": done.detail_type}

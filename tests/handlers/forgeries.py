@@ -13,7 +13,7 @@ from typing import Any
 from lockkeeper.domain.approval import Answer
 from lockkeeper.use_cases.decide_approval import decide_by_link
 
-from tests.unit.drifting import Drifting
+from tests.unit.drifting import Drifting, pipeline_event
 from tests.unit.harbour import (
     ALARM,
     GROUP,
@@ -157,6 +157,15 @@ def monitor_found(harbour: Harbour) -> None:
     harbour.told = [Drifting(harbour).monitor([EXP])]
 
 
+def pipeline_ended(harbour: Harbour) -> None:
+    """The same, and the pipeline that it started has failed."""
+    drifting = Drifting(harbour)
+    drifting.drift()
+    arn = drifting.running().execution_arn
+    drifting.world.pipelines.end(arn, "Failed", "it was out of memory")
+    harbour.told = [pipeline_event(arn)]
+
+
 def untold(harbour: Harbour) -> Event:
     return whole(harbour.told[0])
 
@@ -224,6 +233,12 @@ SITUATIONS = {
         alarm_of_drift,
         untold,
         (*ENVELOPE, ("resources",), ("resources", 0), ("detail", "state"), ("detail", "state", "value")),
+    ),
+    "a retraining's pipeline failed": Situation(
+        "react_to_training",
+        pipeline_ended,
+        untold,
+        (*ENVELOPE, ("detail", "pipelineExecutionArn")),
     ),
     "a monitor found drift": Situation(
         "react_to_drift",

@@ -26,6 +26,7 @@ from lockkeeper.domain.events import (
     wait_hint,
 )
 from lockkeeper.domain.monitoring import Align, Look, what_is_asked
+from lockkeeper.domain.pipeline_hint import PipelineTold, pipeline_hint
 from lockkeeper.domain.registration import PackageHint, name_of, package_hint
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.replay import DeadLetter, read_letter
@@ -120,6 +121,11 @@ def test_a_sample_of_training_is_understood(name: str) -> None:
     assert training_hint(read("in", name), ACCOUNTS) == TRAINING[name]
 
 
+def test_a_sample_of_a_pipelines_end_is_understood() -> None:
+    sample = read("in", "pipeline-ended")
+    assert pipeline_hint(sample, ACCOUNTS) == PipelineTold(sample["detail"]["pipelineExecutionArn"])
+
+
 @pytest.mark.parametrize("name", sorted(DRIFT))
 def test_a_sample_that_may_tell_of_drift_is_understood(name: str) -> None:
     assert drift_hint(read("in", name), ACCOUNTS) == DRIFT[name]
@@ -179,7 +185,7 @@ def test_dead_letters_go_to_whoever_listens() -> None:
 
 
 def test_every_sample_is_tested_and_every_listened_event_has_one() -> None:
-    others = {"execution-aborted", "housekeeping", "cleanup", "monitors", "drift-monitor", "drift-detected"}
+    others = {"execution-aborted", "housekeeping", "cleanup", "monitors", "drift-monitor", "drift-detected", "pipeline-ended"}
     assert names("in") == set(HINTS) | set(PACKAGES) | set(TRAINING) | set(DRIFT) | others
     listened = {
         kind

@@ -186,6 +186,20 @@ class Drifting:
         return len(self.world.pipelines.started)
 
 
+def pipeline_event(arn: str, status: str = "Failed") -> dict[str, Any]:
+    """The pipeline's account tells that an execution has come so far."""
+    return {
+        "source": "aws.sagemaker",
+        "detail-type": "SageMaker Model Building Pipeline Execution Status Change",
+        "account": HUB,
+        "detail": {
+            "pipelineArn": arn.partition("/execution/")[0],
+            "pipelineExecutionArn": arn,
+            "currentPipelineExecutionStatus": status,
+        },
+    }
+
+
 def job_event(arn: str, name: str, status: str = "Completed") -> dict[str, Any]:
     return {
         "source": "aws.sagemaker",

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 import yaml
+from lockkeeper.domain.registration import Ignore
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.retraining import Answer, Stage
 from lockkeeper.ports_of_retraining import Step
 from lockkeeper.use_cases.follow_retraining import follow_execution
+from lockkeeper.use_cases.react_to_pipeline import Followed
+from lockkeeper.use_cases.react_to_training import react_to_training
 
 from tests.conftest import Figure
 from tests.unit.braking import ADA, freeze, thaw
-from tests.unit.drifting import PIPELINE, RETRAIN, Drifting, drift_policy, drifting, look
+from tests.unit.drifting import PIPELINE, RETRAIN, Drifting, drift_policy, drifting, look, pipeline_event
 from tests.unit.harbour import ENDPOINT, GROUP, Harbour, package_arn, policy_document
 
 __all__ = ["drifting"]
@@ -388,3 +391,16 @@ def test_an_alarm_of_several_groups_speaks_to_each(drifting: Drifting) -> None:
 
 def test_the_policy_has_what_the_tests_say() -> None:
     assert drift_policy()["drift"]["retrain"] == RETRAIN
+
+
+def test_a_pipelines_end_is_heard_where_training_is(drifting: Drifting) -> None:
+    drifting.drift()
+    arn = drifting.running().execution_arn
+    drifting.world.pipelines.step(arn, Step("Train", "Failed", "AlgorithmError: no rows"))
+    going_on = react_to_training(pipeline_event(arn, "Executing"), drifting.harbour.inside)
+    assert going_on == Ignore(f"{arn} is still 'Executing'")
+    drifting.world.pipelines.end(arn, "Failed")
+    told = react_to_training(pipeline_event(arn), drifting.harbour.inside)
+    assert told == Followed("wages-r1: wages-train failed at step Train: AlgorithmError: no rows")
+    again = react_to_training(pipeline_event(arn), drifting.harbour.inside)
+    assert again == Ignore(f"{arn} is no retraining's that is open")

@@ -186,6 +186,7 @@ FORWARDED = {
         "SageMaker Model Package State Change",
         "SageMaker Training Job State Change",
         "SageMaker HyperParameter Tuning Job State Change",
+        "SageMaker Model Building Pipeline Execution Status Change",
         "Drift Detected",
     },
     "staging": {

@@ -24,6 +24,7 @@ RECIPIENTS: dict[tuple[str, str], tuple[str, ...]] = {
     ("aws.sagemaker", "SageMaker Model Package State Change"): ("ReactToRegistry",),
     ("aws.sagemaker", "SageMaker Training Job State Change"): ("ReactToTraining",),
     ("aws.sagemaker", "SageMaker HyperParameter Tuning Job State Change"): ("ReactToTraining",),
+    ("aws.sagemaker", "SageMaker Model Building Pipeline Execution Status Change"): ("ReactToTraining",),
     ("aws.sagemaker", "SageMaker Endpoint State Change"): ("ResumeRelease", "ReapRelease"),
     ("aws.sagemaker", "SageMaker Endpoint Deployment State Change"): ("ResumeRelease", "ReapRelease"),
     ("aws.sagemaker", "SageMaker Processing Job State Change"): ("ResumeRelease", "ReactToDrift"),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lockkeeper.domain.errors import PolicyMissing, RegistrationRefused
+from lockkeeper.domain.pipeline_hint import is_about_pipelines
 from lockkeeper.domain.registration import Ignore
 from lockkeeper.domain.training import (
     Refuse,
@@ -22,6 +23,7 @@ from lockkeeper.domain.training_failure import PASSING
 from lockkeeper.domain.training_report import report_from
 from lockkeeper.ports import World
 from lockkeeper.use_cases.pinned import iso
+from lockkeeper.use_cases.react_to_pipeline import Followed, react_to_pipeline
 
 REMEMBERED = timedelta(days=400)
 """Longer than any event of a job may come late, dead letters among them; the registry is asked as well."""
@@ -46,8 +48,10 @@ class Told:
     reason: str
 
 
-def react_to_training(event: dict[str, Any], world: World) -> Registered | Told | Ignore:
-    """Read the event as a hint, SageMaker as the truth. Repeating it changes nothing."""
+def react_to_training(event: dict[str, Any], world: World) -> Registered | Told | Followed | Ignore:
+    """Read the event as a hint, SageMaker as the truth. Repeating it changes nothing. Of pipelines only their end is looked at."""
+    if is_about_pipelines(event):
+        return react_to_pipeline(event, world)
     hint = training_hint(event, world.accounts)
     if isinstance(hint, Ignore):
         return hint
