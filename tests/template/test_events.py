@@ -185,7 +185,15 @@ def test_dead_letters_go_to_whoever_listens() -> None:
 
 
 def test_every_sample_is_tested_and_every_listened_event_has_one() -> None:
-    others = {"execution-aborted", "housekeeping", "cleanup", "monitors", "drift-monitor", "drift-detected", "pipeline-ended"}
+    others = {
+        "execution-aborted",
+        "housekeeping",
+        "cleanup",
+        "monitors",
+        "drift-monitor",
+        "drift-detected",
+        "pipeline-ended",
+    }
     assert names("in") == set(HINTS) | set(PACKAGES) | set(TRAINING) | set(DRIFT) | others
     listened = {
         kind

@@ -235,7 +235,7 @@ def test_what_is_under_way_is_left_alone_and_not_even_read() -> None:
     watching.begin()
     harbour.world.clock.advance(QUIET - timedelta(seconds=1))
     assert keep_house(QUIET, watching) == []  # type: ignore[arg-type]
-    looks = ["ledger.unfinished", "ledger.get", "staging.staging_endpoints", "registry.registered"]
+    looks = ["ledger.unfinished", "ledger.get", "staging.staging_endpoints", "registry.registered", "ledger.heads"]
     assert watching.calls == looks
 
 

@@ -115,7 +115,7 @@ def test_a_letter_of_eventbridge_is_the_event_itself() -> None:
 def test_a_letter_of_lambda_is_the_event_with_the_error() -> None:
     event = {"source": "lockkeeper", "detail-type": "Release Promoted", "detail": {}}
     letter = read_letter(json.dumps(event), {"ErrorCode": "200", "ErrorMessage": "broken"})
-    assert letter == DeadLetter(event, ("Notify", "StartDriftMonitor"), "broken")
+    assert letter == DeadLetter(event, ("Notify", "ReactToDrift", "StartDriftMonitor"), "broken")
 
 
 @pytest.mark.parametrize("wrapped", [True, False])

@@ -112,7 +112,7 @@ def _recipients(event: dict[str, Any]) -> tuple[str, ...]:
     if source == "lockkeeper":
         if kind == WITHDRAWN:
             return ("ReapRelease",)
-        told = ("Notify",) if kind in TOLD | QUESTIONS | ABOUT_GROUPS else ()
+        told: tuple[str, ...] = ("Notify",) if kind in TOLD | QUESTIONS | ABOUT_GROUPS else ()
         told += ("ReactToDrift",) if kind in TOLD - {"Release Opened"} else ()
         return (*told, "StartDriftMonitor") if kind in SERVING_CHANGED else told
     if source:
