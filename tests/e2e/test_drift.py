@@ -18,6 +18,8 @@ from tests.e2e.test_nothing_stranded import eventually, keep_house
 
 pytestmark = pytest.mark.full
 
+NAMESPACE = "aws/sagemaker/Endpoints/data-metrics"
+"""Where SageMaker's monitor publishes."""
 MONITOR = """
 import json, pathlib, sys
 output = pathlib.Path(sys.argv[1])
@@ -164,22 +166,26 @@ def test_an_alarm_of_drift_trains_anew(cloud: Cloud, tmp_path: Path) -> None:
     cloud.wait_for(f"{group}-v1-a1", "promoted")
     with pipeline(cloud, group):
         cloudwatch = cloud.client("cloudwatch", "production")
+        metric: dict[str, Any] = {
+            "MetricName": "feature_baseline_drift_exp",
+            "Dimensions": [{"Name": "Endpoint", "Value": group}],
+        }
         cloudwatch.put_metric_alarm(
             AlarmName=f"{group}-drift",
-            Namespace="aws/sagemaker/Endpoints/data-metrics",
-            MetricName="feature_baseline_drift_exp",
-            Dimensions=[{"Name": "Endpoint", "Value": group}],
+            Namespace=NAMESPACE,
+            **metric,
             Statistic="Maximum",
-            Period=3600,
+            Period=60,
             EvaluationPeriods=1,
             Threshold=0.1,
             ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="ignore",
         )
-        cloudwatch.set_alarm_state(AlarmName=f"{group}-drift", StateValue="ALARM", StateReason="0.136 is above 0.1")
+        cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=[{**metric, "Value": 0.136}])
         cloud.wait_for(f"{group}-v2-a1", "promoted")
         assert answers(cloud, group) == ["retraining started"]
         ended = helped(cloud, group, 1)
-        assert "alarm says that feature_baseline_drift_exp (threshold 0.1) drifted" in ended["why"]
+        assert "alarm says that feature_baseline_drift_exp 0.136 (threshold 0.1) drifted" in ended["why"]
 
 
 def test_a_monitors_findings_are_read_and_kept_although_its_pipeline_is_not_there(cloud: Cloud, tmp_path: Path) -> None:

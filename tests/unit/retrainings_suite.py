@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.domain.drift import DriftSignal
-from lockkeeper.domain.errors import TryAgain
 from lockkeeper.domain.retraining import Answer, Head, Kept, Retraining, Stage
 from lockkeeper.domain.violations import Drifted
 from lockkeeper.ports import Ledger
@@ -109,18 +107,3 @@ def test_the_breaker_is_closed_with_its_line_in_the_history(ledger: Ledger) -> N
     assert ledger.brake_history("wages", 5) == [RESUMED]
     begun(ledger)
     assert ledger.retraining_head("wages").resumed_at == RESUMED.at
-
-
-def test_of_many_at_once_one_begins(ledger: Ledger) -> None:
-    seen = ledger.retraining_head("wages")
-
-    def begin(number: int) -> bool:
-        try:
-            return ledger.begin_retraining(replace(signal(number), answer=Answer.STARTED, number=1), FIRST, seen)
-        except TryAgain:
-            return False
-
-    with ThreadPoolExecutor(8) as pool:
-        begun_by = list(pool.map(begin, range(16)))
-    assert sum(begun_by) == 1
-    assert len(ledger.signals("wages", 50)) == 1
