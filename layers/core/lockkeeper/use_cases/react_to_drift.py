@@ -104,13 +104,18 @@ def _keep(signal: DriftSignal, world: World, *, anew: bool) -> Kept | None:
         kept = Kept(signal, decision.answer, decision.reason, now, standing.head.number + 1)
         begun = world.ledger.begin_retraining(kept, _retraining(kept, standing, world), standing.head)
         return kept if begun else None
-    if decision.answer is Answer.PIPELINE_BUSY and world.ledger.retraining_head(signal.group) != standing.head:
-        return None  # It runs for a retraining that began meanwhile.
+    if decision.answer in WAITING and _began_meanwhile(standing.head, world):
+        return None  # What holds it back is that one: it does not wait, but is in flight.
     if known and known.answer is decision.answer:
         return known  # It waits for the same; since when, the first time tells.
     kept = Kept(signal, decision.answer, decision.reason, now)
     written = world.ledger.answer_anew(kept) if known else world.ledger.keep_signal(kept)
     return kept if written else None
+
+
+def _began_meanwhile(seen: Head, world: World) -> bool:
+    now = world.ledger.retraining_head(seen.group)
+    return (now.number, now.open) != (seen.number, seen.open)
 
 
 def _standing(policy: Policy, world: World) -> Standing:
