@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from lockkeeper.domain.batch import BATCH, model_named_in
 from lockkeeper.domain.deployed import CLOUDFORMATION
 from lockkeeper.domain.errors import LockkeeperError
 from lockkeeper.domain.gates.approval import addresses_of, judge_people
@@ -217,6 +218,9 @@ def _registration(stack: Stack, group: str) -> dict[str, Any]:
 
 def look_at_endpoint(stack: Stack, policy: Policy) -> Iterator[Finding]:
     """Whether production can be updated, and is nobody else's."""
+    if policy.production.target == BATCH:
+        yield _look_at_parameter(stack, policy)
+        return
     what, name = f"{policy.model_package_group}: endpoint", policy.production.endpoint_name
     sagemaker = stack.session.client("sagemaker")
     try:
@@ -236,6 +240,19 @@ def look_at_endpoint(stack: Stack, policy: Policy) -> Iterator[Finding]:
     else:
         cure = "bring it to InService: no release can change it before"
         yield Finding(what, State.PROBLEM, f"{name} is {endpoint['EndpointStatus']}", cure)
+
+
+def _look_at_parameter(stack: Stack, policy: Policy) -> Finding:
+    what, name = f"{policy.model_package_group}: champion", policy.production.endpoint_name
+    ssm = stack.session.client("ssm")
+    try:
+        text = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        return Finding(what, State.OK, f"parameter {name} does not exist; the first release creates it")
+    if model := model_named_in(text):
+        return Finding(what, State.OK, f"parameter {name} names {model}")
+    cure = "find out who wrote it, then delete it: no release can change it before"
+    return Finding(what, State.PROBLEM, f"parameter {name} names no model of a release", cure)
 
 
 def look_at_role(stack: Stack, policy: Policy) -> Iterator[Finding]:

@@ -55,7 +55,7 @@ def _default(key: Key) -> str:
     entry = _without_null(schema()["$defs"][key.section.__name__]["properties"][key.name])
     if section_in(key.field.annotation)[0] and "default" not in entry:
         return "none" if key.field.default is None else "optional"
-    return f"`{_written(entry['default'])}`" if "default" in entry else "none"
+    return f"`{_written(entry['default'])}`" if entry.get("default", "") != "" else "none"
 
 
 def _written(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockkeeper.domain.alarms import ABOVE, AT_LEAST, BELOW, MadeAlarm
+from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.gate_rules import QualityRule
 from lockkeeper.domain.gates.verdicts import bound_text
 from lockkeeper.domain.policy import Approval, Gates, Policy, Production, Staging
@@ -116,8 +117,11 @@ def _online_rules(tests: StagingTests) -> Iterator[tuple[str, str]]:
 
 
 def _production_rules(production: Production) -> Iterator[tuple[str, str]]:
-    where = f"endpoint {production.endpoint_name}: {production.fleet.in_words}"
-    yield "production", f"{where}, {production.target}"
+    if production.target == BATCH:
+        yield "production", f"a model for jobs, named in parameter {production.endpoint_name}"
+    else:
+        where = f"endpoint {production.endpoint_name}: {production.fleet.in_words}"
+        yield "production", f"{where}, {production.target}"
     if scaled := wanted_scaling(production.autoscaling):
         yield "autoscaling", scaled.in_words
     strategy = production.strategy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.cost import cost_of
 from lockkeeper.domain.release import Release, Verdict
 from lockkeeper.use_cases.read_dossiers import Dossier
@@ -16,6 +17,8 @@ from cli.plots import draw_latency, draw_measured, draw_slices
 from cli.terminal import age, moment, outcome_text, plain, shorten, status_text, table
 
 REASON_CHARACTERS = 120
+OF_JOBS = {"endpoint_name": "parameter", "config_name": "model", "previous_config_name": "previous_model"}
+"""What a release keeps of production, as it is called where there is no endpoint."""
 
 
 def draw_releases(releases: Iterable[Release], now: datetime) -> Table:
@@ -168,7 +171,12 @@ def _draw_pins(release: Release) -> Table:
 def _draw_endpoints(release: Release) -> Table:
     drawn = table("", "", header=False, title="Endpoints")
     for environment, endpoint in release.endpoints.items():
-        facts = [f"{name.replace('_', ' ')} {value}" for name, value in (endpoint or {}).items() if value is not None]
+        named = OF_JOBS if (endpoint or {}).get("target") == BATCH else {}
+        facts = [
+            f"{named.get(name, name).replace('_', ' ')} {value}"
+            for name, value in (endpoint or {}).items()
+            if value is not None
+        ]
         if facts:
             drawn.add_row(environment, plain("\n".join(facts)))
     return drawn
@@ -183,5 +191,5 @@ def _draw_cost(release: Release) -> Table:
         f"{cost['gb_seconds']:.3g} GB-s",
     )
     if money := release.about.get("endpoint cost"):
-        drawn.add_row("production endpoint", plain(money["words"]))
+        drawn.add_row("production", plain(money["words"]))
     return drawn

@@ -35,6 +35,9 @@ def served(client: Client, account: str) -> Iterator[str]:
         for page in sagemaker.get_paginator(operation).paginate():
             for one in page[key]:
                 yield f"{name} {one[name]}"
+    for page in client("ssm", account).get_paginator("describe_parameters").paginate():
+        for one in page["Parameters"]:
+            yield f"Parameter {one['Name']}"
     for page in sagemaker.get_paginator("list_processing_jobs").paginate(StatusEquals="InProgress"):
         for one in page["ProcessingJobSummaries"]:
             yield f"ProcessingJobName {one['ProcessingJobName']}"

@@ -6,6 +6,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from lockkeeper.domain.batch import is_parameter
+
 from tests.e2e.harness import ENDED, Cloud
 from tests.e2e.leftovers import items, of_releases, running_executions
 from tests.patience import PATIENCE
@@ -44,10 +46,15 @@ def end_releases(cloud: Cloud, group: str, seconds: float = PATIENCE) -> None:
 
 
 def take_out_of_service(cloud: Cloud, group: str) -> None:
-    """Delete the endpoint that serves a group's champion, and every configuration and model that ever served."""
+    """Delete what serves a group's champion or names it to jobs, and every configuration and model that ever served."""
     sagemaker = cloud.client("sagemaker", "production")
     served = [item for item in items(cloud) if item["pk"] == f"GROUP#{group}"]
-    endpoints = {item["endpoint_name"] for item in served if "endpoint_name" in item}
+    places = {item["endpoint_name"] for item in served if "endpoint_name" in item}
+    for name in [place for place in places if is_parameter(place)]:
+        ssm = cloud.client("ssm", "production")
+        with suppress(ssm.exceptions.ParameterNotFound):
+            ssm.delete_parameter(Name=name)
+    endpoints = {place for place in places if not is_parameter(place)}
     configs = {item["config_name"] for item in served if "config_name" in item}
     deletions = [(sagemaker.delete_endpoint, "EndpointName", name) for name in endpoints]
     deletions += [(sagemaker.delete_endpoint_config, "EndpointConfigName", name) for name in configs]

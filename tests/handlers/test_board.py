@@ -16,6 +16,7 @@ from lockkeeper.domain.release import Outcome, Status, Verdict
 from checks.rules import BY_SESSION
 from tests.handlers.web import Browser, with_sign_in
 from tests.unit.harbour import GROUP, Harbour, policy_document, release_id
+from tests.unit.jobs import for_jobs, promoted
 
 MARKUP = "<script>alert('x')</script>"
 PAGES = ("/", f"/groups/{GROUP}", f"/releases/{release_id(1)}")
@@ -127,6 +128,17 @@ def test_a_dossier_that_somebody_changed_is_said(harbour: Harbour, reader: Brows
     assert "is not what was sealed" in text_of(reader.get(f"/releases/{release_id(1)}"))
     del harbour.world.objects.stored[key]
     assert "is gone or cannot be read" in text_of(reader.get(f"/releases/{release_id(1)}"))
+
+
+def test_the_pages_of_what_only_jobs_run_speak_of_no_endpoint(harbour: Harbour, reader: Browser) -> None:
+    for_jobs(harbour)
+    promoted(harbour, 2)
+    text = text_of(reader.get(f"/groups/{GROUP}"))
+    assert "Version 2 for jobs, named in parameter /lockkeeper/wages/champion , since" in text
+    text = text_of(reader.get(f"/releases/{release_id(2)}"))
+    assert "Known to jobs in production" in text
+    assert "Endpoint in production" not in text
+    assert "Production costs depends on the jobs that run it" in text
 
 
 def test_the_page_of_a_group_has_champions_holds_and_a_plot(harbour: Harbour, reader: Browser) -> None:

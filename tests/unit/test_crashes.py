@@ -12,6 +12,7 @@ from lockkeeper.use_cases import open_release, pinned
 
 from tests.unit.breaking import BreakingHarbour
 from tests.unit.harbour import ALARM, GROUP, Harbour, alarm_event
+from tests.unit.jobs import compared, for_jobs, named, promoted
 from tests.unit.shadowing import asked_both, shadowed_policy
 from tests.unit.test_guarded_production import guarded_policy, made_by
 
@@ -101,6 +102,22 @@ def second_version_is_taken_back_by_its_own_alarm(harbour: BreakingHarbour) -> N
     harbour.settle()
 
 
+def jobs_have_a_champion(harbour: BreakingHarbour) -> None:
+    for_jobs(harbour)
+    promoted(harbour, 1)
+
+
+def jobs_are_told_of_the_second_version(harbour: BreakingHarbour) -> None:
+    promoted(harbour, 2)
+
+
+def jobs_get_their_champion_back(harbour: BreakingHarbour) -> None:
+    compared(harbour, 2)
+    harbour.world.production.change_alarm(ALARM, "ALARM")
+    harbour.tell(alarm_event(harbour.world.production.alarm_arn(ALARM)))
+    harbour.settle()
+
+
 def newer_version_waits_for_its_turn(harbour: BreakingHarbour) -> None:
     harbour.register(2)
     harbour.traffic()
@@ -128,6 +145,7 @@ def outcome(harbour: Harbour) -> dict[str, Any]:
         ],
         "staging": [set(world.staging.models), set(world.staging.configs), set(world.staging.endpoints)],
         "production": [set(world.production.models), set(world.production.configs), harbour.serving()],
+        "named": named(harbour),
         "alarms": {name: made[1:] for name, made in world.production.made_alarms.items()},
         "registry": [one["ModelApprovalStatus"] for one in world.registry.packages.values()],
         "objects": {uri for uri in world.objects.stored if "/incoming/" in uri},
@@ -169,6 +187,8 @@ def _read_each_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(
             an_older_version_bakes, newer_version_waits_for_its_turn, marks=(pytest.mark.full, pytest.mark.long)
         ),
+        pytest.param(jobs_have_a_champion, jobs_are_told_of_the_second_version, marks=pytest.mark.full),
+        pytest.param(jobs_have_a_champion, jobs_get_their_champion_back, marks=pytest.mark.full),
         (an_older_version_waits_for_people, newer_version_supersedes),
         pytest.param(
             two_newer_versions_wait_for_an_older_one,

@@ -29,8 +29,8 @@ ALL_AT_ONCE = "SageMaker moves the traffic of serverless endpoints all at once; 
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
-        ("target: serverless", "target: batch", 11, "target batch: a transform job has no endpoint whose traffic could be moved"),
-        ("target: serverless", "target: edge", 11, "target: Input should be 'real-time', 'serverless' or 'async'"),
+        ("target: serverless", "target: batch", 9, "endpoint_name with target batch, which has no endpoint; remove it"),
+        ("target: serverless", "target: edge", 11, "target: Input should be 'real-time', 'serverless', 'async' or 'batch'"),
         (SERVED, "", 9, "target serverless without its size; add serverless: {memory_mb: 2048, max_concurrency: 20}"),
         ("memory_mb: 2048", "memory_mb: 2000", 12, "memory_mb: Input should be 1024, 2048, 3072, 4096, 5120 or 6144"),
         ("concurrency: 20", "concurrency: 201", 12, "max_concurrency: Input should be less than or equal to 200"),
@@ -55,7 +55,7 @@ ALL_AT_ONCE = "SageMaker moves the traffic of serverless endpoints all at once; 
         ("production:\n", "staging: {initial_instances: 2}\nproduction:\n", 1, "staging.initial_instances with target serverless"),
         ("production:\n", "staging: {target: real-time}\nproduction:\n", 1, "staging on target real-time without instances; add"),
         ("production:\n", "staging: {target: async}\nproduction:\n", 9, "target async: contract, replay, latency, load and safety"),
-        ("production:\n", "staging: {target: batch}\nproduction:\n", 9, "target batch: a transform job has no endpoint"),
+        ("production:\n", "staging: {target: batch}\nproduction:\n", 9, "target batch: the tests of staging ask an endpoint"),
         (SERVED, SERVED + "  asynchronous: {output: s3://team/answers}\n", 9, "asynchronous with target serverless; remove it"),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.sign_in import Session, SignInAttempt
 
@@ -13,7 +14,8 @@ from lockkeeper.domain.sign_in import Session, SignInAttempt
 class Champion:
     """What serves a group in production, and since when (ISO 8601).
 
-    What was adopted was brought there by no release: its version is 0 and its release's id empty.
+    What was adopted was brought there by no release: its version is 0 and its release's id empty. What only jobs run has no endpoint:
+    `endpoint_name` is the parameter that they read, and `config_name` the model.
     """
 
     group: str
@@ -26,6 +28,10 @@ class Champion:
     @property
     def adopted(self) -> bool:
         return not self.release_id
+
+    @property
+    def for_jobs(self) -> bool:
+        return is_parameter(self.endpoint_name)
 
     @property
     def words(self) -> str:

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lockkeeper.adapters.cloudwatch_alarms import alarm_states
 from lockkeeper.adapters.drift_look import AwsDriftLook
 from lockkeeper.adapters.refusals import is_missing
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.deployed import Deployed
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class AwsProductionLook(AwsDriftLook):
         self._clients: dict[str, Any] = {}
 
     def deployed(self, endpoint_name: str) -> Deployed | None:
+        if is_parameter(endpoint_name):
+            return None
         sagemaker = self._client("sagemaker")
         try:
             endpoint = sagemaker.describe_endpoint(EndpointName=endpoint_name)

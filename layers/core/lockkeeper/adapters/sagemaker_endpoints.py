@@ -8,10 +8,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lockkeeper.adapters.application_autoscaling import ApplicationAutoScaling
+from lockkeeper.adapters.champion_parameters import ChampionParameters
 from lockkeeper.adapters.cloudwatch_alarms import CloudWatchAlarms
 from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.invocations import invoke
 from lockkeeper.adapters.refusals import is_missing, says_exists, translated
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.captured import shadow_capture
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.model_package import Served
@@ -35,7 +37,7 @@ OF_ITS_OWN = frozenset(
 """What DescribeEndpointConfig answers that no other configuration is made with."""
 
 
-class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
+class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling, ChampionParameters):
     """Implements `ports.Endpoints`. `session` gives a session under the environment's deploy role; it is made at first use."""
 
     def __init__(
@@ -59,6 +61,8 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
         return self._default_role()
 
     def arn_of(self, endpoint_name: str) -> str:
+        if is_parameter(endpoint_name):
+            return self._arn("ssm", f"parameter{endpoint_name}")
         return self._arn("sagemaker", f"endpoint/{endpoint_name.lower()}")
 
     def alarm_arn(self, name: str) -> str:
@@ -69,6 +73,8 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
         return f"arn:{place.partition}:{service}:{place.region}:{place.account}:{resource}"
 
     def look(self, endpoint_name: str) -> EndpointState | None:
+        if is_parameter(endpoint_name):
+            return self._look_at_parameter(endpoint_name)
         try:
             answer = self._client("sagemaker").describe_endpoint(EndpointName=endpoint_name)
         except ClientError as error:
@@ -190,6 +196,8 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
         )
 
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
+        if is_parameter(endpoint_name):
+            return self._name_champion(endpoint_name, config_name, instead=False)
         return self._create(
             "create_endpoint", EndpointName=endpoint_name, EndpointConfigName=config_name, Tags=_tags(tags)
         )
@@ -202,6 +210,9 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
         *,
         keep_capacity: bool = False,
     ) -> None:
+        if is_parameter(endpoint_name):
+            self._name_champion(endpoint_name, config_name, instead=True)
+            return
         request: dict[str, Any] = {"EndpointName": endpoint_name, "EndpointConfigName": config_name}
         if keep_capacity:
             request["RetainAllVariantProperties"] = True
@@ -213,6 +224,9 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling):
             raise translated(error, f"endpoint {endpoint_name} cannot be updated") from error
 
     def delete(self, endpoint_name: str) -> None:
+        if is_parameter(endpoint_name):
+            self._delete_parameter(endpoint_name)
+            return
         self._delete("delete_endpoint", endpoint_name, EndpointName=endpoint_name)
 
     def delete_config(self, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.deployed import Deployed, why_not_taken_on
 from lockkeeper.domain.errors import AdoptionRefused
 
@@ -47,6 +48,11 @@ def permit_adoption(name: str, deployed: Deployed | None, target: str, *, take_o
     Raises:
         AdoptionRefused: with what is in the way, and what to do about it.
     """
+    if target == BATCH:
+        raise AdoptionRefused(
+            "there is no endpoint to adopt with target batch",
+            cure="register a version; the first release makes it known to jobs",
+        )
     if deployed is None:
         raise AdoptionRefused(
             f"there is no endpoint {name}; the first release creates it",

@@ -126,6 +126,11 @@ def check_drift(drift: Drift | None, *, target: str) -> None:
     captured = [f"signals has {source}" for source in CAPTURED if drift and source in drift.signals]
     if drift and drift.monitor:
         captured.append("monitor is there")
+    if captured and target == "batch":
+        raise ValueError(
+            f"drift.{captured[0]}, and jobs of target batch capture nothing that it could look at; "
+            "leave it out, and put what your own monitor finds on the bus with event, or name its alarm"
+        )
     if captured and target == "serverless":
         raise ValueError(
             f"drift.{captured[0]}, and a serverless endpoint captures nothing that it could look at; "

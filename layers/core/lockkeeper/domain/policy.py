@@ -12,12 +12,15 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from lockkeeper.domain.alarms import AlarmItem, MadeAlarm
 from lockkeeper.domain.artifact.allowed import pattern_problem
+from lockkeeper.domain.batch import BATCH, check_comparison, parameter_of
 from lockkeeper.domain.cleanup import Cleanup
 from lockkeeper.domain.drift_rules import Drift, check_drift
 from lockkeeper.domain.durations import Duration, StartupTimeout
@@ -41,6 +44,7 @@ from lockkeeper.domain.section import ImageName, InstanceType, Section
 from lockkeeper.domain.staging_rules import StagingTests
 from lockkeeper.domain.strategy import Strategy
 from lockkeeper.domain.targets import (
+    REAL_TIME,
     Asynchronous,
     Fleet,
     Serverless,
@@ -55,7 +59,8 @@ SLACK_USER = r"^[UW][A-Z0-9]{5,20}$"
 """A member's id, as Slack gives it out; `W` is for members of several workspaces."""
 
 
-EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
+EndpointName = Annotated[str, StringConstraints(pattern=r"^([a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})?$")]
+"""Empty where there is no endpoint."""
 
 
 IN_PLACE_MB = 500
@@ -205,10 +210,13 @@ Usd = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class Production(Section):
-    """The production endpoint. What is left out is kept as it serves already (`domain.hosting`); null takes it off."""
+    """The production endpoint. What is left out is kept as it serves already (`domain.hosting`); null takes it off.
 
-    endpoint_name: EndpointName
+    Of target batch there is no endpoint: once it is part of a policy, `endpoint_name` is the parameter that jobs read (`domain.batch`).
+    """
+
     target: Target = "real-time"
+    endpoint_name: EndpointName = Field(default="", validate_default=True)
     instance_type: InstanceType | None = None
     initial_instances: Annotated[int, Field(ge=1, le=100)] = 1
     serverless: Serverless | None = None
@@ -243,6 +251,13 @@ class Production(Section):
     def made_alarms(self) -> tuple[MadeAlarm, ...]:
         """The alarms that are made for each release."""
         return tuple(made for one in self.alarms if (made := one.made) is not None)
+
+    @field_validator("endpoint_name")
+    @classmethod
+    def _an_endpoint_has_a_name(cls, name: str, info: ValidationInfo) -> str:
+        if not name and info.data.get("target") != BATCH:
+            raise PydanticCustomError("missing", "missing")
+        return name
 
     @model_validator(mode="after")
     def _alarms_once(self) -> Production:
@@ -320,6 +335,8 @@ class Policy(Section):
 
     @property
     def staging_target(self) -> str:
+        if self.staging.target is None and self.production.target == BATCH:
+            return REAL_TIME
         return self.staging.target or self.production.target
 
     @property
@@ -333,7 +350,15 @@ class Policy(Section):
     @model_validator(mode="after")
     def _staging_can_be_hosted(self) -> Policy:
         check_staging(self)
+        check_comparison(self)
         return self
+
+    @model_validator(mode="after")
+    def _known_to_jobs(self) -> Policy:
+        if self.production.target != BATCH:
+            return self
+        place = {"endpoint_name": parameter_of(self.model_package_group)}
+        return self.model_copy(update={"production": self.production.model_copy(update=place)})
 
     @model_validator(mode="after")
     def _drift_can_be_seen(self) -> Policy:
@@ -342,7 +367,7 @@ class Policy(Section):
 
     def hosted(self, hosting: Hosting) -> Policy:
         """The same policy; the instances of production that it leaves out are those of what serves."""
-        if self.production.serverless:
+        if self.production.serverless or self.production.target == BATCH:
             return self
         known = {"instance_type": hosting.instance_type or None, "initial_instances": hosting.initial_instances}
         left_out = {name: value for name, value in known.items() if name not in self.production.model_fields_set}

@@ -111,7 +111,16 @@ class ServerlessCost:
         return self.serverless.in_words
 
 
-Cost = EndpointCost | ServerlessCost
+@dataclass(frozen=True)
+class BatchCost:
+    """Jobs of a team, which start when the team says so: there is no endpoint that would cost something by itself."""
+
+    monthly_usd: float | None = None
+    words: str = "depends on the jobs that run it; without them nothing, for there is no endpoint"
+    size: str = "the jobs of its team"
+
+
+Cost = EndpointCost | ServerlessCost | BatchCost
 
 
 def endpoint_cost(

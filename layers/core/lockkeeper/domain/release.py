@@ -190,6 +190,7 @@ def resource_name(release_id: str, purpose: str) -> str:
 
 
 RELEASE_TAG = "lockkeeper:release"
+MODEL_PACKAGE_TAG = "lockkeeper:model-package"
 """The tag of everything a release creates, with the release's id as its value."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lockkeeper.domain.batch import is_parameter, place_in_words
 from lockkeeper.domain.release import Outcome, Verdict
 from lockkeeper.domain.strategy import Strategy
 
@@ -13,7 +14,10 @@ INVOCATIONS = "bake: invocations"
 
 @dataclass(frozen=True)
 class EndpointState:
-    """DescribeEndpoint's answer, as far as it matters. `status` is the API's spelling (`InService`)."""
+    """DescribeEndpoint's answer, as far as it matters. `status` is the API's spelling (`InService`).
+
+    Of target batch it is the parameter that jobs read: it has no configuration, and `config_name` is the model that it names.
+    """
 
     name: str
     arn: str
@@ -50,17 +54,19 @@ class Seen:
 def look_at_endpoint(state: EndpointState | None, wanted_config: str) -> Seen:
     """Whether an endpoint that was told to run `wanted_config` does (`None`: there is no such endpoint)."""
     if state is None:
-        return Seen(Step.FAILED, "the endpoint does not exist")
+        return Seen(Step.FAILED, "it does not exist")
+    where = place_in_words(state.name)
     if state.status == "InService":
         if state.config_name == wanted_config:
-            return Seen(Step.DONE, f"endpoint {state.name} is InService with {wanted_config}")
+            how = "names" if is_parameter(state.name) else "is InService with"
+            return Seen(Step.DONE, f"{where} {how} {wanted_config}")
+        if is_parameter(state.name):
+            return Seen(Step.FAILED, f"{where} names {state.config_name}, not {wanted_config}")
         why = state.failure_reason or "SageMaker rolled the update back"
-        return Seen(Step.FAILED, f"endpoint {state.name} serves {state.config_name}, not {wanted_config}: {why}")
+        return Seen(Step.FAILED, f"{where} serves {state.config_name}, not {wanted_config}: {why}")
     if state.status in {"Failed", "UpdateRollbackFailed", "OutOfService"}:
-        return Seen(
-            Step.FAILED, f"endpoint {state.name} is {state.status}: {state.failure_reason or 'no reason given'}"
-        )
-    return Seen(Step.STILL, f"endpoint {state.name} is {state.status}")
+        return Seen(Step.FAILED, f"{where} is {state.status}: {state.failure_reason or 'no reason given'}")
+    return Seen(Step.STILL, f"{where} is {state.status}")
 
 
 def serves(state: EndpointState | None, wanted_config: str) -> bool:
@@ -83,15 +89,17 @@ def judge_bake(
     alarms: tuple[AlarmLook, ...],
     endpoint: EndpointState | None,
     wanted_config: str,
-    invocations: int,
+    invocations: int | None,
 ) -> tuple[Verdict, ...]:
-    """The look at a bake's deadline: alarms and their history, what serves, how often it was asked."""
+    """The look at a bake's deadline: alarms and their history, what serves, how often it was asked (None where nobody counts)."""
     verdicts = [_judge_alarm(alarm) for alarm in alarms]
     serving = Outcome.PASSED if serves(endpoint, wanted_config) else Outcome.FAILED
     reason = look_at_endpoint(endpoint, wanted_config).reason
     verdicts.append(
         Verdict("bake: serving", serving, reason, endpoint.config_name if endpoint else None, wanted_config)
     )
+    if invocations is None:
+        return tuple(verdicts)
     wanted = strategy.minimum_invocations
     if invocations >= wanted:
         reason = f"{invocations} requests since the bake began"

@@ -9,6 +9,7 @@ from typing import Any
 from lockkeeper.domain.accounts import Accounts
 from lockkeeper.domain.approval import enough_approvers, people_needed
 from lockkeeper.domain.artifact.findings import Report
+from lockkeeper.domain.batch import place_in_words
 from lockkeeper.domain.errors import ReleaseStopped
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence, collect, sources_of
 from lockkeeper.domain.gates import judge_offline, kinds_needed
@@ -160,4 +161,4 @@ def _following(policy: Policy, author: str, known: Known) -> list[str]:
     if known.recorded is None or not known.recorded.tested:
         steps.append(f"staging would be deployed on {policy.staging_fleet.in_words} and tested")
     steps += [question] if "production" in policy.approval.before else []
-    return [*steps, f"endpoint {policy.production.endpoint_name} would be brought to the version and watched"]
+    return [*steps, f"{place_in_words(policy.production.endpoint_name)} would be brought to the version and watched"]

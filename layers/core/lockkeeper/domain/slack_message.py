@@ -140,7 +140,7 @@ def _fields(standing: Standing) -> list[Block]:
 
 def _champion(standing: Standing) -> str:
     if standing.champion is None:
-        return "nothing; if this one fails, its endpoint is removed"
+        return "nothing; if this one fails, nothing serves again"
     version, words, since = standing.champion
     if version == standing.release.version:
         return f"this version, since {since[:10]}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from lockkeeper.domain.batch import BATCH, problems_of_batch
 from lockkeeper.domain.errors import ModelUnsupported
 from lockkeeper.domain.section import S3Uri, Section
 
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from lockkeeper.domain.policy import Policy, Production
 
 REAL_TIME, SERVERLESS, ASYNC = "real-time", "serverless", "async"
-BATCH = (
-    "target batch: a transform job has no endpoint whose traffic could be moved or taken back; "
-    "run it with the version that the registry says is Approved"
-)
 NO_INSTANCES = ("instance_type", "initial_instances", "hourly_usd", "autoscaling")
 """Keys of production that are about instances."""
 
@@ -32,22 +29,21 @@ NO_NETWORK = ("capture", "vpc", "network_isolation")
 """Keys of production that serverless endpoints have not."""
 
 
-def _no_batch(given: object) -> object:
-    if given == "batch":
-        raise ValueError(BATCH)
-    return given
-
-
 def _asked_at_once(given: object) -> object:
     if given == "async":
         raise ValueError(
             "target async: contract, replay, latency, load and safety ask for answers that come at once; "
             "set staging.target to real-time, whose container is asked the same"
         )
-    return _no_batch(given)
+    if given == BATCH:
+        raise ValueError(
+            "target batch: the tests of staging ask an endpoint, and the job that compares does too; "
+            "leave staging.target out, or set it to real-time or serverless, where the container is the same"
+        )
+    return given
 
 
-Target = Annotated[Literal["real-time", "serverless", "async"], BeforeValidator(_no_batch)]
+Target = Literal["real-time", "serverless", "async", "batch"]
 StagingTarget = Annotated[Literal["real-time", "serverless"], BeforeValidator(_asked_at_once)]
 TopicArn = Annotated[str, StringConstraints(pattern=r"^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$")]
 
@@ -115,6 +111,9 @@ def check_production(production: Production) -> None:
 
 
 def _problems(production: Production) -> Iterator[str]:
+    if production.target == BATCH:
+        yield from problems_of_batch(production)
+        return
     yield from _problems_of_the_shadow(production)
     if production.target != SERVERLESS:
         if production.serverless:
@@ -194,7 +193,7 @@ def check_staging(policy: Policy) -> None:
         _asked_at_once(target)
     elif staging.serverless:
         raise ValueError(f"staging.serverless with target {target}; remove it, or set staging.target to serverless")
-    elif not policy.staging_fleet.instance_type and policy.production.target == SERVERLESS:
+    elif not policy.staging_fleet.instance_type and policy.production.target in (SERVERLESS, BATCH):
         raise ValueError("staging on target real-time without instances; add staging.instance_type")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.domain.errors import RequestClosed, RollbackRequested, TryAgain, UnknownRelease
 from lockkeeper.domain.release import Release
@@ -59,8 +60,10 @@ def _turn_round(release: Release, asked: Brake, world: World) -> str:
     held = replace(asked, did=Did.HELD, reason=f"rolled back {when}: {asked.reason}")
     world.ledger.hold(release.model_package_group, held)
     fail_wait(wait, _why(asked, when), world)
-    previous = (release.endpoints.get("production") or {}).get("previous_config_name")
-    return f"Production goes back to {f'configuration {previous}' if previous else 'serving nothing, as before'}."
+    production = release.endpoints.get("production") or {}
+    previous = production.get("previous_config_name")
+    thing = "model" if is_parameter(production.get("endpoint_name", "")) else "configuration"
+    return f"Production goes back to {f'{thing} {previous}' if previous else 'serving nothing, as before'}."
 
 
 def _open_wait(release: Release, world: World) -> Wait | None:
@@ -71,17 +74,17 @@ def _open_wait(release: Release, world: World) -> Wait | None:
 def _what_serves(group: str, world: World) -> Release:
     champion = world.ledger.champion(group)
     if champion is None:
-        raise RequestClosed(f"nothing of {group} was promoted", cure="change the endpoint by hand")
+        raise RequestClosed(f"nothing of {group} was promoted", cure="change production by hand")
     if champion.adopted:
         raise RequestClosed(
-            f"{champion.words}, serves {group}: no release has changed it", cure="change the endpoint by hand"
+            f"{champion.words}, serves {group}: no release has changed it", cure="change production by hand"
         )
     try:
         release = world.ledger.get(champion.release_id)
     except UnknownRelease as unknown:
         raise RequestClosed(
             f"version {champion.version} of {group}, which serves, was not promoted by a release",
-            cure="change the endpoint by hand",
+            cure="change production by hand",
         ) from unknown
     if release.ended and not serves_as_promoted(release, world):
         raise RequestClosed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Wait, World
@@ -20,6 +21,8 @@ def ask_what_serves(wait: Wait, world: World) -> str:
     Raises:
         DeploymentFailed: it is InService and does not answer as it did in staging.
     """
+    if is_parameter(wait.details["endpoint_name"]):
+        return "jobs that read it from now on run that"
     release = world.ledger.get(wait.release_id)
     champion = served_with(wait.details["config_name"], release.model_package_group, world)
     request = world.ledger.get(champion.release_id).probe if champion and not champion.adopted else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.cleanup import IDLE_ENDPOINT, LEFTOVERS, Left, in_words, leftovers
 from lockkeeper.domain.errors import PolicyInvalid, PolicyMissing, TryAgain
 from lockkeeper.domain.policy import Policy, parse_policy
@@ -55,7 +56,7 @@ def _idle(policy: Policy, champion: Champion, world: World) -> tuple[str, float 
     """That nobody has asked the endpoint for as long as the policy says, in words (or nothing), and what it costs a month."""
     now = world.clock.now()
     since = now - timedelta(seconds=policy.cleanup.idle_after)
-    if champion.since >= iso(since):
+    if champion.since >= iso(since) or is_parameter(champion.endpoint_name):
         return "", None
     state = world.production.look(champion.endpoint_name)
     if state is None or state.status != "InService":

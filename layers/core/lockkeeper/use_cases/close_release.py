@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.ending import Ending, judge_ending
 from lockkeeper.domain.errors import REGISTRY_REJECTIONS, StampRefused
 from lockkeeper.domain.registration import STAMP
@@ -52,12 +53,23 @@ def close_release(release_id: str, ending: Ending, world: World) -> Release:
         freeze_after_failed_rollback(release, reason, world)
     hand_on_lock(release, world)
     closed = world.ledger.get(release_id)
-    world.publisher.publish(f"Release {_word(status)}", {**facts_of(closed), "status": str(status), "reason": reason})
+    world.publisher.publish(
+        f"Release {_word(status)}",
+        {**facts_of(closed), "status": str(status), "reason": reason, **_told_to_jobs(closed)},
+    )
     if not stopped_by_freeze(
         closed
     ):  # Else it stays unfinished: `keep_house` starts its next attempt after the freeze.
         world.ledger.finish(release_id)
     return closed
+
+
+def _told_to_jobs(release: Release) -> dict[str, str]:
+    """Of a promoted version that jobs run: the parameter that names its model, and that name."""
+    production = release.endpoints.get("production") or {}
+    if release.status is not Status.PROMOTED or production.get("target") != BATCH:
+        return {}
+    return {"champion_parameter": production["endpoint_name"], "model_name": production["config_name"]}
 
 
 def hand_on_lock(release: Release, world: World) -> None:

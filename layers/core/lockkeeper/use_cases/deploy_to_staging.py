@@ -5,7 +5,7 @@ from __future__ import annotations
 from lockkeeper.domain.hosting import Hosting, staging_hosting
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.policy import Policy
-from lockkeeper.domain.release import RELEASE_TAG, Release, Status, resource_name
+from lockkeeper.domain.release import MODEL_PACKAGE_TAG, RELEASE_TAG, Release, Status, resource_name
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Endpoints, Wait, World
 from lockkeeper.use_cases.guard_production import failed_change
@@ -83,5 +83,5 @@ def tags_of(release: Release) -> dict[str, str]:
     return {
         RELEASE_TAG: release.release_id,
         "lockkeeper:model-package-group": release.model_package_group,
-        "lockkeeper:model-package": release.model_package_arn,
+        MODEL_PACKAGE_TAG: release.model_package_arn,
     }

@@ -1,10 +1,11 @@
-"""Create or update the production endpoint: fenced by the lock, the wait stored first, ended by its event."""
+"""Create or update the production endpoint, or tell jobs of the version: fenced by the lock, the wait stored first, ended by its event."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from lockkeeper.domain.alarms import Watched
+from lockkeeper.domain.batch import BATCH, place_in_words
 from lockkeeper.domain.errors import DeploymentFailed, LockLost, ReleaseSuperseded, TryAgain
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.policy import Production
@@ -42,8 +43,9 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     hosting = pinned_hosting(release, policy, world)
     _record(release, production, hosting, config, current, world)
     create_model(release, policy, config, world.production, hosting)
-    fleet = production.fleet
-    world.production.create_config(config, model=config, fleet=fleet, hosting=hosting, tags=tags_of(release))
+    if production.target != BATCH:
+        fleet = production.fleet
+        world.production.create_config(config, model=config, fleet=fleet, hosting=hosting, tags=tags_of(release))
     make_alarms(release, production, Watched(production.endpoint_name, config, hosting.variant), world)
     release = world.ledger.get(release_id)
     wait = first_step(release, token, world) or _wait(release, production, token, world)
@@ -88,6 +90,10 @@ def _shift(wait: Wait, release: Release, production: Production, current: Endpoi
     else:
         world.ledger.wait_acted(wait)
         finish_if_done(wait, world.production, world)
+        return
+    if production.target == BATCH:
+        # What is written is there, and no event tells of it.
+        finish_if_done(wait, world.production, world)
 
 
 def _begin(release: Release, world: World) -> None:
@@ -107,18 +113,18 @@ def _record(
     world: World,
 ) -> dict[str, Any]:
     """Keep the way back before anything changes; a second try must not take its own work for the way back."""
-    endpoint = production.endpoint_name
+    endpoint, place = production.endpoint_name, place_in_words(production.endpoint_name)
     known = release.endpoints.get("production")
     if known is None and current is not None and current.status in UNDER_WAY:
-        raise TryAgain(f"production endpoint {endpoint} is {current.status}")
+        raise TryAgain(f"production {place} is {current.status}")
     if known is None and current is not None and current.status != "InService":
         raise DeploymentFailed(
-            f"production endpoint {endpoint} is {current.status}; nothing was changed",
-            cure="bring the endpoint to InService or delete it, then release the version again",
+            f"production {place} is {current.status}: {current.failure_reason or 'no reason given'}; nothing was changed",
+            cure="bring it in order or delete it, then release the version again",
         )
     if known is None and current is not None and current.target != production.target:
         raise DeploymentFailed(
-            f"production endpoint {endpoint} is {current.target}, and the policy's target is {production.target}: "
+            f"production {place} is {current.target}, and the policy's target is {production.target}: "
             "there would be no way back; nothing was changed",
             cure="give the target an endpoint_name of its own, and move what asks the endpoint there",
         )
@@ -142,7 +148,7 @@ def _record(
     world.ledger.record(
         release.release_id,
         "updating production" if previous else "creating production",
-        f"endpoint {endpoint}, {how}; {kept}the way back is {previous or 'to remove it'}",
+        f"{place}, {how}; {kept}the way back is {previous or 'to remove it'}",
         stage=STATE,
         status=Status.PROMOTING,
         endpoints={**release.endpoints, "production": known},

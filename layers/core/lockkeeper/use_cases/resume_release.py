@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.events import DeadlineHint, EndpointHint, Hint, JobHint, Unusable, wait_hint
 from lockkeeper.domain.rollout import Step, look_at_endpoint
@@ -101,7 +102,8 @@ def look_at_endpoint_of(wait: Wait, world: World) -> str:
             except DeploymentFailed as silent:
                 fail_wait(wait, silent, world)
                 return silent.message
-        world.ledger.record(wait.release_id, "endpoint in service", why)
+        told = "champion named" if is_parameter(wait.details["endpoint_name"]) else "endpoint in service"
+        world.ledger.record(wait.release_id, told, why)
         complete_wait(wait, wait.details.get("output", {}), world)
     elif seen.step is Step.FAILED and not wait.acted:
         return f"{seen.reason}, but nothing was started yet"

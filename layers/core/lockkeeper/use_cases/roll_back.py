@@ -1,9 +1,10 @@
-"""The way back: what served before serves again, or (at a first release) the endpoint goes. The version is held."""
+"""The way back: what served before serves again, or (at a first release) endpoint or parameter goes. The version is held."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
+from lockkeeper.domain.batch import is_parameter, place_in_words
 from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.domain.ending import Ending, readable
 from lockkeeper.domain.errors import DeploymentFailed, LockLost, TryAgain
@@ -66,23 +67,23 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
             world.production.delete(endpoint_name)
             make_way_back(production, world)
         world.ledger.record(
-            release.release_id, "production removed", f"endpoint {endpoint_name} had served nothing before"
+            release.release_id, "production removed", f"{place_in_words(endpoint_name)} had served nothing before"
         )
         complete_own_wait(wait, wait.details["output"], world)
         return
-    if current is None:
+    if current is None and not is_parameter(endpoint_name):
         raise DeploymentFailed(
             f"production endpoint {endpoint_name} is gone; it served {previous} before",
             cure=f"create it again with endpoint configuration {previous}",
         )
-    if current.status == "InService" and current.config_name == previous:
+    if current is not None and current.status == "InService" and current.config_name == previous:
         answers = ask_what_serves(wait, world)
         world.ledger.record(
             release.release_id, "production is as it was", f"{endpoint_name} serves {previous}; {answers}"
         )
         complete_own_wait(wait, wait.details["output"], world)
         return
-    if current.status == "Updating":
+    if current is not None and current.status == "Updating":
         if not production.get("restoring"):
             raise TryAgain(f"endpoint {endpoint_name} is still Updating")
         world.ledger.wait_acted(wait)
@@ -97,3 +98,8 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
     keep = make_way_back(production, world)
     world.production.update(endpoint_name, previous, keep_capacity=keep)
     world.ledger.wait_acted(wait)
+    if is_parameter(endpoint_name):
+        # It is written, and nothing tells of that.
+        why = f"{place_in_words(endpoint_name)} names {previous}; {ask_what_serves(wait, world)}"
+        world.ledger.record(release.release_id, "the champion is named again", why)
+        complete_own_wait(wait, wait.details["output"], world)

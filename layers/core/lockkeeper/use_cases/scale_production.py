@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.hosting import VARIANT
 from lockkeeper.domain.policy import Production
@@ -23,8 +24,10 @@ def look_at_scaling(
 
     `DeploymentFailed` where others scale it in a way that does not go with the policy.
     """
-    found = world.production.scaling(production.endpoint_name, variant) if current else None
-    if current is None or found is None:
+    if current is None or is_parameter(current.name):
+        return {}
+    found = world.production.scaling(production.endpoint_name, variant)
+    if found is None:
         return {}
     retyped = world.production.instance_type_of(current.config_name) != production.instance_type
     wanted = wanted_scaling(production.autoscaling)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.ending import Ending
 from lockkeeper.domain.errors import LockkeeperError, ReleaseRejected, RequestClosed, TryAgain
 from lockkeeper.domain.release import Release, Status
@@ -52,7 +53,7 @@ def take_back(release: Release, by: str, why: LockkeeperError, world: World, *, 
     if predecessor is None:
         raise RequestClosed(
             f"no release of this group served before {release.release_id}",
-            cure="register a better version, or change the endpoint by hand",
+            cure="register a better version, or change production by hand",
         )
     _lock(release, world, urgent=urgent)
     ending = Ending(error=type(why).__name__, cause=why.message, state=WATCH)
@@ -65,7 +66,8 @@ def take_back(release: Release, by: str, why: LockkeeperError, world: World, *, 
         "ending": asdict(ending),
     }
     world.ledger.store_wait(Wait(release.release_id, ROLL_BACK, NOBODY, details=details))
-    back_to = f"back to version {predecessor.version}, configuration {predecessor.config_name}"
+    thing = "model" if is_parameter(predecessor.endpoint_name) else "configuration"
+    back_to = f"back to version {predecessor.version}, {thing} {predecessor.config_name}"
     if predecessor.adopted:
         back_to = f"back to {predecessor.words}"
     world.ledger.record(

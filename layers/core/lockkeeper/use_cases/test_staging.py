@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lockkeeper.domain.about import about_latency
+from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.errors import EvidenceMissing
 from lockkeeper.domain.online.rows import Replayed, Row, labelled_rows
 from lockkeeper.domain.release import Status, Verdict
@@ -50,7 +51,8 @@ def test_staging(release_id: str, token: str, world: World) -> None:
     if cases:
         verdicts.append(_contract(name, cases, world))
     # Who gives no token goes on when this returns, so the suite has to have been sent by then.
-    job = job_of(tests.replay, len(rows)) if tests.replay and token != NOBODY else None
+    by_job = policy.production.target == BATCH
+    job = job_of(tests.replay, len(rows), always=by_job) if tests.replay and token != NOBODY else None
     if tests.replay and not isinstance(job, ReplayJob):
         replayed = Replayed(_digest(suite), unknown=job) if job else _replay(name, rows, suite, world)
         served = champions_answers(release.model_package_group, world)

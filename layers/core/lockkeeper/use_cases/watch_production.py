@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.errors import BakeFailed
 from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.release import Outcome, Status, resource_name, with_verdicts
@@ -74,7 +75,9 @@ def look_at_bake(
         world.production.alarms(watched_alarms(wait.release_id, policy.production), since),
         world.production.look(endpoint_name),
         wait.details["config_name"],
-        world.production.invocations(
+        None
+        if is_parameter(endpoint_name)
+        else world.production.invocations(
             endpoint_name, variant_of(release), since - timedelta(minutes=1), world.clock.now()
         ),
     )

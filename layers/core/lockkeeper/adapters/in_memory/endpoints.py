@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lockkeeper.domain.alarms import MadeAlarm, Watched
+from lockkeeper.domain.batch import BATCH, is_parameter
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.hosting import VARIANT, Hosting
 from lockkeeper.domain.model_package import Served
@@ -87,6 +88,8 @@ class InMemoryEndpoints:
         self.alarm_changes.setdefault(name, []).append((self._clock.now(), state))
 
     def arn_of(self, endpoint_name: str) -> str:
+        if is_parameter(endpoint_name):
+            return f"arn:aws:ssm:{self._place}:parameter{endpoint_name}"
         return f"arn:aws:sagemaker:{self._place}:endpoint/{endpoint_name.lower()}"
 
     def alarm_arn(self, name: str) -> str:
@@ -147,6 +150,9 @@ class InMemoryEndpoints:
     def create(self, endpoint_name: str, config_name: str, tags: dict[str, str]) -> bool:
         if endpoint_name in self.endpoints:
             return False
+        if is_parameter(endpoint_name):
+            self._name_champion(endpoint_name, config_name)
+            return True
         self._require_config(config_name)
         self.tags[endpoint_name] = tags
         target = self.configs[config_name]["fleet"].target
@@ -162,6 +168,9 @@ class InMemoryEndpoints:
         *,
         keep_capacity: bool = False,
     ) -> None:
+        if is_parameter(endpoint_name):
+            self._name_champion(endpoint_name, config_name)
+            return
         self._require_config(config_name)
         state = self._existing(endpoint_name)
         if endpoint_name in self.scaled and self._type(state.config_name) != self._type(config_name):
@@ -175,6 +184,9 @@ class InMemoryEndpoints:
     def delete(self, endpoint_name: str) -> None:
         endpoint = self.endpoints.get(endpoint_name)
         if endpoint is None:
+            return
+        if is_parameter(endpoint_name):
+            del self.endpoints[endpoint_name]
             return
         if endpoint.state.status in CHANGING:
             raise TryAgain(f"endpoint {endpoint_name} cannot be deleted: it is {endpoint.state.status}")
@@ -248,6 +260,13 @@ class InMemoryEndpoints:
     def _type(self, config_name: str) -> str:
         known = self.configs.get(config_name, {}).get("fleet")
         return str(known.instance_type) if known else ""
+
+    def _name_champion(self, parameter: str, model_name: str) -> None:
+        """A parameter says what it was told at once."""
+        if model_name not in self.models:
+            raise TryAgain(f"parameter {parameter} cannot name model {model_name}: could not find it")
+        state = EndpointState(parameter, self.arn_of(parameter), "InService", model_name, target=BATCH)
+        self.endpoints[parameter] = Endpoint(state)
 
     def _existing(self, endpoint_name: str) -> EndpointState:
         if endpoint_name not in self.endpoints:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockkeeper.adapters.in_memory.endpoints import InMemoryEndpoints
+from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.deployed import Deployed
 from lockkeeper.domain.drift import AlarmSeen, JobSeen
 from lockkeeper.domain.hosting import Hosting
@@ -33,7 +34,7 @@ class InMemoryLook:
 
     def deployed(self, endpoint_name: str) -> Deployed | None:
         state = self._production.look(endpoint_name)
-        if state is None:
+        if state is None or is_parameter(endpoint_name):
             return None
         foreign = self.foreign.get(state.config_name)
         if foreign is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.gates.verdicts import decided, inconclusive
 from lockkeeper.domain.policy import Production
-from lockkeeper.domain.prices import Cost, ServerlessCost, endpoint_cost
+from lockkeeper.domain.prices import BatchCost, Cost, ServerlessCost, endpoint_cost
 from lockkeeper.domain.release import Verdict
 
 GATE = "cost: budget"
@@ -12,6 +13,8 @@ GATE = "cost: budget"
 
 def cost_of_production(production: Production) -> Cost:
     """Of a scaled endpoint what it costs at most: a budget that only holds while nobody asks is none."""
+    if production.target == BATCH:
+        return BatchCost()
     if production.serverless:
         return ServerlessCost(production.serverless)
     scaling = production.autoscaling

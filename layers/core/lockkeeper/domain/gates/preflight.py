@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.deployed import Deployed, kind_problems, model_problems
 from lockkeeper.domain.gates.verdicts import decided, inconclusive
 from lockkeeper.domain.hosting import Hosting
@@ -75,6 +76,8 @@ def judge_preflight(policy: Policy, hosting: Hosting, seen: Preflight) -> tuple[
 
 
 def _judge_endpoint(production: Production, hosting: Hosting, seen: Preflight) -> tuple[Verdict, ...]:
+    if production.target == BATCH:
+        return ()  # There is none, and whatever the parameter says is replaced.
     gate, deployed = f"{PREFLIGHT} endpoint", seen.deployed
     if not (hosting.instance_type or production.serverless):
         why = f"production.instance_type is left out, and nothing serves as {production.endpoint_name} to take it from"
