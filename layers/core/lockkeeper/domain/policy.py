@@ -16,7 +16,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from lockkeeper.domain.alarms import AlarmItem, MadeAlarm
 from lockkeeper.domain.artifact.allowed import pattern_problem
@@ -256,7 +255,7 @@ class Production(Section):
     @classmethod
     def _an_endpoint_has_a_name(cls, name: str, info: ValidationInfo) -> str:
         if not name and info.data.get("target") != BATCH:
-            raise PydanticCustomError("missing", "missing")
+            raise ValueError("missing; add it")
         return name
 
     @model_validator(mode="after")
@@ -427,6 +426,6 @@ def _refusal(root: yaml.Node, mistake: dict[str, Any]) -> str:
         message = "missing; add it"
     else:
         message = str(mistake["msg"]).removeprefix("Value error, ")
-        if not isinstance(given, (dict, list)):
+        if given != "" and not isinstance(given, (dict, list)):
             message += f" (given: {given!r})"
     return f"{place_of(root, path)}: {where}: {message}"
