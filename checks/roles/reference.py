@@ -18,7 +18,16 @@ permission that is scoped to *. You can't return information about composite ala
 """
 
 WITH_SLASHES = frozenset(
-    {"AlarmName", "ObjectName", "RoleNameWithPath", "LogGroupName", "LogStreamName", "ModelPackageName", "SecretId"}
+    {
+        "AlarmName",
+        "ObjectName",
+        "RoleNameWithPath",
+        "LogGroupName",
+        "LogStreamName",
+        "ModelPackageName",
+        "ParameterNameWithoutLeadingSlash",
+        "SecretId",
+    }
 )
 """Names in ARNs that have parts of their own."""
 

@@ -26,7 +26,7 @@ from moto import mock_aws
 from cli.doctor import State, look_at_endpoint
 from cli.stack import Stack
 from tests.contract.test_adapters_on_stubs import StubbedSession, endpoints_on, refuse
-from tests.unit.jobs import batch_document
+from tests.unit.scoring import batch_document
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 PARAMETER = "/lockkeeper/wages/champion"

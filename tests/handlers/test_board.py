@@ -16,7 +16,7 @@ from lockkeeper.domain.release import Outcome, Status, Verdict
 from checks.rules import BY_SESSION
 from tests.handlers.web import Browser, with_sign_in
 from tests.unit.harbour import GROUP, Harbour, policy_document, release_id
-from tests.unit.jobs import for_jobs, promoted
+from tests.unit.scoring import for_jobs, promoted
 
 MARKUP = "<script>alert('x')</script>"
 PAGES = ("/", f"/groups/{GROUP}", f"/releases/{release_id(1)}")

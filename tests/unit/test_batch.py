@@ -28,7 +28,7 @@ from cli.policy_table import rules
 from cli.release_tables import draw_release
 from tests.unit.braking import ADA, FIRST, SECOND, champion, rollback
 from tests.unit.harbour import ALARM, GROUP, Harbour, alarm_event, release_id
-from tests.unit.jobs import PARAMETER, answering, batch_document, compared, for_jobs, named, promoted
+from tests.unit.scoring import PARAMETER, answering, batch_document, compared, for_jobs, named, promoted
 from tests.unit.test_policy import GOOD, refusal
 from tests.unit.test_replay_by_job import IMAGE
 

@@ -12,7 +12,7 @@ from lockkeeper.use_cases import open_release, pinned
 
 from tests.unit.breaking import BreakingHarbour
 from tests.unit.harbour import ALARM, GROUP, Harbour, alarm_event
-from tests.unit.jobs import compared, for_jobs, named, promoted
+from tests.unit.scoring import compared, for_jobs, named, promoted
 from tests.unit.shadowing import asked_both, shadowed_policy
 from tests.unit.test_guarded_production import guarded_policy, made_by
 

@@ -169,6 +169,9 @@ def test_an_action_about_the_wrong_kind_of_resource_is_noticed() -> None:
 def test_resources_are_held_against_awss_formats() -> None:
     assert fits("dynamodb:Query", f"{TABLE}/index/unfinished")
     assert not fits("dynamodb:GetItem", f"{TABLE}/index/unfinished")
+    parameter = "arn:aws:ssm:eu-central-1:111122223333:parameter"
+    assert fits("ssm:PutParameter", f"{parameter}/lockkeeper/wages/champion")
+    assert not fits("ssm:PutParameter", f"{parameter}s/lockkeeper")
     assert fits("states:SendTaskSuccess", "*")
     assert may_name_everything("cloudwatch:DescribeAlarms")
     assert not may_name_everything("dynamodb:GetItem")
