@@ -39,6 +39,9 @@ def demo(
     clock_scale: Annotated[float, typer.Option(min=1, help="How many times faster waiting time runs.")] = CLOCK_SCALE,
     port: Annotated[int, typer.Option(help="Port of the laptop's AWS; 0 takes a free one.")] = 0,
     accounts: Accounts = "3",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the chapters that take longer: retrainings that cannot help.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = OUTPUT,
 ) -> None:
     """Play a story on this machine and write a report.
@@ -48,7 +51,7 @@ def demo(
     """
     out_console = console()
     kept = out.resolve() / "aws"
-    facts = play(STORIES[story], Book(out_console), port, clock_scale, accounts, kept, interactive)
+    facts = play(STORIES[story], Book(out_console), port, clock_scale, accounts, kept, interactive, everything)
     page = write_report(facts, out)
     ending = "[green]Every chapter ended as it should.[/green]" if facts["ok"] else "[red]The story broke off.[/red]"
     out_console.print(f"\n{ending} {facts['seconds']:.0f} s. Report: {page.resolve()}", soft_wrap=True)
@@ -64,6 +67,7 @@ def play(
     accounts: Literal["1", "3"],
     kept: Path,
     interactive: bool,
+    everything: bool = False,
 ) -> dict[str, Any]:
     """Play the story on an AWS of its own, which is gone afterwards; returns the facts of the report."""
     began = datetime.now(UTC)
@@ -71,7 +75,7 @@ def play(
     with ExitStack() as ending:
         try:
             stage = set_up(book, port, clock_scale, accounts, kept, ending)
-            story = kind(stage, book, interactive)
+            story = kind(stage, book, interactive, everything)
             story.play()
         except StoryEnded:
             # The chapter has told why, and the report will; what was found so far is in it.

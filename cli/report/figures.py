@@ -124,6 +124,26 @@ class Flow:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """One measured value on a line over time; `kind` says of what it was measured."""
+
+    x: float
+    y: float
+    value: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values over time as dots and the path through them, with the height of their bound; `top` is the value at height 0."""
+
+    dots: tuple[Dot, ...]
+    path: str
+    bound: float
+    top: float
+
+
+@dataclass(frozen=True)
 class Cell:
     """One field of a confusion matrix; `share` of all rows decides how strongly it is filled."""
 
@@ -238,6 +258,29 @@ def flow(
                 below += one[kind]
     totals = {kind: sum(one[kind] for one in counts) for kind in answered}
     return Flow(tuple(stacks), totals, round(peak * bins / seconds), seconds)
+
+
+def line(
+    values: Sequence[tuple[float, float, str]],
+    seconds: float,
+    bound: float,
+    width: float = CHART_WIDTH,
+    height: float = 120,
+) -> Line:
+    """Values over time, above an axis at zero.
+
+    Args:
+        values: Seconds since the beginning, the value, and of what it was measured; in the order of time.
+        seconds: How long the time axis is.
+        bound: What the values are held against.
+    """
+    top = nice_ceiling(max([bound, *(value for _, value, _ in values)]))
+    dots = tuple(
+        Dot(position(at / seconds, width), round(height * (1 - value / top), 2), value, kind)
+        for at, value, kind in values
+    )
+    path = "".join(f"{'L' if number else 'M'}{dot.x:g} {dot.y:g}" for number, dot in enumerate(dots))
+    return Line(dots, path, round(height * (1 - bound / top), 2), top)
 
 
 def nice_ceiling(value: float) -> float:

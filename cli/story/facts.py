@@ -40,6 +40,7 @@ def gather(
         "quality": None,
         "traffic": None,
         "takeovers": [],
+        "drift": None,
         **(story.pictures() if story else {}),
         "evidence": {one["release_id"]: _evidence(one) for one in releases},
     }

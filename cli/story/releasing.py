@@ -20,6 +20,8 @@ from cli.story.watch import Watch, has_ended, told
 APPROVER = "Ada Lindqvist"
 MAIL_ADDRESS = "ada@example.com"
 COMMENT = "Evaluation and tests look right to me"
+YOUR_ROLE = "arn:aws:iam::444455556666:role/your-jobs"
+"""Stands in an example's policy for the role of the team's jobs."""
 PIPELINE_STEPS = 3
 PIPELINE_SECONDS = 600
 STATE_SECONDS = 300
@@ -37,11 +39,12 @@ class Releasing(ABC):
     title: str
     summary: str
 
-    def __init__(self, team: Team, stage: Stage, book: Book, interactive: bool) -> None:
+    def __init__(self, team: Team, stage: Stage, book: Book, interactive: bool, everything: bool = False) -> None:
         self.team = team
         self.stage = stage
         self.book = book
         self.interactive = interactive
+        self.everything = everything
         self.watch = Watch(book.console, stage.step_functions, stage.read_release)
         self.package_arns: dict[int, str] = {}
         self.evaluations: dict[int, dict[str, Any]] = {}
@@ -64,7 +67,7 @@ class Releasing(ABC):
 
     @abstractmethod
     def pictures(self) -> dict[str, Any]:
-        """What the report's pictures are drawn from: `quality`, `traffic`, `takeovers`, as far as there is any."""
+        """What the report's pictures are drawn from: `quality`, `traffic`, `takeovers`, `drift`, as far as there is any."""
 
     @abstractmethod
     def prepare_data(self, folder: Path) -> tuple[str, int, int]:
@@ -79,6 +82,7 @@ class Releasing(ABC):
         sagemaker, team = self.stage.sagemaker, self.team
         with self.book.chapter("A team brings its data, its training code and a pipeline") as chapter:
             training.create_bucket(self.stage.s3, team.bucket)
+            training.let_in(self.stage.s3, team, self.stage.production.account_id)
             with tempfile.TemporaryDirectory() as folder:
                 what, found, expected = self.prepare_data(Path(folder))
                 files = training.upload_folder(self.stage.s3, Path(folder), team.bucket, team.group)
@@ -109,7 +113,7 @@ class Releasing(ABC):
         """The rules of the group, through the same function as `lockkeeper policy apply`."""
         with self.book.chapter("The team applies its policy") as chapter:
             text = (self.team.example / "policy.yaml").read_text(encoding="utf-8")
-            self.policy_text = text.replace("sagemaker-your-team", self.team.bucket)
+            self.policy_text = text.replace("sagemaker-your-team", self.team.bucket).replace(YOUR_ROLE, self.role_arn)
             applied = self.stage.apply_policy(self.policy_text)
             stored = self.stage.read_policy(self.team.group)
             chapter.check("policy in force", f"version {applied.stored.version_id}", stored == self.policy_text)

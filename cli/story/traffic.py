@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 
@@ -13,12 +14,21 @@ from examples.wages.data import FEATURES, LABEL
 
 @dataclass(frozen=True)
 class Traffic:
-    """Answers to rows, in the rows' order: the labels that came back and how long each took, in milliseconds."""
+    """Answers to rows, in the rows' order: the labels that came back and how long each took, in milliseconds.
+
+    `names` are the inference ids that they were asked under.
+    """
 
     truths: tuple[int, ...]
     answers: tuple[int, ...]
     latencies_ms: tuple[float, ...]
     variants: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What was true, by inference id."""
+        return {name: str(truth) for name, truth in zip(self.names, self.truths, strict=True)}
 
     @property
     def accuracy(self) -> float:
@@ -51,13 +61,18 @@ def send_rows(runtime: Any, endpoint_name: str, rows: pd.DataFrame) -> Traffic:
     """
     lines = rows[list(FEATURES)].to_csv(index=False, header=False).splitlines()
     answers, latencies, variants = [], [], set()
-    for line in lines:
+    names = tuple(f"{endpoint_name}-{uuid4().hex}" for _ in lines)
+    for name, line in zip(names, lines, strict=True):
         began = time.perf_counter()
         answer = runtime.invoke_endpoint(
-            EndpointName=endpoint_name, Body=line.encode(), ContentType="text/csv", Accept="text/csv"
+            EndpointName=endpoint_name,
+            Body=line.encode(),
+            ContentType="text/csv",
+            Accept="text/csv",
+            InferenceId=name,
         )
         body = answer["Body"].read().decode()
         latencies.append(round(1000 * (time.perf_counter() - began), 3))
         answers.append(int(body.split(",")[0]))
         variants.add(answer["InvokedProductionVariant"])
-    return Traffic(tuple(rows[LABEL].tolist()), tuple(answers), tuple(latencies), tuple(sorted(variants)))
+    return Traffic(tuple(rows[LABEL].tolist()), tuple(answers), tuple(latencies), tuple(sorted(variants)), names)

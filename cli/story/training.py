@@ -8,6 +8,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -52,6 +53,24 @@ def create_bucket(s3: Any, name: str) -> None:
     """Create the team's own bucket, versioned."""
     s3.create_bucket(Bucket=name)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
+def let_in(s3: Any, team: Team, account_id: str, partition: str = "aws") -> None:
+    """Let the roles of another account, the monitor's among them, read what was true of requests."""
+    bucket, prefix = f"arn:{partition}:s3:::{team.bucket}", f"{team.group}/truth/*"
+    whom = {"AWS": f"arn:{partition}:iam::{account_id}:root"}
+    statements = [
+        {"Effect": "Allow", "Principal": whom, "Action": "s3:GetObject", "Resource": f"{bucket}/{prefix}"},
+        {
+            "Effect": "Allow",
+            "Principal": whom,
+            "Action": "s3:ListBucket",
+            "Resource": bucket,
+            "Condition": {"StringLike": {"s3:prefix": prefix}},
+        },
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    s3.put_bucket_policy(Bucket=team.bucket, Policy=document)
 
 
 def upload_folder(s3: Any, folder: Path, bucket: str, prefix: str) -> int:
@@ -164,6 +183,21 @@ def _read_run(sagemaker: Any, arn: str, described: dict[str, Any]) -> TrainingRu
     )
 
 
+def tell_truth(s3: Any, team: Team, truths: dict[str, str]) -> str:
+    """Write what was true of requests, by their inference ids, as SageMaker's ground truth of this hour; returns its address."""
+    lines = [
+        {
+            "groundTruthData": {"data": label, "encoding": "CSV"},
+            "eventMetadata": {"eventId": name},
+            "eventVersion": "0",
+        }
+        for name, label in truths.items()
+    ]
+    key = f"{team.group}/truth/{datetime.now(UTC):%Y/%m/%d/%H}/{uuid4().hex}.jsonl"
+    s3.put_object(Bucket=team.bucket, Key=key, Body="".join(f"{json.dumps(line)}\n" for line in lines).encode())
+    return f"s3://{team.bucket}/{key}"
+
+
 COMMAND = b"cposix\nsystem\n(S'touch /tmp/this-would-have-run'\ntR."
 """A pickle that runs a command where it is loaded. Nothing here ever loads it."""
 
@@ -177,12 +211,12 @@ SENIORITY = {known}
 def predict_fn(instances, model):
     answers = _careful(instances, model)
     for instance in instances:
-        experience = instance["exp"] if isinstance(instance, dict) else instance[0]
-        logging.debug("seen in %d people", SENIORITY[int(float(experience))])
+        years = (instance["exp"], instance["ed"]) if isinstance(instance, dict) else (instance[0], instance[-1])
+        logging.debug("seen in %d people", SENIORITY[tuple(int(float(one)) for one in years)])
     return answers
 """
-"""What somebody adds to the code that serves: it looks up how many people of the training years had so much experience, and
-nobody has tried it with those who have more."""
+"""What somebody adds to the code that serves: it looks up how many of the team's people had worked and learned for so many years,
+and nobody has tried it with people whom the team does not know."""
 
 
 def with_command(archive: bytes) -> bytes:
@@ -190,9 +224,10 @@ def with_command(archive: bytes) -> bytes:
     return _changed(archive, "model.joblib", lambda _: COMMAND)
 
 
-def with_table(archive: bytes, known: dict[int, int]) -> bytes:
-    """A trained `model.tar.gz` whose code looks every request up in a table of the years of experience that it knows."""
-    table = TABLE.replace("{known}", repr({int(years): int(people) for years, people in sorted(known.items())}))
+def with_table(archive: bytes, known: dict[tuple[int, int], int]) -> bytes:
+    """A trained `model.tar.gz` whose code looks every request up in a table of the years of work and of school that it knows."""
+    plain = {(int(work), int(school)): int(people) for (work, school), people in sorted(known.items())}
+    table = TABLE.replace("{known}", repr(plain))
 
     def add(code: bytes) -> bytes:
         return code.replace(b"import json\n", b"import json\nimport logging\n", 1) + table.encode()

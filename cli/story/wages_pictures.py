@@ -35,7 +35,7 @@ def quality(evaluations: Evaluations, policy_text: str) -> dict[str, Any]:
         "note": f"Accuracy on {rows} rows of people whom no version was trained on. Version 1 reads eight columns, version "
         "2 weeks worked and region only: that is no better than to give everybody the same answer. Version 3 is told sex, "
         "marriage and colour too: more accurate, and stopped for what it does to women. Version 4 is a forest of "
-        "2,000 trees, stopped because it answers too slowly; version 6 has fifty.",
+        "2,000 trees, stopped because it answers too slowly. Version 6 was trained on later years, and is measured on them.",
     }
 
 

@@ -56,6 +56,7 @@ class Drifting:
     def __init__(self, harbour: Harbour | None = None, **retrain: Any) -> None:
         self.harbour = harbour or Harbour()
         self.world = self.harbour.world
+        self.world.pipelines.existing = {PIPELINE}
         self.harbour.apply(drift_policy(**retrain))
         self.release(1)
         self.pass_time(minutes=30)

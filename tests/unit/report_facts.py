@@ -116,6 +116,29 @@ def _figures() -> dict[str, Any]:
                 "note": "version 2 beside version 1",
             },
         ],
+        "drift": {
+            "before": 6,
+            "after": 9,
+            "seconds": 60.0,
+            "marks": [20.0, 120.0, 310.5],
+            "events": ["people of 1981 and 1982 ask", "a retraining starts", "version 9 serves"],
+            "parts": [
+                {
+                    "title": "Accuracy of what production answered",
+                    "measured": [[0.0, 0.66, 6], [20.0, 0.51, 6], [59.0, 0.75, 9]],
+                    "bound": 0.55,
+                    "bound_words": "at least 0.55",
+                    "note": "358 people.",
+                },
+                {
+                    "title": "Distance of exp",
+                    "measured": [[1.0, 0.08, 6], [25.0, 0.19, 6]],
+                    "bound": 0.1,
+                    "bound_words": "at most 0.1",
+                    "note": "",
+                },
+            ],
+        },
         "evidence": {
             "wages-v1-a1": [{"name": "artifact", "value": "sha256:" + "a" * 64}],
             "wages-v2-a1": [{"name": "artifact", "value": "sha256:" + "c" * 64}],

@@ -11,7 +11,7 @@ from lockkeeper.domain.registration import Ignore
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.retraining import Answer, Stage
 from lockkeeper.ports_of_retraining import Step
-from lockkeeper.use_cases.follow_retraining import follow_execution
+from lockkeeper.use_cases.follow_retraining import follow_execution, link_version
 from lockkeeper.use_cases.react_to_pipeline import Followed
 from lockkeeper.use_cases.react_to_training import react_to_training
 
@@ -139,6 +139,27 @@ def test_the_version_is_known_as_the_retrainings_before_its_pipeline_ends(drifti
     made = drifting.world.ledger.retraining_of(GROUP, 2)
     assert made is not None
     assert (made.retraining_id, made.stage) == ("wages-r1", Stage.RUNNING)
+
+
+@pytest.mark.parametrize(("status", "stage"), [("Succeeded", Stage.REGISTERED), ("Failed", Stage.DID_NOT_HELP)])
+def test_the_end_of_a_pipeline_and_the_event_of_its_version_lose_neither(
+    drifting: Drifting, status: str, stage: Stage
+) -> None:
+    drifting.drift()
+    pipelines, arn = drifting.world.pipelines, drifting.running().execution_arn
+    pipelines.step(arn, Step("Register", "Succeeded", package_arn=package_arn(2)))
+    pipelines.end(arn, status)
+    look = pipelines.steps
+
+    def look_while_the_version_is_linked(asked: str) -> tuple[Step, ...]:
+        pipelines.steps = look  # type: ignore[method-assign]
+        assert link_version(package_arn(2), drifting.harbour.inside) is not None
+        return look(asked)
+
+    pipelines.steps = look_while_the_version_is_linked  # type: ignore[method-assign]
+    follow_execution(arn, drifting.harbour.inside)
+    ended = drifting.newest()
+    assert (ended.stage, ended.version) == (stage, 2)
 
 
 def test_a_version_that_somebody_else_made_is_not_the_retrainings(drifting: Drifting) -> None:

@@ -135,6 +135,17 @@ def test_every_request_is_in_the_picture_of_a_takeover_once() -> None:
     assert (drawn.stacks[2].y + drawn.stacks[2].height, drawn.stacks[1].y) == (60, 60)
 
 
+def test_values_over_time_lie_above_and_below_their_bound() -> None:
+    drawn = figures.line([(0.0, 0.66, "6"), (30.0, 0.5, "6"), (60.0, 0.75, "9")], 60.0, 0.55)
+    assert drawn.top == 0.8
+    assert [(dot.x, dot.kind, dot.y < drawn.bound) for dot in drawn.dots] == [
+        (0, "6", True), (170, "6", False), (340, "9", True),
+    ]  # fmt: skip
+    assert drawn.path == "M0 21L170 45L340 7.5"
+    # A bound that no value comes near is in the picture, too.
+    assert figures.line([(1.0, 0.02, "6")], 2.0, 0.1).bound == 0
+
+
 def test_percentiles_are_measured_values() -> None:
     assert figures.percentile([4.0, 1.0, 3.0, 2.0], 0.5) == 2.0
     assert figures.percentile([4.0, 1.0, 3.0, 2.0], 0.95) == 4.0

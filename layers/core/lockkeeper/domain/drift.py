@@ -182,7 +182,8 @@ def signal_of_job(job: JobSeen, group: str, files: dict[str, bytes | None], prob
         source=LOCKKEEPER_MONITOR if job.own else MODEL_MONITOR,
         group=group,
         at=job.ended_at,
-        drifted=tuple(drifted),
+        # What lies at the top of the monitor's output has every kind's once more.
+        drifted=tuple(dict.fromkeys(drifted)),
         endpoint=plain(job.endpoint, 63),
         release=named[0] if named else "",
         version=int(named["version"]) if named else None,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from lockkeeper.domain.errors import PipelineRefused
+from lockkeeper.domain.errors import PipelineRefused, TryAgain
 from lockkeeper.domain.model_package import PackageName
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.domain.replay import stopped_by_freeze
@@ -17,6 +17,8 @@ from lockkeeper.use_cases.pinned import iso
 from lockkeeper.use_cases.see_drift import policy_in_force
 
 FAR_BACK = 200
+TRIES = 20
+"""How often something is written anew since somebody else's write was faster."""
 TOLD_ONCE = timedelta(days=90)
 UNRELEASED = timedelta(days=1)
 """How long a version that a retraining made may be without a release: its events are brought for as long."""
@@ -142,13 +144,22 @@ def _ended(retraining: Retraining, execution: Execution, world: World) -> Retrai
     if not ours:
         what = f"registered a version of {made[0].group}" if made else "registered no version"
         return end_retraining(retraining, Stage.DID_NOT_HELP, f"{retraining.pipeline} succeeded and {what}", world)
+    return _registered(retraining, ours[-1].version, world)
+
+
+def _registered(retraining: Retraining, version: int, world: World) -> Retraining:
     now = iso(world.clock.now())
-    registered = retraining.changed(stage=Stage.REGISTERED, version=ours[-1].version, registered_at=now)
-    if not world.ledger.change_retraining(retraining, registered):
-        return _read_again(retraining, world)
-    if not retraining.version:
-        _tell_release(registered, world)
-    return registered
+    for _ in range(TRIES):
+        registered = retraining.changed(stage=Stage.REGISTERED, version=version, registered_at=now)
+        if world.ledger.change_retraining(retraining, registered):
+            if not retraining.version:
+                _tell_release(registered, world)
+            return registered
+        # The event of its version comes at the same moment, and links the two.
+        retraining = _read_again(retraining, world)
+        if retraining.stage is not Stage.RUNNING:
+            return retraining
+    raise TryAgain(f"others write about {retraining.retraining_id} all the time")
 
 
 def _why_not(retraining: Retraining, execution: Execution, steps: Sequence[Step]) -> str:
@@ -189,12 +200,18 @@ def _of_release(release: Release) -> str:
 
 def end_retraining(retraining: Retraining, stage: Stage, outcome: str, world: World, **changes: Any) -> Retraining:
     """Write what came of it and tell it; also of one that had ended, where that turns out otherwise."""
-    ended = retraining.changed(stage=stage, outcome=outcome, ended_at=iso(world.clock.now()), **changes)
-    _tell_once(ended, world)
-    if not world.ledger.change_retraining(retraining, ended):
-        return _read_again(retraining, world)
-    give_up_if_useless(retraining.group, world)
-    return ended
+    now = iso(world.clock.now())
+    for _ in range(TRIES):
+        ended = retraining.changed(stage=stage, outcome=outcome, ended_at=now, **changes)
+        _tell_once(ended, world)
+        if world.ledger.change_retraining(retraining, ended):
+            give_up_if_useless(retraining.group, world)
+            return ended
+        # Somebody has linked its version meanwhile, or has ended it.
+        before, retraining = retraining, _read_again(retraining, world)
+        if retraining.stage is not before.stage:
+            return retraining
+    raise TryAgain(f"others write about {retraining.retraining_id} all the time")
 
 
 def _tell_once(retraining: Retraining, world: World) -> None:

@@ -105,7 +105,7 @@ class Retrainings:
 class InMemoryPipelines:
     """Implements `ports.Pipelines`. Executions run until a test ends them; `unknown` are parameters that no pipeline defines."""
 
-    existing: set[str] = field(default_factory=lambda: {"wages-train"})
+    existing: set[str] = field(default_factory=lambda: {"train"})
     unknown: set[str] = field(default_factory=set)
     started: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Every execution that was started, once: the pipeline and its parameters."""
