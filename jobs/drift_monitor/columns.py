@@ -67,8 +67,8 @@ def _number(cell: Any) -> float | None:
         return None
     try:
         value = float(cell)
-    except OverflowError:
-        return None
+    except (OverflowError, ValueError):
+        return None  # What a pattern takes for a blank, Python may not.
     return value if abs(value) < LARGEST else None
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.drift_monitor import objects
+from jobs.drift_monitor.columns import numbers_of
 from jobs.drift_monitor.errors import MonitorError
 from jobs.drift_monitor.objects import FolderObjects, lines_of
 from jobs.drift_monitor.payloads import rows_of
@@ -200,6 +201,12 @@ def test_a_message_is_no_longer_than_sagemaker_keeps(usual: Traffic) -> None:
     assert len(look.message) == 1024
 
 
+@pytest.mark.parametrize("cell", ["\xa06\x1c", "\x1c6", "6\u2028", " 6 "])
+def test_a_number_among_odd_blanks_is_a_number_or_a_text(cell: str) -> None:
+    numbers, texts = numbers_of([cell, "a"])
+    assert (list(numbers), [one.strip() for one in texts]) in (([6.0], ["a"]), ([], ["6", "a"]))
+
+
 NAMES = st.sampled_from(["instances", "features", "age", "x"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(),
@@ -208,6 +215,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.full
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(JSON.map(json.dumps) | st.text(max_size=30), min_size=1, max_size=6),

@@ -133,7 +133,8 @@ def test_a_metric_that_the_policy_does_not_name_has_no_bound() -> None:
 
 
 def test_the_people_who_ask_later_are_those_whom_no_version_is_trained_on() -> None:
-    wages, people = read_wages(), split_people(read_wages())
+    wages = read_wages()
+    people = split_people(wages)
     asked = later_people()
     assert len(asked) == 358
     assert set(asked["year"]) == set(LATER_YEARS)
