@@ -176,13 +176,13 @@ def test_a_tuning_jobs_best_is_released_and_no_other_of_its_training_jobs(cloud:
 
 
 def test_a_job_whose_event_was_lost_is_found_in_a_look_around(cloud: Cloud, tmp_path: Path) -> None:
-    prepare(cloud, "unheard", tmp_path)
+    prepare(cloud, "overheard", tmp_path)
     with cloud.deaf("ReactToTrainingJobChanged"):
-        job = start(cloud, "unheard", "6.0")
+        job = start(cloud, "overheard", "6.0")
         found = eventually(lambda: [one for one in keep_house(cloud) if job in one["what"]])
     assert [one["kind"] for one in found] == ["unheard training job"]
-    cloud.wait_for("unheard-v1-a1", "promoted")
-    assert answer_of(cloud, "unheard") == "6.0"
+    cloud.wait_for("overheard-v1-a1", "promoted")
+    assert answer_of(cloud, "overheard") == "6.0"
 
 
 def test_jobs_of_the_registrys_account_reach_production(joined_cloud: Cloud, tmp_path: Path) -> None:
