@@ -135,9 +135,16 @@ def test_jobs_are_told_of_every_champion_and_of_nothing_else(cloud: Cloud, tmp_p
 
 
 def test_a_first_version_that_goes_back_in_its_bake_leaves_no_parameter(cloud: Cloud, tmp_path: Path) -> None:
-    group = "nightly-first"
-    prepare(cloud, group, tmp_path)
-    known_to_jobs(cloud, group, tmp_path, bake="7d")
+    goes_back(cloud, "nightly-first", tmp_path)
+
+
+def test_jobs_of_another_account_are_told_there(joined_cloud: Cloud, tmp_path: Path) -> None:
+    goes_back(joined_cloud, "nightly-abroad", tmp_path)
+
+
+def goes_back(cloud: Cloud, group: str, folder: Path) -> None:
+    prepare(cloud, group, folder)
+    known_to_jobs(cloud, group, folder, bake="7d")
     register(cloud, group, 1.0)
     cloud.wait_for(f"{group}-v1-a1", "baking")
     assert told(cloud, group) is not None

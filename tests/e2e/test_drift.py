@@ -158,6 +158,22 @@ def test_what_somebody_tells_trains_anew_and_the_version_is_promoted(
         figure("three equal findings and another", f"{len(executions(cloud, group))} retrainings", "2")
 
 
+def test_a_pipeline_that_fails_is_told_with_its_step_and_closes_the_retraining(cloud: Cloud, tmp_path: Path) -> None:
+    group = "driftless"
+    prepare(cloud, group, tmp_path)
+    # The registry takes no brackets in a version's metadata, and this reason has some.
+    drift_policy(cloud, group, tmp_path, parameters={"Reason": "none", "Champion": "{reason}"})
+    register(cloud, group, 1.0)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
+    with pipeline(cloud, group):
+        tell(cloud, group, "evidently-1")
+        ended = eventually(lambda: retraining(cloud, group, 1).get("outcome"))
+        assert f"{group}-train failed at step Register: 1 validation error detected" in ended
+        assert retraining(cloud, group, 1)["stage"] == "did not help"
+        tell(cloud, group, "evidently-2")
+        eventually(lambda: retraining(cloud, group, 2))
+
+
 def test_an_alarm_of_drift_trains_anew(cloud: Cloud, tmp_path: Path) -> None:
     group = "driftalarm"
     prepare(cloud, group, tmp_path)
@@ -226,7 +242,11 @@ def test_a_monitors_findings_are_read_and_kept_although_its_pipeline_is_not_ther
     assert answers(cloud, group) == ["no such pipeline"], job
     (kept,) = [item for item in items(cloud) if item["pk"] == f"GROUP#{group}" and item["sk"].startswith("SIGNAL#")]
     assert "lockkeeper-monitor says that exp 0.136 (threshold 0.1) drifted on 612 rows" in kept["reason"]
-    # SageMaker's own monitor is closed to new customers: its schedules are told of, and there are none.
+    tell_of_schedule(cloud, group)
+
+
+def tell_of_schedule(cloud: Cloud, group: str) -> None:
+    """SageMaker's own monitor is closed to new customers: its schedules are told of, and there are none."""
     arn = f"arn:aws:sagemaker:us-east-1:{cloud.account('production')}:monitoring-schedule/{group}"
     event = {
         "source": "aws.sagemaker",
@@ -251,3 +271,4 @@ def test_drift_is_told_and_answered_across_accounts(joined_cloud: Cloud, tmp_pat
         cloud.wait_for(f"{group}-v2-a1", "promoted")
         assert answers(cloud, group) == ["retraining started"]
         helped(cloud, group, 1)
+    tell_of_schedule(cloud, group)

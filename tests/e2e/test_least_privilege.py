@@ -86,6 +86,7 @@ SECONDS_OF_RETRIES = 4.0
 FED_BY_EVENTS = (
     "ReactToRegistry",
     "ReactToTraining",
+    "ReactToDrift",
     "ResumeRelease",
     "ReapRelease",
     "Notify",

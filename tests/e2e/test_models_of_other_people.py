@@ -97,9 +97,9 @@ def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, 
     sold = houses()
     held_out, known = sold[::5], [house for number, house in enumerate(sold) if number % 5]
     errors = write_neighbours(tmp_path, known, held_out)
-    cloud.aws("s3", "mb", "s3://house-prices")
+    cloud.aws("s3", "mb", "s3://house-prices-models")
     for name in ("model.tar.gz", "report.json", "holdout.csv"):
-        cloud.aws("s3", "cp", str(tmp_path / name), f"s3://house-prices/{name}")
+        cloud.aws("s3", "cp", str(tmp_path / name), f"s3://house-prices-models/{name}")
     cloud.aws("sagemaker", "create-model-package-group", "--model-package-group-name", "house-prices")
     cloud.remember("house-prices")
     cloud.apply(
@@ -108,12 +108,12 @@ def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, 
             metric="regression_metrics.mae.value",
             bound="at_most: 30000",
             approval='{before: [production], approvers: [{name: Olga, aws_principal: "arn:aws:iam::111122223333:role/Olga"}]}',
-            staging="{tests: {replay: {dataset: s3://house-prices/holdout.csv, at_most: {mae: 30000}}}}",
+            staging="{tests: {replay: {dataset: s3://house-prices-models/holdout.csv, at_most: {mae: 30000}}}}",
         ),
         tmp_path,
     )
     request = package_request(
-        "house-prices", SCIKIT_LEARN, "s3://house-prices/model.tar.gz", "s3://house-prices/report.json"
+        "house-prices", SCIKIT_LEARN, "s3://house-prices-models/model.tar.gz", "s3://house-prices-models/report.json"
     )
     created = cloud.aws("sagemaker", "create-model-package", "--cli-input-json", json.dumps(request))
     assert created["ModelPackageArn"].endswith("model-package/house-prices/1")
@@ -149,7 +149,7 @@ def test_a_booster_without_a_script_is_served_as_its_framework_serves_it(cloud: 
     booster = xgboost.train({"max_depth": 3, "eta": 0.3, "nthread": 1}, matrix, num_boost_round=40)
     booster.save_model(tmp_path / "xgboost-model.json")
     expected = booster.predict(xgboost.DMatrix([row for _, row in held_out]))
-    bucket = cloud.bucket("boosted-prices")
+    bucket = cloud.bucket("boosted-prices-models")
     booster_file = (tmp_path / "xgboost-model.json").read_bytes()
     artifact = cloud.put(bucket, "model.tar.gz", model_archive({"xgboost-model": booster_file}))
     errors = [price - float(told) for (price, _), told in zip(held_out, expected, strict=True)]
@@ -173,7 +173,7 @@ def test_a_booster_without_a_script_is_served_as_its_framework_serves_it(cloud: 
 
 def test_a_container_the_laptop_cannot_stand_in_for_is_refused_by_name(cloud: Cloud, tmp_path: Path) -> None:
     image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.3.0-cpu-py311"
-    bucket = cloud.bucket("some-torch")
+    bucket = cloud.bucket("some-torch-models")
     artifact = cloud.put(bucket, "model.tar.gz", model_archive({"model.pth": b"weights"}))
     report = cloud.put(bucket, "report.json", regression_report([1.0]))
     cloud.group("some-torch")
@@ -188,7 +188,7 @@ def test_a_container_the_laptop_cannot_stand_in_for_is_refused_by_name(cloud: Cl
 
 
 def test_a_scikit_learn_artifact_without_a_script_fails_as_the_container_does(cloud: Cloud, tmp_path: Path) -> None:
-    bucket = cloud.bucket("no-script")
+    bucket = cloud.bucket("no-script-models")
     artifact = cloud.put(bucket, "model.tar.gz", model_archive({"model.joblib": b"anything"}))
     report = cloud.put(bucket, "report.json", regression_report([1.0]))
     cloud.group("no-script")
