@@ -197,6 +197,17 @@ def test_a_schedule_comes_with_the_promotion_and_its_pace_follows_the_policy(har
     assert schedules(harbour) == {"wages": 21600}
 
 
+def test_the_baseline_is_that_of_the_promotion_whatever_is_put_in_its_place_before_the_first_look(
+    harbour: Harbour,
+) -> None:
+    harbour.promote(1)
+    watch_for_drift(GROUP, harbour.inside)
+    harbour.world.objects.stored[BASELINE] = b"label,exp\n1,99\n"
+    harbour.pass_time(hours=5)
+    started = start(harbour)
+    assert harbour.world.objects.stored[f"{job(harbour, started).inputs['baseline']}/baseline.csv"] == HOLDOUT.encode()
+
+
 @pytest.mark.parametrize("call", ["align", "look"])
 def test_the_schedule_goes_with_the_endpoint_and_with_the_policys_word(harbour: Harbour, call: str) -> None:
     harbour.promote(1)

@@ -9,6 +9,7 @@ from lockkeeper.domain.monitor_rules import Monitor
 from lockkeeper.domain.monitoring import schedule_name
 from lockkeeper.domain.policy import Policy, parse_policy
 from lockkeeper.ports import Champion, World
+from lockkeeper.use_cases.keep_baseline import keep_baseline
 
 DUE = "<aws.scheduler.scheduled-time>"
 """EventBridge Scheduler puts the time in its place that a call is due at: one that is made again is about the same."""
@@ -51,8 +52,17 @@ def watched(group: str, world: World) -> Watched | str:
 
 
 def watch_for_drift(group: str, world: World) -> Aligned:
-    """Bring a group's schedule in line with what serves and with its policy."""
-    found, name = watched(group, world), schedule_name(group)
+    """Bring a group's schedule in line with what serves and with its policy, and keep the baseline of what serves."""
+    found = watched(group, world)
+    aligned = _align(group, found, world)
+    if isinstance(found, Watched):
+        # Now, and not when it is first looked at: until then a team may have put other data in its place.
+        keep_baseline(world.ledger.get(found.champion.release_id), found.policy, found.monitor, world)
+    return aligned
+
+
+def _align(group: str, found: Watched | str, world: World) -> Aligned:
+    name = schedule_name(group)
     if isinstance(found, str):
         world.schedules.cancel(name)
         return Aligned(False, f"{group} is not monitored: {found}")
@@ -61,5 +71,5 @@ def watch_for_drift(group: str, world: World) -> Aligned:
 
 
 def watch_all_for_drift(world: World) -> list[Aligned]:
-    """The same for every group with a policy: what no event told, or was changed in a policy, is so within an hour."""
-    return [watch_for_drift(group, world) for group in world.policies.groups()]
+    """The schedules of all groups with a policy: what no event told, or was changed in a policy, is so within an hour."""
+    return [_align(group, watched(group, world), world) for group in world.policies.groups()]
