@@ -32,8 +32,8 @@ def deployed(folder: Path, joined: Mapping[str, str]) -> Iterator[Cloud]:
     further = f"{models_own_role(HUB_ACCOUNT_ID)},{settlers_role(HUB_ACCOUNT_ID)}"
     # With Slack and a client's secret where everything is in one account, without where each is in its own: both ways have to work.
     alone = not joined
-    # All buckets of the tests, and not Lockkeeper's own, whose name has no m: what is allowed there is not allowed twice.
-    given = {"FurtherModelRoles": further, "ModelBuckets": "*m*"}
+    # Lockkeeper's own bucket is none of these: what is allowed there is not allowed twice.
+    given = {"FurtherModelRoles": further, "ModelBuckets": "*-models"}
     with tidy_cloud(folder, joined, own_roles, slack=alone, client_secret=alone, **given) as cloud:
         yield cloud
         # What the roles did, for `make mutate-roles`.

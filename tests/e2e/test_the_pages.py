@@ -15,6 +15,7 @@ from tests.e2e.harness import Cloud
 from tests.e2e.retiring import remove_bucket
 
 PROJECT = Path(__file__).resolve().parents[2]
+BUCKET = "wages-team-models"
 
 
 def commands_of(page: str, heading: str) -> str:
@@ -39,6 +40,11 @@ def registered_documents(cloud: Cloud, group: str) -> dict[str, dict[str, Any]]:
 def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path: Path) -> None:
     cloud.remember("wages")
     script = commands_of("examples/wages/README.md", "## Use it").replace("build/wages", str(tmp_path / "wages"))
+    # A team's own bucket, as the page's reader has one.
+    example = (PROJECT / "examples" / "wages" / "policy.yaml").read_text().replace("sagemaker-your-team", BUCKET)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(example)
+    script = script.replace("sagemaker-your-team", BUCKET).replace("examples/wages/policy.yaml", str(policy))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -57,4 +63,4 @@ def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path:
     for member in ("Report", "PreTrainingReport", "PostTrainingReport"):
         (facet,) = documents[f"Bias.{member}"]["post_training_bias_metrics"]["facets"]["sex"]
         assert {"DPPL", "DI"} <= {metric["name"] for metric in facet["metrics"]}
-    remove_bucket(cloud.client("s3"), "sagemaker-your-team")
+    remove_bucket(cloud.client("s3"), BUCKET)
