@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from examples.computers.data import FEATURES
-from examples.layout import CSV, JSON, answered, refused
+from examples.layout import recorded_requests
 
 PLAIN_ROW = "33,170,8,14,no,no,yes"
 """33 MHz, a disk of 170 MB, 8 MB of memory, a screen of 14 inches, no CD-ROM, no multimedia kit, of a premium firm."""
@@ -28,22 +27,5 @@ HOSTILE_BODIES = {
 
 
 def contract_cases() -> list[dict[str, Any]]:
-    """Build the recorded requests: good ones in every shape a caller may use, then hostile ones (status 400 or 415)."""
-    instance = {
-        name: int(cell) if cell.isdigit() else cell for name, cell in zip(FEATURES, PLAIN_ROW.split(","), strict=True)
-    }
-    good = [
-        answered("one row of CSV", CSV, PLAIN_ROW, 1),
-        answered("three rows of CSV", CSV, "\n".join([PLAIN_ROW] * 3), 3),
-        answered("CSV with blanks and Windows line ends", CSV, f"{PLAIN_ROW.replace(',', ' , ')}\r\n", 1),
-        answered("one JSON object", JSON, json.dumps({"instances": [instance]}), 1),
-        answered("two JSON lists", JSON, json.dumps({"instances": [list(instance.values())] * 2}), 2),
-    ]
-    hostile = [refused(name, CSV, body) for name, body in HOSTILE_BODIES.items()]
-    hostile += [
-        refused("JSON without instances", JSON, json.dumps({"rows": [instance]})),
-        refused("a JSON object without ram", JSON, json.dumps({"instances": [{**instance, "ram": None}]})),
-        refused("JSON nested beyond reason", JSON, "[" * 100_000),
-        refused("a pickle", "application/x-pickle", "cos\nsystem\n(S'true'\ntR.", status=415),
-    ]
-    return good + hostile
+    """The recorded requests: good ones in every shape a caller may use, then hostile ones."""
+    return recorded_requests(FEATURES, PLAIN_ROW, HOSTILE_BODIES, left_out="ram")
