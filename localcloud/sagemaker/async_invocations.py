@@ -29,6 +29,7 @@ class Queued:
 
     place: Place
     endpoint_name: str
+    variant: str
     headers: Mapping[str, str]
     role_arn: str
     input: str
@@ -75,7 +76,7 @@ class AsyncInvocations:
 
     def _queue(self, place: Place, endpoint: JsonObject, output: JsonObject, headers: Mapping[str, str]) -> Queued:
         config = self._store.world(place).configs[endpoint["EndpointConfigName"]]
-        model = config["ProductionVariants"][0]["ModelName"]
+        variant = config["ProductionVariants"][0]
         number = uuid4()
         failures = output.get("S3FailurePath")
         sent = {name: headers[given] for name, given in TO_CONTAINER.items() if given in headers}
@@ -83,8 +84,9 @@ class AsyncInvocations:
         return Queued(
             place,
             endpoint["EndpointName"],
+            variant["VariantName"],
             sent,
-            containers_of(self._store, place, model)[0].role_arn,
+            containers_of(self._store, place, variant["ModelName"])[0].role_arn,
             headers[INPUT],
             f"{output['S3OutputPath'].rstrip('/')}/{number}.out",
             f"{failures.rstrip('/')}/{number}-error.out" if failures else "",
@@ -94,10 +96,16 @@ class AsyncInvocations:
         try:
             answer = self._ask(queued)
         except (ApiError, OSError) as error:
+            self._count(queued, "InvocationFailures")
             if queued.failure:
                 self._write(queued, queued.failure, str(error).encode())
             return
+        self._count(queued, "InvocationsProcessed")
         self._write(queued, queued.output, answer)
+
+    def _count(self, queued: Queued, metric: str) -> None:
+        dimensions = {"EndpointName": queued.endpoint_name, "VariantName": queued.variant}
+        self._cloud.put_metric(queued.place, metric, 1.0, "Count", dimensions)
 
     def _ask(self, queued: Queued) -> bytes:
         if not self._cloud.may(queued.place, queued.role_arn, "s3:GetObject", queued.input):

@@ -32,6 +32,8 @@ NOT_THERE = {
 COPIES = 8
 """Copies that are on their way to shadow variants at once."""
 LARGEST_BODY_BYTES = 25 * 1024 * 1024
+NOT_OF_A_QUEUE = ("Invocations", "OverheadLatency")
+"""Metrics that SageMaker does not publish of asynchronous endpoints."""
 GONE = Answer(503, "text/plain", {}, b"The container is not running.", 0.0)
 
 
@@ -163,8 +165,11 @@ class Invocations:
             ("ModelLatency", answer.seconds * 1e6, "Microseconds"),
             ("OverheadLatency", max(0.0, seconds - answer.seconds) * 1e6, "Microseconds"),
         )
+        queued = bool(self._store.world(place).endpoints.get(name.lower(), {}).get("AsyncInferenceConfig"))
         dimensions = {"EndpointName": name, "VariantName": variant}
         for metric, value, unit in values:
+            if queued and metric in NOT_OF_A_QUEUE:
+                continue
             self._cloud.put_metric(place, metric, value, unit, dimensions)
             with_config = {**dimensions, "EndpointConfigName": generation.config_name}
             self._cloud.put_metric(place, metric, value, unit, with_config)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
-from lockkeeper.domain.hosting import Hosting
-from lockkeeper.domain.targets import Asynchronous, Fleet, Serverless
+import io
 
-from tests.contract.test_adapters_on_stubs import ACCOUNT, ARN, REGION, SINCE, StubbedSession, endpoints_on
+import pytest
+from botocore.response import StreamingBody
+from lockkeeper.adapters.cloudwatch_alarms import alarm_request
+from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
+from lockkeeper.domain.alarms import Metric
+from lockkeeper.domain.hosting import Hosting
+from lockkeeper.domain.targets import Asynchronous, Fleet, Queued, Serverless
+
+from tests.contract.test_adapters_on_stubs import ACCOUNT, ARN, FLEET, REGION, SINCE, StubbedSession, endpoints_on
 
 
 @pytest.fixture
@@ -102,3 +107,62 @@ def test_a_look_tells_an_asynchronous_endpoint(session: StubbedSession, endpoint
     found = endpoints.look("wages")
     assert found is not None
     assert found.target == "async"
+
+
+@pytest.mark.parametrize(
+    ("metric", "dimensions"),
+    [
+        ("ApproximateBacklogSize", {"EndpointName"}),
+        ("InvocationFailures", {"EndpointName", "VariantName"}),
+        ("Invocation5XXErrors", {"EndpointName", "VariantName", "EndpointConfigName"}),
+    ],
+)
+def test_an_alarm_has_the_dimensions_that_its_metric_is_published_with(metric: str, dimensions: set[str]) -> None:
+    made = Metric(namespace="AWS/SageMaker", name=metric, above=0).alarm(60, 1)
+    asked = alarm_request("an-alarm", made, FLEET)
+    assert {one["Name"] for one in asked["Dimensions"]} == dimensions
+
+
+def test_requests_of_a_queue_are_counted_as_processed_or_failed(
+    session: StubbedSession, endpoints: SageMakerEndpoints
+) -> None:
+    stub = session.stub("cloudwatch")
+    known = [{"Name": "EndpointName", "Value": "wages"}, {"Name": "VariantName", "Value": "primary"}]
+    for name, values in (("InvocationsProcessed", [3.0, 4.0]), ("InvocationFailures", [9.0])):
+        asked = {
+            "Namespace": "AWS/SageMaker",
+            "MetricName": name,
+            "Dimensions": known,
+            "StartTime": SINCE,
+            "EndTime": SINCE,
+            "Period": 60,
+            "Statistics": ["Sum", "SampleCount"],
+        }
+        points = [{"Sum": value, "SampleCount": value} for value in values]
+        stub.add_response("get_metric_statistics", {"Datapoints": points}, asked)
+    assert endpoints.invocations("wages", "primary", SINCE, SINCE, queued=True) == 9
+
+
+def test_a_queue_is_asked_and_what_it_writes_is_looked_for(
+    session: StubbedSession, endpoints: SageMakerEndpoints
+) -> None:
+    runtime, s3 = session.stub("sagemaker-runtime"), session.stub("s3")
+    asked = {
+        "EndpointName": "wages",
+        "InputLocation": "s3://ours/artifacts/requests/1",
+        "ContentType": "text/csv",
+        "Accept": "text/csv",
+        "InferenceId": "lockkeeper-wages-v2-a1-asks",
+        "RequestTTLSeconds": 60,
+    }
+    runtime.add_response("invoke_endpoint_async", {"InferenceId": "1", "OutputLocation": "s3://team/out/1"}, asked)
+    queued = endpoints.enqueue(
+        "wages", "s3://ours/artifacts/requests/1", "text/csv", "text/csv", "lockkeeper-wages-v2-a1-asks"
+    )
+    assert queued == Queued("s3://team/out/1", "")
+    where = {"Bucket": "team", "Key": "out/1"}
+    for code in ("NoSuchKey", "AccessDenied"):
+        s3.add_client_error("get_object", code, expected_params=where)
+        assert endpoints.written(queued.answer) is None
+    s3.add_response("get_object", {"Body": StreamingBody(io.BytesIO(b"7.0"), 3)}, where)
+    assert endpoints.written(queued.answer) == "7.0"

@@ -93,6 +93,26 @@ def test_an_idle_endpoint_is_removed_where_the_policy_says_so_and_comes_back_wit
     assert harbour.serving() == SECOND
 
 
+def test_an_endpoint_whose_queue_is_asked_is_not_idle(harbour: Harbour) -> None:
+    document = policy_document()
+    queue = {"target": "async", "asynchronous": {"output": "s3://team/answers"}, "strategy": {"bake": "10m"}}
+    cleaned = {"idle_after": "14d", "leftovers_after": "90d", "remove": ["idle-endpoint"]}
+    harbour.apply(
+        {
+            **document,
+            "cleanup": cleaned,
+            "staging": {"target": "real-time"},
+            "production": {**document["production"], **queue},
+        }
+    )
+    harbour.promote(1)
+    pass_days(harbour, 13)
+    harbour.traffic(1)
+    pass_days(harbour, 2)
+    assert look(harbour) == []
+    assert harbour.serving() == FIRST
+
+
 def test_an_idle_endpoint_is_left_while_a_release_has_the_lock(harbour: Harbour) -> None:
     cleanup(harbour, remove=["idle-endpoint"])
     harbour.promote(1)

@@ -244,6 +244,13 @@ def test_what_a_role_needs_is_told_by_artifact_image_and_capture(
     assert list(asked) == [("s3:GetObject", "arn:aws-cn:s3:::ours/artifacts/x/model.tar.gz"), *needs]
 
 
+def test_a_role_behind_a_queue_needs_the_requests_that_it_is_asked_with() -> None:
+    pins = Pins((Pin("s3://theirs/model.tar.gz", "s3://ours/artifacts/x/model.tar.gz", "x"),), ())
+    role = "arn:aws:iam::333333333333:role/models"
+    asked = needs_of(pins, Hosting(), role, requests="s3://ours/artifacts/requests")
+    assert asked[1:] == (("s3:GetObject", "arn:aws:s3:::ours/artifacts/requests/request"),)
+
+
 def test_a_role_that_may_not_read_the_artifact_stops_the_release_before_anybody_is_asked(harbour: Harbour) -> None:
     harbour.world.production_look.permissions["s3:GetObject"] = False
     harbour.register(1)

@@ -112,6 +112,8 @@ QUEUED = GOOD.replace(
     "  instance_type: ml.m5.large\n  target: async\n  asynchronous: {output: s3://team/answers}\n",
 ).replace("production:\n", "staging: {target: real-time}\nproduction:\n")
 ANSWERS = "  asynchronous: {output: s3://team/answers}\n"
+UNPUBLISHED = "alarms: [{metric: {namespace: AWS/SageMaker, name: Invocations, statistic: Sum, below: 1}}]"
+BACKLOG = "alarms: [{metric: {namespace: AWS/SageMaker, name: ApproximateBacklogSize, above: 9}}]"
 
 
 @pytest.mark.parametrize(
@@ -127,8 +129,7 @@ ANSWERS = "  asynchronous: {output: s3://team/answers}\n"
             ANSWERS, f"{ANSWERS}  autoscaling: {{min: 1, max: 2, invocations_per_instance: 9}}\n", 10,
             "autoscaling with target async: invocations_per_instance does not see the queue; remove it",
         ),
-        (BAKE, f"{BAKE}    minimum_invocations: 9\n", 10, "minimum_invocations with target async"),
-        (ANSWERS, f"{ANSWERS}  alarms: [{{errors_5xx: 5}}]\n", 10, "errors_5xx with target async, whose failures are counted elsewhere"),
+        (ANSWERS, f"{ANSWERS}  {UNPUBLISHED}\n", 10, "an alarm on Invocations with target async, of which SageMaker does not"),
         ("staging: {target: real-time}\n", "", 1, "target async: contract, replay, latency, load and safety ask for answers"),
     ],
 )  # fmt: skip
@@ -139,6 +140,21 @@ def test_what_a_queue_cannot_have_is_refused_with_its_line_and_its_cure(
     (told,) = refusal(QUEUED.replace(old, new, 1)).splitlines()
     assert told.startswith(f"wages.yaml:{line}: ")
     assert said in told
+
+
+def test_the_backlog_is_no_metric_of_what_has_no_queue() -> None:
+    told = refusal(GOOD.replace(BAKE, f"{BAKE}  {BACKLOG}\n", 1))
+    assert "an alarm on ApproximateBacklogSize with target real-time: SageMaker publishes it of asynchronous" in told
+
+
+@pytest.mark.parametrize("alarms", [BACKLOG, "alarms: [{errors_5xx: 5}]"])
+def test_a_queue_has_the_alarms_that_are_published_of_it_and_a_count_of_its_requests(alarms: str) -> None:
+    policy = parse_policy(
+        QUEUED.replace(BAKE, f"{BAKE}    minimum_invocations: 9\n", 1).replace(ANSWERS, f"{ANSWERS}  {alarms}\n"),
+        source="wages.yaml",
+    )
+    assert len(policy.production.made_alarms) == 1
+    assert policy.production.strategy.minimum_invocations == 9
 
 
 def test_an_asynchronous_version_is_tested_at_once_and_served_through_a_queue(harbour: Harbour) -> None:

@@ -106,15 +106,65 @@ def test_long_requests_are_not_kept() -> None:
     assert Good(**probe_from(cases, [])).body == "1" * LONGEST_PROBE
 
 
-def test_what_answers_through_a_queue_alone_is_not_asked(harbour: Harbour) -> None:
+FAILED = Answered(500, "text/plain", "no disk")
+
+
+@pytest.fixture
+def queue(harbour: Harbour) -> Harbour:
+    """A group whose endpoint answers through a queue."""
     document = policy_document()
     document["staging"] = {"target": "real-time", "tests": {"contract": "s3://models/contract.jsonl"}}
-    queue = {"target": "async", "asynchronous": {"output": "s3://models/answers"}}
-    document["production"] |= {**queue, "strategy": {"bake": "10m"}}
+    places = {"output": "s3://models/answers", "failures": "s3://models/failures"}
+    document["production"] |= {"target": "async", "asynchronous": places, "strategy": {"bake": "10m"}}
     harbour.apply(document)
-    serving_two(harbour)
-    before = asked_of_production(harbour)
-    rollback(harbour)
-    assert harbour.release(2).status is Status.ROLLED_BACK
-    assert "it answers through its queue alone, so it was not asked" in told(harbour.release(2))
-    assert asked_of_production(harbour) == before
+    return harbour
+
+
+def test_what_answers_through_a_queue_is_asked_through_it(queue: Harbour) -> None:
+    serving_two(queue)
+    before = asked_of_production(queue)
+    rollback(queue)
+    assert queue.release(2).status is Status.ROLLED_BACK
+    assert "it answers a request of its staging tests through its queue, at s3://models/answers/" in told(
+        queue.release(2)
+    )
+    assert asked_of_production(queue) == before + 1
+    kept = queue.release(1).probe["uri"]
+    assert queue.world.objects.stored[kept] == b"1,2"
+    assert "/artifacts/requests/" in kept
+
+
+def test_a_queue_that_fails_is_a_rollback_that_failed(queue: Harbour) -> None:
+    queue.promote(1)
+    to_production(queue, 2)
+    queue.world.production.serving = lambda *_: FAILED
+    before = asked_of_production(queue)
+    rollback(queue)
+    release = queue.release(2)
+    assert release.status is Status.FAILED
+    assert "through its queue with a failure, at s3://models/failures/" in release.reason
+    assert "no disk" in release.reason
+    assert queue.world.ledger.frozen(GROUP) is not None
+    assert asked_of_production(queue) == before + ask_what_serves.TRIES
+
+
+def test_a_queue_that_is_silent_is_told_of_and_freezes_nobody(queue: Harbour) -> None:
+    """Whether it is behind other requests, or may not be read, nobody can tell."""
+    queue.promote(1)
+    to_production(queue, 2)
+    looked: list[str] = []
+    queue.world.production.written = looked.append  # type: ignore[assignment, method-assign]
+    rollback(queue)
+    assert queue.release(2).status is Status.ROLLED_BACK
+    assert "it was asked through its queue, and has left nothing that Lockkeeper may read" in told(queue.release(2))
+    assert looked.count(looked[0]) == ask_what_serves.LOOKS + 1
+
+
+def test_a_queue_whose_request_was_never_kept_is_not_asked(queue: Harbour) -> None:
+    serving_two(queue)
+    bare = {name: value for name, value in queue.release(1).probe.items() if name != "uri"}
+    queue.world.ledger.record("wages-v1-a1", "as an older Lockkeeper kept it", "", probe=bare)
+    before = asked_of_production(queue)
+    rollback(queue)
+    assert "no request was kept where its queue could read it, so it was not asked" in told(queue.release(2))
+    assert asked_of_production(queue) == before

@@ -16,7 +16,7 @@ from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import Deployment, EndpointState
-from lockkeeper.domain.targets import Fleet
+from lockkeeper.domain.targets import Fleet, Queued
 from lockkeeper.ports_of_alarms import Alarms
 from lockkeeper.ports_of_brakes import Adoptions, Brakes
 from lockkeeper.ports_of_jobs import Jobs as Jobs
@@ -323,6 +323,16 @@ class Endpoints(Alarms, Scaling, Protocol):
     def delete_config(self, name: str) -> None: ...
     def delete_model(self, name: str) -> None: ...
     def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered: ...
+
+    def enqueue(
+        self, endpoint_name: str, request_uri: str, content_type: str, accept: str, inference_id: str
+    ) -> Queued:
+        """Let an asynchronous endpoint answer what is at an `s3://` address; `inference_id` is what its owner will know it by."""
+        ...
+
+    def written(self, uri: str) -> str | None:
+        """The beginning of what was written at an `s3://` address; None while it is not there, or may not be read."""
+        ...
 
 
 class Tasks(Protocol):

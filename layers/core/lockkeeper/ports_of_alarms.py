@@ -33,4 +33,8 @@ class Alarms(Protocol):
         """Sum of one of SageMaker's metrics of a variant, and how many values that is the sum of."""
         ...
 
-    def invocations(self, endpoint_name: str, variant: str, since: datetime, until: datetime) -> int: ...
+    def invocations(
+        self, endpoint_name: str, variant: str, since: datetime, until: datetime, *, queued: bool = False
+    ) -> int:
+        """How often a variant was asked; `queued` of an asynchronous endpoint, whose requests are counted elsewhere."""
+        ...

@@ -90,6 +90,22 @@ def test_what_cannot_be_answered_says_why_where_failures_go(serving: Account) ->
     assert outputs(serving) == []
 
 
+def test_metrics_of_a_queue_are_those_that_sagemaker_publishes(serving: Account) -> None:
+    answered(serving, ask(serving))
+    told = ask(serving, **{"X-Amzn-SageMaker-InputLocation": "s3://inputs/missing"})
+    answered(serving, told, "Failure")
+    variant = {"EndpointName": "endpoint", "VariantName": "AllTraffic"}
+    of_the_fleet = {**variant, "EndpointConfigName": "double-queued"}
+    published = {(name, len(dimensions)) for name, _, dimensions in serving.cloud.metrics}
+    assert published == {
+        *((name, many) for name in ("Invocation4XXErrors", "Invocation5XXErrors", "ModelLatency") for many in (2, 3)),
+        ("InvocationsProcessed", 2),
+        ("InvocationFailures", 2),
+    }
+    assert ("InvocationFailures", 1.0, variant) in serving.cloud.metrics
+    assert ("Invocation5XXErrors", 0.0, of_the_fleet) in serving.cloud.metrics
+
+
 def test_every_input_is_answered_once_while_the_fleet_is_replaced(serving: Account) -> None:
     told = [ask(serving) for _ in range(20)]
     update(serving, routing("CANARY"), config="triple-queued")

@@ -49,8 +49,12 @@ class CloudWatchAlarms(ABC):
             ):
                 raise translated(error, f"alarm {name} cannot be deleted") from error
 
-    def invocations(self, endpoint_name: str, variant: str, since: datetime, until: datetime) -> int:
-        return int(self.metric(endpoint_name, variant, "Invocations", since, until)[0])
+    def invocations(
+        self, endpoint_name: str, variant: str, since: datetime, until: datetime, *, queued: bool = False
+    ) -> int:
+        # Whether a request that failed counts as processed, SageMaker does not say: one of both says that it was there.
+        names = ("InvocationsProcessed", "InvocationFailures") if queued else ("Invocations",)
+        return int(max(self.metric(endpoint_name, variant, name, since, until)[0] for name in names))
 
     def metric(
         self, endpoint_name: str, variant: str, name: str, since: datetime, until: datetime
@@ -91,14 +95,7 @@ def alarm_states(client: Any, names: tuple[str, ...]) -> dict[str, str]:
 
 def alarm_request(name: str, alarm: MadeAlarm, fleet: Watched) -> dict[str, Any]:
     """PutMetricAlarm's parameters. What has no data is calm: a fleet that nobody has asked yet has made no mistake."""
-    dimensions = alarm.dimensions
-    if dimensions is None:
-        # CloudWatch knows a fleet by all three together; without the configuration the fleet before it would be seen as well.
-        dimensions = {
-            "EndpointName": fleet.endpoint_name,
-            "VariantName": fleet.variant,
-            "EndpointConfigName": fleet.config_name,
-        }
+    dimensions = fleet.known_by(alarm.metric) if alarm.dimensions is None else alarm.dimensions
     statistic = "Statistic" if alarm.statistic in STANDARD else "ExtendedStatistic"
     return {
         "AlarmName": name,

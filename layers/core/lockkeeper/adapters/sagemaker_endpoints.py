@@ -13,6 +13,7 @@ from lockkeeper.adapters.cloudwatch_alarms import CloudWatchAlarms
 from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.invocations import invoke
 from lockkeeper.adapters.refusals import is_missing, says_exists, translated
+from lockkeeper.adapters.request_queue import RequestQueue
 from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.captured import shadow_capture
 from lockkeeper.domain.hosting import Hosting
@@ -37,7 +38,7 @@ OF_ITS_OWN = frozenset(
 """What DescribeEndpointConfig answers that no other configuration is made with."""
 
 
-class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling, ChampionParameters):
+class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling, ChampionParameters, RequestQueue):
     """Implements `ports.Endpoints`. `session` gives a session under the environment's deploy role; it is made at first use."""
 
     def __init__(

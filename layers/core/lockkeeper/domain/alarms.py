@@ -12,6 +12,33 @@ from lockkeeper.domain.section import Number, Section
 
 SAGEMAKER = "AWS/SageMaker"
 """The namespace of SageMaker's own metrics, which are known by fleet."""
+OF_A_QUEUE = frozenset(
+    {
+        "ApproximateBacklogSize",
+        "ApproximateBacklogSizePerInstance",
+        "ApproximateAgeOfOldestRequest",
+        "HasBacklogWithoutCapacity",
+    }
+)
+"""Metrics of an asynchronous endpoint, whatever serves it. Source: "Alarms and logs for tracking metrics from asynchronous
+endpoints", SageMaker developer guide."""
+OF_QUEUED_REQUESTS = frozenset(
+    {
+        "ExpiredRequests",
+        "InvocationFailures",
+        "InvocationsProcessed",
+        "NotificationFailures",
+        "RequestDownloadFailures",
+        "RequestDownloadLatency",
+        "ResponseUploadFailures",
+        "ResponseUploadLatency",
+        "TimeInBacklog",
+        "TotalProcessingTime",
+    }
+)
+"""Those of its variant, whatever configuration that has; same source."""
+NOT_OF_A_QUEUE = frozenset({"Invocations", "InvocationsPerInstance", "OverheadLatency"})
+"""What SageMaker does not publish of asynchronous endpoints; same source."""
 FASTEST = (10, 20, 30)
 """Periods below a minute that CloudWatch evaluates, of metrics that are published so often."""
 
@@ -40,6 +67,17 @@ class Watched:
     endpoint_name: str
     config_name: str
     variant: str
+
+    def known_by(self, metric: str) -> dict[str, str]:
+        """The dimensions with which SageMaker publishes a metric of it. An alarm with others would be calm for ever."""
+        dimensions = {"EndpointName": self.endpoint_name}
+        if metric in OF_A_QUEUE:
+            return dimensions
+        dimensions["VariantName"] = self.variant
+        if metric in OF_QUEUED_REQUESTS:
+            return dimensions
+        # Without the configuration the fleet before it would be seen as well.
+        return {**dimensions, "EndpointConfigName": self.config_name}
 
 
 @dataclass(frozen=True)

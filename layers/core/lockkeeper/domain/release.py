@@ -125,7 +125,7 @@ class Release:
     about: dict[str, Any] = field(default_factory=dict)
     """What people are told beside the verdicts: texts by what they are about, and `latency` (`domain.about`)."""
     probe: dict[str, str] = field(default_factory=dict)
-    """A request of its staging tests that it is known to answer: `body`, `content_type`, `accept`; empty where there is none."""
+    """A request of its staging tests that it is known to answer: `body`, `content_type`, `accept`, and `uri` where a queue reads it."""
     verdicts: tuple[Verdict, ...] = ()
     approvals: tuple[dict[str, Any], ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()

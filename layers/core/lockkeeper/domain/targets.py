@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from lockkeeper.domain.alarms import NOT_OF_A_QUEUE, OF_A_QUEUE, OF_QUEUED_REQUESTS, SAGEMAKER
 from lockkeeper.domain.batch import BATCH, problems_of_batch
 from lockkeeper.domain.errors import ModelUnsupported
 from lockkeeper.domain.section import S3Uri, Section
@@ -82,6 +83,14 @@ class Serverless(Section):
 
 class StagingServerless(Serverless):
     """The same of the staging endpoint."""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A request in a queue: the `s3://` address that its answer will have, and that of its failure (empty: it would not be told)."""
+
+    answer: str
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +170,12 @@ def _problems_of_the_shadow(production: Production) -> Iterator[str]:
 
 def _problems_of_the_queue(production: Production) -> Iterator[str]:
     if production.target != ASYNC:
+        for made in production.made_alarms:
+            if made.namespace == SAGEMAKER and made.metric in OF_A_QUEUE | OF_QUEUED_REQUESTS:
+                yield (
+                    f"an alarm on {made.metric} with target {production.target}: SageMaker publishes it of asynchronous "
+                    "endpoints alone; remove it"
+                )
         if production.asynchronous:
             yield f"asynchronous with target {production.target}; remove it, or set target to async"
         return
@@ -171,13 +186,9 @@ def _problems_of_the_queue(production: Production) -> Iterator[str]:
             "autoscaling with target async: invocations_per_instance does not see the queue; remove it, and scale the "
             "endpoint on ApproximateBacklogSizePerInstance by hand"
         )
-    if production.strategy.minimum_invocations:
-        yield "minimum_invocations with target async: SageMaker does not say that it counts those of a queue; remove it"
-    if any(made.what == "errors_5xx" for made in production.made_alarms):
-        yield (
-            "errors_5xx with target async, whose failures are counted elsewhere; use {metric: {namespace: AWS/SageMaker, "
-            "name: InvocationFailures, statistic: Sum, above: 0}}"
-        )
+    for made in production.made_alarms:
+        if made.namespace == SAGEMAKER and made.metric in NOT_OF_A_QUEUE:
+            yield f"an alarm on {made.metric} with target async, of which SageMaker does not publish it; remove it"
 
 
 def check_staging(policy: Policy) -> None:

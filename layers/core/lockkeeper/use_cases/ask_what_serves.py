@@ -6,6 +6,7 @@ import time
 
 from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.errors import DeploymentFailed
+from lockkeeper.domain.release import resource_name
 from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.pinned import served_with
@@ -13,6 +14,8 @@ from lockkeeper.use_cases.pinned import served_with
 TRIES = 3
 PAUSE = 1.0
 """Seconds between two tries: a fleet that has just come back may stumble once."""
+LOOKS = 20
+"""How often an answer through a queue is looked for, all tries together: a function has a minute for everything."""
 
 
 def ask_what_serves(wait: Wait, world: World) -> str:
@@ -30,15 +33,44 @@ def ask_what_serves(wait: Wait, world: World) -> str:
         return "nobody knows a request that it answers, so it was not asked"
     endpoint_name = wait.details["endpoint_name"]
     if release.endpoints["production"].get("target") == ASYNC:
-        return "it answers through its queue alone, so it was not asked"
+        return _ask_queue(wait, request, world)
     for remaining in reversed(range(TRIES)):
         answered = world.production.invoke(endpoint_name, request["body"], request["content_type"], request["accept"])
         if answered.status == 200:
             return "it answers a request of its staging tests with status 200"
         if remaining:
             time.sleep(PAUSE)
-    raise DeploymentFailed(
-        f"endpoint {endpoint_name} is InService with {wait.details['config_name']} again, but answers a request of its staging tests with "
-        f"status {answered.status}: {answered.body[:200]}",
+    raise _silent(wait, f"with status {answered.status}: {answered.body[:200]}")
+
+
+def _ask_queue(wait: Wait, request: dict[str, str], world: World) -> str:
+    """The same of an asynchronous endpoint. Other people's requests may be before this one, so that silence proves nothing."""
+    if not (kept := request.get("uri")):
+        return "no request was kept where its queue could read it, so it was not asked"
+    production, looks = world.production, LOOKS
+    for _ in range(TRIES):
+        asked = production.enqueue(
+            wait.details["endpoint_name"],
+            kept,
+            request["content_type"],
+            request["accept"],
+            resource_name(wait.release_id, "asks"),
+        )
+        failure: str | None = None
+        while failure is None:
+            if production.written(asked.answer) is not None:
+                return f"it answers a request of its staging tests through its queue, at {asked.answer}"
+            failure = production.written(asked.failure) if asked.failure else None
+            if failure is None and not looks:
+                return f"it was asked through its queue, and has left nothing that Lockkeeper may read at {asked.answer} yet"
+            looks -= 1
+            time.sleep(PAUSE)
+    raise _silent(wait, f"through its queue with a failure, at {asked.failure}: {str(failure)[:200]}")
+
+
+def _silent(wait: Wait, what: str) -> DeploymentFailed:
+    return DeploymentFailed(
+        f"endpoint {wait.details['endpoint_name']} is InService with {wait.details['config_name']} again, "
+        f"but answers a request of its staging tests {what}",
         cure="look at the endpoint's log group in CloudWatch, and at what its model needs at run time",
     )

@@ -9,6 +9,7 @@ from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.cleanup import IDLE_ENDPOINT, LEFTOVERS, Left, in_words, leftovers
 from lockkeeper.domain.errors import PolicyInvalid, PolicyMissing, TryAgain
 from lockkeeper.domain.policy import Policy, parse_policy
+from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.close_release import hand_on_lock
 from lockkeeper.use_cases.guard_production import remove_alarms
@@ -62,7 +63,8 @@ def _idle(policy: Policy, champion: Champion, world: World) -> tuple[str, float 
     if state is None or state.status != "InService":
         return "", None
     release = world.ledger.get(champion.release_id)
-    if world.production.invocations(champion.endpoint_name, variant_of(release), since, now):
+    queued = state.target == ASYNC
+    if world.production.invocations(champion.endpoint_name, variant_of(release), since, now, queued=queued):
         return "", None
     usd = release.endpoint_monthly_usd
     cost = f" and costs about {usd:.0f} USD a month" if usd is not None else ""

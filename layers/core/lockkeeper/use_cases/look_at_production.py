@@ -9,8 +9,9 @@ from lockkeeper.domain.gates.preflight import Preflight, needs_of, writes_to
 from lockkeeper.domain.hosting import Hosting, hosting_of
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release
+from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import World
-from lockkeeper.use_cases.pinned import captured_to, execution_role, pinned_policy
+from lockkeeper.use_cases.pinned import REQUESTS, captured_to, execution_role, pinned_policy
 
 
 def look_at_production(release: Release, world: World) -> tuple[Deployed | None, Hosting]:
@@ -26,6 +27,7 @@ def preflight(release: Release, policy: Policy, hosting: Hosting, deployed: Depl
     """Everything else that the gates of this family want to know."""
     look, role = world.production_look, execution_role(policy, world.production)
     shadows = f"{captured_to(world)}/shadows" if policy.production.strategy.shadow else ""
+    requests = world.objects.address_of(REQUESTS) if policy.production.target == ASYNC else ""
     champion = str(deployed.model.get("ExecutionRoleArn", "")) if deployed else ""
     captures = look.may(champion, *writes_to(shadows, champion.split(":")[1])) if shadows and champion else None
     return Preflight(
@@ -33,7 +35,7 @@ def preflight(release: Release, policy: Policy, hosting: Hosting, deployed: Depl
         alarms=look.alarm_states(policy.production.named_alarms),
         role_arn=role,
         role_trust=look.role_trust(role),
-        permitted={need: look.may(role, *need) for need in needs_of(release.pins, hosting, role, shadows)},
+        permitted={need: look.may(role, *need) for need in needs_of(release.pins, hosting, role, shadows, requests)},
         champion_role=champion,
         champion_captures=captures,
         key_state=look.key_state(hosting.kms_key) if hosting.kms_key else None,

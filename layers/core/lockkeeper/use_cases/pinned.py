@@ -40,6 +40,10 @@ def pinned_hosting(release: Release, policy: Policy, world: World) -> Hosting:
     return hosting_from(known) if known else hosting_of(policy.production, None, captured_to(world))
 
 
+REQUESTS = "artifacts/requests"
+"""Where requests are kept that asynchronous endpoints are asked with: whoever may read models may read them."""
+
+
 def captured_to(world: World) -> str:
     """Where SageMaker writes what it captures for policies that name no place of their own."""
     return world.objects.address_of("captured")

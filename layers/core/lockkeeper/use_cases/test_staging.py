@@ -13,9 +13,10 @@ from lockkeeper.domain.online.rows import Replayed, Row, labelled_rows
 from lockkeeper.domain.release import Status, Verdict
 from lockkeeper.domain.staging_rules import ReplayJob, StagingTests
 from lockkeeper.domain.staging_tests import ContractCase, contract_cases, judge_contract
+from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.judge_candidate import seal_verdicts
-from lockkeeper.use_cases.pinned import pinned_policy, still_ours
+from lockkeeper.use_cases.pinned import REQUESTS, pinned_policy, still_ours
 from lockkeeper.use_cases.probe_staging import (
     Measured,
     good_requests,
@@ -59,6 +60,8 @@ def test_staging(release_id: str, token: str, world: World) -> None:
         judged, evidence["replay"] = judge_answers(release, tests.replay, replayed, served, world)
         verdicts += judged
     if probe := probe_from(cases, rows):
+        if policy.production.target == ASYNC:
+            probe |= {"uri": _for_its_queue(probe, world)}
         world.ledger.record(release_id, "request kept", "what serves after a rollback is asked with it", probe=probe)
     for kind, (judged, figures) in _probes(name, tests, cases, rows, world):
         verdicts += judged
@@ -73,6 +76,12 @@ def test_staging(release_id: str, token: str, world: World) -> None:
     wait = Wait(release_id, STATE, token)
     world.ledger.store_wait(wait)
     complete_own_wait(wait, {}, world)
+
+
+def _for_its_queue(probe: dict[str, str], world: World) -> str:
+    """An asynchronous endpoint reads its requests from S3: this one lies where the model's role may read already."""
+    body = probe["body"]
+    return world.objects.write(f"{REQUESTS}/{_digest(body)}", body.encode(), probe["content_type"])
 
 
 def _probes(

@@ -10,6 +10,7 @@ from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.release import Outcome, Status, resource_name, with_verdicts
 from lockkeeper.domain.rollout import judge_bake, too_thin
 from lockkeeper.domain.strategy import Strategy
+from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.guard_production import watched_alarms
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, variant_of
@@ -78,7 +79,11 @@ def look_at_bake(
         None
         if is_parameter(endpoint_name)
         else world.production.invocations(
-            endpoint_name, variant_of(release), since - timedelta(minutes=1), world.clock.now()
+            endpoint_name,
+            variant_of(release),
+            since - timedelta(minutes=1),
+            world.clock.now(),
+            queued=policy.production.target == ASYNC,
         ),
     )
     outcome = worst(verdicts)

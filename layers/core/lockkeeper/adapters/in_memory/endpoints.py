@@ -16,7 +16,7 @@ from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
 from lockkeeper.domain.scaling import Scaled
-from lockkeeper.domain.targets import Fleet
+from lockkeeper.domain.targets import ASYNC, Fleet, Queued
 from lockkeeper.ports import Clock
 
 Serving = Callable[[str, str], Answered]
@@ -55,6 +55,8 @@ class InMemoryEndpoints:
         self.measured: dict[tuple[str, str, str], tuple[float, int]] = {}
         """Sum and number of a metric's values, by endpoint, variant and metric."""
         self.requests: list[tuple[datetime, str]] = []
+        self.objects: dict[str, bytes] = {}
+        """What is in S3 for the model's role and for whom it answers: requests that are queued, and what was written of them."""
         self.tags: dict[str, dict[str, str]] = {}
         self.serving: Serving = lambda body, _: Answered(200, "text/csv", "\n".join("0" for _ in body.splitlines()))
 
@@ -209,6 +211,20 @@ class InMemoryEndpoints:
         self.requests.append((self._clock.now(), endpoint_name))
         return self.serving(body, content_type)
 
+    def enqueue(
+        self, endpoint_name: str, request_uri: str, content_type: str, accept: str, inference_id: str
+    ) -> Queued:
+        fleet = self.configs[self._existing(endpoint_name).config_name]["fleet"]
+        queued = Queued(
+            f"{fleet.asynchronous.output}/{inference_id}.out", f"{fleet.asynchronous.failures}/{inference_id}"
+        )
+        answered = self.invoke(endpoint_name, self.objects[request_uri].decode(), content_type, accept)
+        self.objects[queued.answer if answered.status == 200 else queued.failure] = answered.body.encode()
+        return queued
+
+    def written(self, uri: str) -> str | None:
+        return self.objects[uri].decode() if uri in self.objects else None
+
     def alarms(self, names: tuple[str, ...], since: datetime) -> tuple[AlarmLook, ...]:
         looks = []
         for name in names:
@@ -236,8 +252,13 @@ class InMemoryEndpoints:
         del since, until  # A test says what a variant has come to.
         return self.measured.get((endpoint_name, variant, name), (0.0, 0))
 
-    def invocations(self, endpoint_name: str, variant: str, since: datetime, until: datetime) -> int:
+    def invocations(
+        self, endpoint_name: str, variant: str, since: datetime, until: datetime, *, queued: bool = False
+    ) -> int:
         del variant  # Every endpoint here has one.
+        known = self.endpoints.get(endpoint_name)
+        if known and queued != (known.state.target == ASYNC):
+            return 0  # They are counted by another metric.
         return sum(name == endpoint_name and since <= at <= until for at, name in self.requests)
 
     def scaling(self, endpoint_name: str, variant: str = VARIANT) -> Scaled | None:

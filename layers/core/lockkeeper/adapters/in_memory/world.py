@@ -68,6 +68,7 @@ class InMemoryWorld:
         self.policies = InMemoryPolicies(self.clock)
         self.staging = InMemoryEndpoints(self.clock, STAGING)
         self.production = InMemoryEndpoints(self.clock, PRODUCTION)
+        self.production.objects = self.objects.stored
         self.production_look = InMemoryLook(self.production)
         self.replay_jobs = InMemoryJobs(STAGING)
         self.scan_jobs = InMemoryJobs(HUB)

@@ -26,6 +26,8 @@ UPDATABLE = "nothing, or a real-time endpoint of one variant that is nobody else
 ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[a-z.]*/(?P<name>[^:@]+)")
 CAPTURED_FILE = "endpoint/variant/file.jsonl"
 """Stands for the files that SageMaker writes below the folder of a capture."""
+KEPT_REQUEST = "request"
+"""Stands for the requests that are kept below their folder."""
 NO_GUARD = ("ml.inf1.",)
 """Instance types whose updates SageMaker makes all at once, without bake or alarms, whatever it is told."""
 
@@ -175,10 +177,13 @@ def _judge_role(seen: Preflight) -> Verdict:
     return Verdict(gate, Outcome.PASSED, f"{name} may be taken by SageMaker", HOSTING_SERVICE, HOSTING_SERVICE)
 
 
-def needs_of(pins: Pins, hosting: Hosting, role_arn: str, shadows: str = "") -> tuple[tuple[str, str], ...]:
+def needs_of(
+    pins: Pins, hosting: Hosting, role_arn: str, shadows: str = "", requests: str = ""
+) -> tuple[tuple[str, str], ...]:
     """What the role of the model needs: an action and the ARN of a resource each. Images outside of ECR need nothing of it.
 
-    `shadows` is the `s3://` folder of what shadows are compared by, empty where the policy has none.
+    `shadows` is the `s3://` folder of what shadows are compared by, and `requests` the one of what an asynchronous endpoint is asked
+    with after a rollback; each is empty where the policy has none.
     """
     partition = role_arn.split(":")[1]
     needs = [("s3:GetObject", _object_arn(pin.pinned, partition)) for pin in pins.artifacts]
@@ -191,6 +196,8 @@ def needs_of(pins: Pins, hosting: Hosting, role_arn: str, shadows: str = "") -> 
         needs.append(writes_to(folder, partition))
     if shadows:
         needs.append(writes_to(shadows, partition))
+    if requests:
+        needs.append(("s3:GetObject", _object_arn(f"{requests}/{KEPT_REQUEST}", partition)))
     return tuple(dict.fromkeys(needs))
 
 
