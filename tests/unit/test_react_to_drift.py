@@ -176,6 +176,27 @@ def test_a_pipeline_that_fails_is_told_with_the_failing_steps_reason(drifting: D
     assert ended.outcome == "wages-train failed at step Train: AlgorithmError: no rows in the window"
 
 
+def test_a_pipeline_that_has_failed_before_anybody_knows_whose_it_is_closes_its_retraining(
+    drifting: Drifting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, told = drifting.world.pipelines.run, []
+
+    def fails_at_once(*given: Any) -> str:
+        arn = run(*given)
+        drifting.world.pipelines.end(arn, "Failed", "no quota")
+        told.append(follow_execution(arn, drifting.harbour.inside))
+        return arn
+
+    monkeypatch.setattr(drifting.world.pipelines, "run", fails_at_once)
+    assert drifting.drift().answer is Answer.STARTED
+    assert told == [""]
+    ended = drifting.newest()
+    assert (ended.stage, ended.outcome) == (Stage.DID_NOT_HELP, "wages-train failed: no quota")
+    (started,) = drifting.harbour.published("Retraining Started")
+    (over,) = drifting.harbour.published("Retraining Ended")
+    assert started["retraining_id"] == over["retraining_id"] == "wages-r1"
+
+
 @pytest.mark.parametrize(
     ("steps", "status", "said"),
     [

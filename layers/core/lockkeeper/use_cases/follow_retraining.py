@@ -38,7 +38,10 @@ def start_wanted(group: str, number: int, world: World) -> Retraining | None:
         )
     started = wanted.changed(stage=Stage.RUNNING, execution_arn=arn)
     _tell_once(started, world)
-    return started if world.ledger.change_retraining(wanted, started) else world.ledger.retraining(group, number)
+    if not world.ledger.change_retraining(wanted, started):
+        return world.ledger.retraining(group, number)
+    # It may have ended, and that been told, before anybody could know whose it is.
+    return follow(started, world)
 
 
 def follow_execution(arn: str, world: World) -> str:
