@@ -20,6 +20,7 @@ import boto3
 from localcloud.settings import HUB_ACCOUNT_ID
 from localcloud.sign_in_app import sign_in_parameters
 from localcloud.supervisor import Running
+from tests.e2e import commander
 from tests.patience import ALL_DAY, PATIENCE
 
 IMAGES = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
@@ -78,11 +79,9 @@ class Cloud:
 
     def lockkeeper(self, *arguments: str, expect: int = 0, person: dict[str, str] | None = None) -> str:
         """The `lockkeeper` command, as root or as a `person`; what it prints, or says on standard error where it is refused."""
-        command = [str(Path(sys.executable).parent / "lockkeeper"), *arguments]
-        environment = {**self.environment, **(person or {})}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == expect, f"lockkeeper {' '.join(arguments)}: {done.stdout}{done.stderr}"
-        return done.stdout if expect == 0 or done.stdout else done.stderr
+        code, out, err = commander.run(arguments, {**self.environment, **(person or {})})
+        assert code == expect, f"lockkeeper {' '.join(arguments)}: {out}{err}"
+        return out if expect == 0 or out else err
 
     def person(self, role: str, session: str = "person", actions: tuple[str, ...] = DECIDES) -> dict[str, str]:
         """Credentials of somebody who may do this and nothing else, such as call the decision route: a session of a new role."""
