@@ -114,11 +114,11 @@ def helped(cloud: Cloud, group: str, number: int) -> dict[str, Any]:
     return dict(eventually(look))
 
 
-def tell(cloud: Cloud, group: str, finding: str, kind: str = "hub") -> None:
+def tell(cloud: Cloud, group: str, finding: str, kind: str = "hub", column: str = "exp") -> None:
     """Somebody's own tool has found drift, and says so on the default bus of their account."""
     detail = {
         "model_package_group": group,
-        "drifted": [{"name": "exp", "measured": 0.136, "threshold": 0.1}],
+        "drifted": [{"name": column, "measured": 0.136, "threshold": 0.1}],
         "id": finding,
     }
     event = {"Source": "lockkeeper.drift", "DetailType": "Drift Detected", "Detail": json.dumps(detail)}

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
 from tests.conftest import Figure
 from tests.faults.cut_points import Coverage, Point
+from tests.faults.training import Trainer
 from tests.faults.yard import Yard
+from tests.patience import ALL_DAY
 
 pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(1800)]
 
 STOPS_A_DAY = 4
 """How often an execution is stopped for each question: what cleans up after it makes the most calls, and runs once for each."""
-CHANCES = 2 * (1 + STOPS_A_DAY)
+CHANCES = 2 * (2 + STOPS_A_DAY)
 """In how many scenes a cut is planned before it is given up, and missing: two days of them."""
 CALLS = range(1, 80)
 """Numbers of calls that are cut one after the other; no function makes as many."""
@@ -184,24 +187,58 @@ def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
     return problems + yard.nothing_left(group)
 
 
+def train_with_cuts(yard: Yard, when: When) -> list[str]:
+    """Drift that trains anew and a training job, a version each; every function that hears of them dies at the next call."""
+    group, problems = f"trained-{when}", []
+    trainer = Trainer(yard, group, yard.folder_of(group))
+    yard.prepare(group, production=f"{ALL_DAY['production']}{trainer.policy}")
+    yard.register(group, 1)
+    problems += yard.ends_as(f"{group}-v1-a1", "promoted")
+    with trainer.pipeline():
+        for call in CALLS:
+            name, retrained, trained = f"{group}.{call}", f"{group}-v{2 * call}-a1", f"{group}-v{2 * call + 1}-a1"
+            yard.cut(name, "ReactToDrift", when, call, f'"{group}-finding-{call}"')
+            yard.cut(f"{name}.pipeline", "ReactToTraining", when, call, f"pipeline/{group}-train")
+            yard.cut(f"{name}.promoted", "ReactToDrift", when, call, f'"{retrained}"')
+            yard.cut(f"{name}.promoted", "StartDriftMonitor", when, call, f'"{retrained}"')
+            yard.cut(f"{name}.job", "ReactToTraining", when, call, f"training-job/{group}-job-{call}")
+            yard.cut(f"{name}.look", "StartDriftMonitor", when, call, f'"{name}"')
+            number = trainer.drift()
+            problems += yard.ends_as(retrained, "promoted") + trainer.comes_to(number, "helped")
+            problems += trainer.looks(name)
+            trainer.train(call)
+            problems += yard.ends_as(trained, "promoted")
+            made = (trainer.executions(), trainer.versions())
+            if made != (call, 2 * call + 1):
+                problems.append(f"{name}: {made[0]} executions and {made[1]} versions")
+            yard.plan.drop(f"{name}.")
+            if problems or not yard.broke(name):
+                break
+        return problems + yard.nothing_left(group)
+
+
 def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
     """Days of one group, each scene with every function cut at calls that no lane has cut so far, until each was tried."""
     group, problems, versions = f"days-{when}", [], count(1)
     planned: Counter[tuple[str, Point]] = Counter()
     asks = f"{{before: [staging], approvers: [{{name: Ada, email: {group}@example.com}}]}}"
+    trainer = Trainer(yard, group, yard.folder_of(group))
     yard.prepare(group)
-    yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n", approval=asks)
-    for day in CALLS:
-        cuts = 0
-        for number, scene in enumerate((a_question, *[a_stop] * STOPS_A_DAY)):
-            cuts += cut_what_is_left(yard, f"{group}.{day}.{number}", group, when, planned)
-            problems += scene(yard, group, versions)
-            yard.plan.drop(f"{group}.")
-            if problems:
+    problems += yard.ends_as(yard.register(group, next(versions)), "promoted")
+    yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{trainer.policy}", approval=asks)
+    scenes = (a_question, partial(a_drift, trainer), *[a_stop] * STOPS_A_DAY)
+    with trainer.pipeline():
+        for day in CALLS:
+            cuts = 0
+            for number, scene in enumerate(scenes):
+                cuts += cut_what_is_left(yard, f"{group}.{day}.{number}", group, when, planned)
+                problems += scene(yard, group, versions)
+                yard.plan.drop(f"{group}.")
+                if problems:
+                    break
+            if problems or (day > 1 and not cuts):
                 break
-        if problems or (day > 1 and not cuts):
-            break
-    return problems + yard.nothing_left(group)
+        return problems + yard.nothing_left(group)
 
 
 def cut_what_is_left(yard: Yard, name: str, group: str, when: When, planned: Counter[tuple[str, Point]]) -> int:
@@ -241,6 +278,27 @@ def a_question(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     yard.is_(newest, "awaiting-approval")
     answer(yard, newest, "reject")
     return problems + yard.ends_as(newest, "rejected")
+
+
+def a_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """The house is kept while a pipeline takes its time and while its version waits; that, and a training job's, are rejected."""
+    trainer.hold()
+    number = trainer.drift()
+    for _ in range(2):
+        yard.keep_house(round=group)
+    trainer.let_go()
+    retrained = f"{group}-v{next(versions)}-a1"
+    yard.is_(retrained, "awaiting-approval")
+    for _ in range(2):
+        yard.keep_house(round=group, housekeeping={"cleanup": True})
+    answer(yard, retrained, "reject")
+    problems = yard.ends_as(retrained, "rejected") + trainer.comes_to(number, "did not help")
+    yard.cloud.lockkeeper("resume-retraining", group, "--reason", "more is to come")
+    trainer.train(number)
+    trained = f"{group}-v{next(versions)}-a1"
+    yard.is_(trained, "awaiting-approval")
+    answer(yard, trained, "reject")
+    return problems + yard.ends_as(trained, "rejected") + trainer.looks(group)
 
 
 def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
@@ -283,6 +341,7 @@ def in_both_ways(lane: Callable[[Yard, When], list[str]], yard: Yard) -> list[st
                 roll_back_with_cuts,
                 reap_with_cuts,
                 keep_house_with_cuts,
+                train_with_cuts,
                 the_rest_with_cuts,
             )
         ),

@@ -1,0 +1,127 @@
+"""A group whose drift trains it anew by a pipeline that takes as long as a test wants, and whose training jobs are registered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.harness import SCIKIT_LEARN, model_archive, package_request
+from tests.e2e.test_a_promotion import report
+from tests.e2e.test_drift import retraining, role, tell
+from tests.e2e.test_nothing_stranded import eventually
+from tests.e2e.test_training_jobs import TRAIN, definition, script
+from tests.faults.yard import Yard
+
+HELD = """
+import os, pathlib, time
+while pathlib.Path(os.environ["SM_HP_HOLD"]).exists():
+    time.sleep(0.1)
+"""
+
+
+class Trainer:
+    """Pipeline and training jobs of one group. While `held`, what the pipeline trains does not end."""
+
+    def __init__(self, yard: Yard, group: str, folder: Path) -> None:
+        self.yard, self.cloud, self.group = yard, yard.cloud, group
+        self._hold = folder / f"{group}-hold"
+        self._told = 0
+
+    @property
+    def policy(self) -> str:
+        """What the group's policy says of production's traffic: captured, looked at, and what comes of drift."""
+        retrain = {"pipeline": f"{self.group}-train", "cooldown": "0s", "give_up_after": 20}
+        baseline = f"s3://{self.group}-models/baseline.csv"
+        monitor = {"every": "1d", "baseline": baseline, "minimum_rows": 1}
+        drift = {"signals": ["event", "lockkeeper-monitor"], "retrain": retrain, "monitor": monitor}
+        return f"  capture: {{percent: 100}}\ndrift: {json.dumps(drift)}\n"
+
+    @contextmanager
+    def pipeline(self) -> Iterator[None]:
+        """Meanwhile there is the pipeline."""
+        cloud, group = self.cloud, self.group
+        cloud.put(f"{group}-models", "baseline.csv", "label,a,b\n" + "7,1,2\n" * 20)
+        source = cloud.put(f"{group}-models", "held/sourcedir.tar.gz", model_archive({"train.py": HELD + TRAIN}))
+        given = {"sagemaker_program": "train.py", "sagemaker_submit_directory": source}
+        trained = {
+            **definition(cloud, group, f"{group}-held"),
+            "HyperParameters": {**given, "constant": "7.0", "hold": str(self._hold)},
+        }
+        statistics = cloud.put(f"{group}-models", "retrained/report.json", report(1.0))
+        request: dict[str, Any] = package_request(group, SCIKIT_LEARN, "", statistics)
+        (container,) = request["InferenceSpecification"]["Containers"]
+        container["ModelDataUrl"] = {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}
+        steps = [
+            {"Name": "Train", "Type": "Training", "Arguments": trained},
+            {"Name": "Register", "Type": "RegisterModel", "Arguments": request},
+        ]
+        may = ["sagemaker:*", "iam:PassRole"]
+        sagemaker = cloud.client("sagemaker")
+        sagemaker.create_pipeline(
+            PipelineName=f"{group}-train",
+            PipelineDefinition=json.dumps({"Version": "2020-12-01", "Steps": steps}),
+            ClientRequestToken="p" * 32,
+            RoleArn=role(cloud, f"{group}-pipeline", may, "hub"),
+        )
+        try:
+            yield
+        finally:
+            self.let_go()
+            sagemaker.delete_pipeline(PipelineName=f"{group}-train", ClientRequestToken="d" * 32)
+
+    def hold(self) -> None:
+        self._hold.touch()
+
+    def let_go(self) -> None:
+        self._hold.unlink(missing_ok=True)
+
+    def drift(self) -> int:
+        """Somebody says that it drifts, each time in another column; the number of the retraining that comes of it."""
+        self._told += 1
+        tell(self.cloud, self.group, f"{self.group}-finding-{self._told}", column=f"column-{self._told}")
+        eventually(lambda: retraining(self.cloud, self.group, self._told).get("execution_arn"))
+        return self._told
+
+    def comes_to(self, number: int, stage: str) -> list[str]:
+        """Wait for the end of a retraining; what is wrong with it, in words."""
+        try:
+            eventually(lambda: retraining(self.cloud, self.group, number).get("stage") == stage)
+        except AssertionError:
+            return [f"{self.group}-r{number} is {retraining(self.cloud, self.group, number)}, not {stage}"]
+        return []
+
+    def looks(self, about: str) -> list[str]:
+        """The monitor is asked for a look, and to set every schedule right; twice each, since it may die. What is wrong, in words."""
+        problems = []
+        for asked in ({"group": self.group}, {}):
+            for _ in range(2):
+                said = self.yard.invoke("StartDriftMonitor", {"drift_monitor": asked, "round": about})
+            if "errorType" in said:
+                problems.append(f"{about}: the monitor was asked twice, and ended with {said}")
+        return problems
+
+    def executions(self) -> int:
+        """How often the pipeline ran."""
+        found = self.cloud.client("sagemaker").list_pipeline_executions(PipelineName=f"{self.group}-train")
+        return len(found["PipelineExecutionSummaries"])
+
+    def versions(self) -> int:
+        """How many versions the group has."""
+        pages = self.cloud.client("sagemaker").get_paginator("list_model_packages")
+        found = pages.paginate(ModelPackageGroupName=self.group)
+        return sum(len(page["ModelPackageSummaryList"]) for page in found)
+
+    def train(self, number: int) -> str:
+        """Somebody starts a training job whose model is to be registered; its name."""
+        name = f"{self.group}-job-{number}"
+        tags = {"group": self.group, "inference-image": SCIKIT_LEARN, "content-types": "text/csv", "author": "lin"}
+        self.cloud.client("sagemaker").create_training_job(
+            TrainingJobName=name,
+            HyperParameters={**script(self.cloud, self.group), "constant": "6.0"},
+            Tags=[{"Key": f"lockkeeper:{tag}", "Value": value} for tag, value in tags.items()],
+            **definition(self.cloud, self.group, name),
+        )
+        return name
