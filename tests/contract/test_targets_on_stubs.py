@@ -9,6 +9,7 @@ from botocore.response import StreamingBody
 from lockkeeper.adapters.cloudwatch_alarms import alarm_request
 from lockkeeper.adapters.sagemaker_endpoints import SageMakerEndpoints
 from lockkeeper.domain.alarms import Metric
+from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.targets import Asynchronous, Fleet, Queued, Serverless
 
@@ -161,8 +162,13 @@ def test_a_queue_is_asked_and_what_it_writes_is_looked_for(
     )
     assert queued == Queued("s3://team/out/1", "")
     where = {"Bucket": "team", "Key": "out/1"}
-    for code in ("NoSuchKey", "AccessDenied"):
+    for code in ("NoSuchKey", "AccessDenied", "KMS.DisabledException"):
         s3.add_client_error("get_object", code, expected_params=where)
         assert endpoints.written(queued.answer) is None
     s3.add_response("get_object", {"Body": StreamingBody(io.BytesIO(b"7.0"), 3)}, where)
     assert endpoints.written(queued.answer) == "7.0"
+    runtime.add_client_error("invoke_endpoint_async", "AccessDeniedException", "not authorized", expected_params=asked)
+    with pytest.raises(DeploymentFailed, match="takes no requests: AccessDeniedException: not authorized"):
+        endpoints.enqueue(
+            "wages", "s3://ours/artifacts/requests/1", "text/csv", "text/csv", "lockkeeper-wages-v2-a1-asks"
+        )

@@ -24,6 +24,8 @@ from typing import Any
 OF_THE_LAPTOP = frozenset({"cli.demo", "cli.local", "cli.plots", "cli.report", "cli.story"})
 """Parts of the command that the tests here do not use, and that take long to load."""
 
+STARTING = threading.Lock()
+
 
 class Call(socketserver.StreamRequestHandler):
     """One call of the command, in the child that was forked for it."""
@@ -101,9 +103,12 @@ def _started() -> tuple[subprocess.Popen[str], int]:
 def run(arguments: tuple[str, ...], environment: dict[str, str]) -> tuple[int, str, str]:
     """What `lockkeeper` with these arguments comes to: its exit code, and what it printed on standard output and standard error."""
     asked: dict[str, Any] = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
-    with socket.create_connection(("127.0.0.1", _started()[1])) as connection:
+    with STARTING:
+        port = _started()[1]
+    with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(json.dumps(asked).encode() + b"\n")
         answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert answer, f"lockkeeper {' '.join(arguments)} died without a word"
     code, out, err = json.loads(answer)
     return code, out, err
 

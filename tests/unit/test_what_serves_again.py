@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.domain.staging_tests import contract_cases
+from lockkeeper.domain.targets import Queued
 from lockkeeper.use_cases import ask_what_serves
 from lockkeeper.use_cases.probe_staging import LONGEST_PROBE, Good, probe_from
 
@@ -157,7 +159,32 @@ def test_a_queue_that_is_silent_is_told_of_and_freezes_nobody(queue: Harbour) ->
     rollback(queue)
     assert queue.release(2).status is Status.ROLLED_BACK
     assert "it was asked through its queue, and has left nothing that Lockkeeper may read" in told(queue.release(2))
-    assert looked.count(looked[0]) == ask_what_serves.LOOKS + 1
+    assert looked.count(looked[0]) == ask_what_serves.LOOKS
+
+
+def test_looks_end_also_where_the_last_one_finds_a_failure(queue: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.promote(1)
+    to_production(queue, 2)
+    looks = iter([None] * (2 * ask_what_serves.LOOKS - 1) + ["no disk"])
+    monkeypatch.setattr(queue.world.production, "written", lambda _: next(looks, None))
+    rollback(queue)
+    assert queue.release(2).status is Status.ROLLED_BACK
+    assert "has left nothing that Lockkeeper may read" in told(queue.release(2))
+    assert next(looks, "all looked") == "all looked"
+
+
+def test_a_queue_that_lockkeeper_may_not_ask_says_nothing_of_the_model(
+    queue: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: str) -> Queued:
+        raise DeploymentFailed("endpoint wages takes no requests: AccessDeniedException: not authorized")
+
+    queue.promote(1)
+    to_production(queue, 2)
+    monkeypatch.setattr(queue.world.production, "enqueue", refused)
+    rollback(queue)
+    assert queue.release(2).status is Status.ROLLED_BACK
+    assert "it could not be asked: endpoint wages takes no requests: AccessDeniedException" in told(queue.release(2))
 
 
 def test_a_queue_whose_request_was_never_kept_is_not_asked(queue: Harbour) -> None:

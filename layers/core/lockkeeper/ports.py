@@ -327,11 +327,15 @@ class Endpoints(Alarms, Scaling, Protocol):
     def enqueue(
         self, endpoint_name: str, request_uri: str, content_type: str, accept: str, inference_id: str
     ) -> Queued:
-        """Let an asynchronous endpoint answer what is at an `s3://` address; `inference_id` is what its owner will know it by."""
+        """Let an asynchronous endpoint answer what is at an `s3://` address; its owner knows the request by `inference_id`.
+
+        Raises:
+            DeploymentFailed: SageMaker takes no such request, or takes it from others alone.
+        """
         ...
 
     def written(self, uri: str) -> str | None:
-        """The beginning of what was written at an `s3://` address; None while it is not there, or may not be read."""
+        """The beginning of what was written at an `s3://` address; None while it is not there, or cannot be read."""
         ...
 
 

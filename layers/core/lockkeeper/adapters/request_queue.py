@@ -5,17 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from lockkeeper.adapters.refusals import translated
+from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.targets import Queued
 
 KEPT = 60
 """Seconds that a request stays in the queue, the fewest that SageMaker takes: nobody looks for a later answer."""
 LONGEST_WORDS = 1000
 """Bytes that are read of what was written: a failure's words, or the beginning of an answer."""
-UNSEEN = frozenset({"NoSuchKey", "NoSuchBucket", "404", "AccessDenied", "403"})
-"""What S3 says of an object that is not there, or (to who may not list the bucket, in the same words) may not be read."""
 
 
 class RequestQueue(ABC):
@@ -38,15 +36,15 @@ class RequestQueue(ABC):
                 RequestTTLSeconds=KEPT,
             )
         except ClientError as error:
-            raise translated(error, f"endpoint {endpoint_name} takes no requests") from error
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            raise DeploymentFailed(f"endpoint {endpoint_name} takes no requests: {code}: {message}") from error
         return Queued(told["OutputLocation"], told.get("FailureLocation", ""))
 
     def written(self, uri: str) -> str | None:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         try:
             body = self._client("s3").get_object(Bucket=bucket, Key=key)["Body"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] in UNSEEN:
-                return None
-            raise
-        return bytes(body.read(LONGEST_WORDS)).decode(errors="replace")
+            return bytes(body.read(LONGEST_WORDS)).decode(errors="replace")
+        except (ClientError, BotoCoreError, OSError):
+            # Of an object that is not there S3 says 403 to who may not list the bucket; the bucket is somebody else's anyway.
+            return None

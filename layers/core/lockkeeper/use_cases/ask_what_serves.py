@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from uuid import uuid4
 
 from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.errors import DeploymentFailed
@@ -44,28 +45,37 @@ def ask_what_serves(wait: Wait, world: World) -> str:
 
 
 def _ask_queue(wait: Wait, request: dict[str, str], world: World) -> str:
-    """The same of an asynchronous endpoint. Other people's requests may be before this one, so that silence proves nothing."""
+    """The same of an asynchronous endpoint. Other people's requests may be before this one, so that silence proves nothing.
+
+    Only a failure that it wrote is one: what Lockkeeper may not ask or read says nothing of the model.
+    """
     if not (kept := request.get("uri")):
         return "no request was kept where its queue could read it, so it was not asked"
-    production, looks = world.production, LOOKS
+    production, failure, where = world.production, "", ""
+    looks = iter(range(LOOKS))
     for _ in range(TRIES):
-        asked = production.enqueue(
-            wait.details["endpoint_name"],
-            kept,
-            request["content_type"],
-            request["accept"],
-            resource_name(wait.release_id, "asks"),
-        )
-        failure: str | None = None
-        while failure is None:
+        # Each request has a name of its own: several may look at the same wait.
+        name = f"{resource_name(wait.release_id, 'asks')[:55]}-{uuid4().hex[:8]}"
+        try:
+            asked = production.enqueue(
+                wait.details["endpoint_name"], kept, request["content_type"], request["accept"], name
+            )
+        except DeploymentFailed as refused:
+            return f"it could not be asked: {refused.message}"
+        found = None
+        for _ in looks:
             if production.written(asked.answer) is not None:
                 return f"it answers a request of its staging tests through its queue, at {asked.answer}"
-            failure = production.written(asked.failure) if asked.failure else None
-            if failure is None and not looks:
-                return f"it was asked through its queue, and has left nothing that Lockkeeper may read at {asked.answer} yet"
-            looks -= 1
+            found = production.written(asked.failure) if asked.failure else None
+            if found is not None:
+                break
             time.sleep(PAUSE)
-    raise _silent(wait, f"through its queue with a failure, at {asked.failure}: {str(failure)[:200]}")
+        if found is None:
+            return (
+                f"it was asked through its queue, and has left nothing that Lockkeeper may read at {asked.answer} yet"
+            )
+        failure, where = found, asked.failure
+    raise _silent(wait, f"through its queue with a failure, at {where}: {failure[:200]}")
 
 
 def _silent(wait: Wait, what: str) -> DeploymentFailed:

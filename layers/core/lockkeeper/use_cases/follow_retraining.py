@@ -38,10 +38,20 @@ def start_wanted(group: str, number: int, world: World) -> Retraining | None:
         )
     started = wanted.changed(stage=Stage.RUNNING, execution_arn=arn)
     _tell_once(started, world)
-    if not world.ledger.change_retraining(wanted, started):
-        return world.ledger.retraining(group, number)
-    # It may have ended, and that been told, before anybody could know whose it is.
-    return follow(started, world)
+    return started if world.ledger.change_retraining(wanted, started) else world.ledger.retraining(group, number)
+
+
+def follow_if_ended(group: str, number: int, world: World) -> None:
+    """A pipeline may have ended, and that been told, before its execution was written down: nobody could know whose it was.
+
+    One that SageMaker does not know yet, so soon after its start, has not.
+    """
+    current = world.ledger.retraining(group, number)
+    if current is None or current.stage is not Stage.RUNNING:
+        return
+    execution = world.pipelines.execution(current.execution_arn)
+    if execution is not None and execution.ended:
+        follow(current, world)
 
 
 def follow_execution(arn: str, world: World) -> str:

@@ -27,7 +27,8 @@ def preflight(release: Release, policy: Policy, hosting: Hosting, deployed: Depl
     """Everything else that the gates of this family want to know."""
     look, role = world.production_look, execution_role(policy, world.production)
     shadows = f"{captured_to(world)}/shadows" if policy.production.strategy.shadow else ""
-    requests = world.objects.address_of(REQUESTS) if policy.production.target == ASYNC else ""
+    asks = policy.production.target == ASYNC and (policy.staging.tests.contract or policy.staging.tests.replay)
+    requests = world.objects.address_of(REQUESTS) if asks else ""
     champion = str(deployed.model.get("ExecutionRoleArn", "")) if deployed else ""
     captures = look.may(champion, *writes_to(shadows, champion.split(":")[1])) if shadows and champion else None
     return Preflight(

@@ -31,6 +31,7 @@ from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.braked import freeze_of
 from lockkeeper.use_cases.follow_retraining import (
     end_retraining,
+    follow_if_ended,
     follow_release,
     give_up_if_useless,
     start_wanted,
@@ -195,6 +196,8 @@ def _bring_about(kept: Kept, world: World) -> None:
     elif world.ledger.retraining_head(group).waiting == kept.signal.signal_id:
         world.ledger.let_wait(group, "")
     _tell(kept, world)
+    if kept.number:
+        follow_if_ended(group, kept.number, world)
 
 
 def _tell(kept: Kept, world: World) -> None:

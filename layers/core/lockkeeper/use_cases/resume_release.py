@@ -102,6 +102,9 @@ def look_at_endpoint_of(wait: Wait, world: World) -> str:
             except DeploymentFailed as silent:
                 fail_wait(wait, silent, world)
                 return silent.message
+            known = world.ledger.wait_of(wait.release_id, wait.state)
+            if known is None or known.settled:
+                return seen.reason  # To ask takes its time, in which somebody else has seen the same.
         told = "champion named" if is_parameter(wait.details["endpoint_name"]) else "endpoint in service"
         world.ledger.record(wait.release_id, told, why)
         complete_wait(wait, wait.details.get("output", {}), world)
