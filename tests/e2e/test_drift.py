@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,8 +115,14 @@ def helped(cloud: Cloud, group: str, number: int) -> dict[str, Any]:
     return dict(eventually(look))
 
 
+def a_second_later() -> None:
+    """Times of events have whole seconds: what is said in the second of a promotion would be about the version before."""
+    time.sleep(1.1)
+
+
 def tell(cloud: Cloud, group: str, finding: str, kind: str = "hub", column: str = "exp") -> None:
     """Somebody's own tool has found drift, and says so on the default bus of their account."""
+    a_second_later()
     detail = {
         "model_package_group": group,
         "drifted": [{"name": column, "measured": 0.136, "threshold": 0.1}],
@@ -197,6 +204,7 @@ def test_an_alarm_of_drift_trains_anew(cloud: Cloud, tmp_path: Path) -> None:
             ComparisonOperator="GreaterThanThreshold",
             TreatMissingData="ignore",
         )
+        a_second_later()
         cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=[{**metric, "Value": 0.136}])
         cloud.wait_for(f"{group}-v2-a1", "promoted")
         assert answers(cloud, group) == ["retraining started"]

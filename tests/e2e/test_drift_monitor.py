@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.harness import Cloud, policy_text
 from tests.e2e.test_a_promotion import prepare, register
+from tests.e2e.test_drift import a_second_later
 from tests.e2e.test_nothing_stranded import eventually
 from tests.patience import ALL_DAY
 
@@ -77,6 +78,8 @@ def ask(cloud: Cloud, group: str, first: int) -> None:
     names = [f"{group}-{number}" for number in range(ROWS)]
     right = {"data": "70", "encoding": "CSV"}
     told = [{"groundTruthData": right, "eventMetadata": {"eventId": name}, "eventVersion": "0"} for name in names]
+    # Captures tell their times in whole seconds, too.
+    a_second_later()
     # Before the requests: a look may come between them.
     cloud.put(f"{group}-models", f"truth/{datetime.now(UTC):%Y/%m/%d/%H}/told.jsonl", "\n".join(map(json.dumps, told)))
     runtime = cloud.client("sagemaker-runtime", "production")
