@@ -142,6 +142,7 @@ def test_a_person_ends_a_shadow_and_the_champion_has_answered_everything(
     first_version_serves(cloud, group, tmp_path, SHADOW % "7d")
     with traffic_on(cloud, group) as traffic:
         register(cloud, group, 2.0)
+        cloud.wait_for(f"{group}-v2-a1", "promoting")
         eventually(
             lambda: cloud.release(f"{group}-v2-a1")["timeline"][-1]["what"] == "shadowing" and is_up(cloud, group)
         )
