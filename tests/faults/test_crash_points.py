@@ -21,7 +21,7 @@ from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY
 
-pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(3600)]
 
 STOPS_A_DAY = 4
 """How often an execution is stopped for each question: what cleans up after it makes the most calls, and runs once for each."""
@@ -214,7 +214,7 @@ def train_with_cuts(yard: Yard, when: When) -> list[str]:
             yard.plan.drop(f"{name}.")
             if problems or not yard.broke(name):
                 break
-        return problems + yard.nothing_left(group)
+    return problems + yard.nothing_left(group)
 
 
 def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
@@ -238,7 +238,7 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
                     break
             if problems or (day > 1 and not cuts):
                 break
-        return problems + yard.nothing_left(group)
+    return problems + yard.nothing_left(group)
 
 
 def cut_what_is_left(yard: Yard, name: str, group: str, when: When, planned: Counter[tuple[str, Point]]) -> int:

@@ -70,7 +70,13 @@ class Trainer:
             yield
         finally:
             self.let_go()
+            self.forget()
             sagemaker.delete_pipeline(PipelineName=f"{group}-train", ClientRequestToken="d" * 32)
+
+    def forget(self) -> None:
+        """Nobody looks at the group's traffic any more."""
+        self.yard.apply(self.group)
+        self.yard.invoke("StartDriftMonitor", {"drift_monitor": {}})
 
     def hold(self) -> None:
         self._hold.touch()
@@ -120,7 +126,7 @@ class Trainer:
         tags = {"group": self.group, "inference-image": SCIKIT_LEARN, "content-types": "text/csv", "author": "lin"}
         self.cloud.client("sagemaker").create_training_job(
             TrainingJobName=name,
-            HyperParameters={**script(self.cloud, self.group), "constant": "6.0"},
+            HyperParameters={**script(self.cloud, self.group), "constant": "6.75"},
             Tags=[{"Key": f"lockkeeper:{tag}", "Value": value} for tag, value in tags.items()],
             **definition(self.cloud, self.group, name),
         )
