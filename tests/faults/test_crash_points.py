@@ -221,7 +221,11 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
     """Days of one group, each scene with every function cut at calls that no lane has cut so far, until each was tried."""
     group, problems, versions = f"days-{when}", [], count(1)
     planned: Counter[tuple[str, Point]] = Counter()
-    asks = f"{{before: [staging], approvers: [{{name: Ada, email: {group}@example.com}}]}}"
+    # Nobody knows who started a pipeline: of such a version there have to be two who may decide.
+    approvers = ", ".join(
+        f"{{name: {name}, email: {who}{group}@example.com}}" for name, who in (("Ada", ""), ("Bob", "bob-"))
+    )
+    asks = f"{{before: [staging], approvers: [{approvers}]}}"
     trainer = Trainer(yard, group, yard.folder_of(group))
     yard.prepare(group)
     problems += yard.ends_as(yard.register(group, next(versions)), "promoted")

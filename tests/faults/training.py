@@ -33,7 +33,8 @@ class Trainer:
     @property
     def policy(self) -> str:
         """What the group's policy says of production's traffic: captured, looked at, and what comes of drift."""
-        retrain = {"pipeline": f"{self.group}-train", "cooldown": "0s", "give_up_after": 20}
+        retrain: dict[str, Any] = {"pipeline": f"{self.group}-train", "cooldown": "0s", "give_up_after": 20}
+        retrain["at_most"] = {"count": 100, "per": "7d"}
         baseline = f"s3://{self.group}-models/baseline.csv"
         monitor = {"every": "1d", "baseline": baseline, "minimum_rows": 1}
         drift = {"signals": ["event", "lockkeeper-monitor"], "retrain": retrain, "monitor": monitor}
