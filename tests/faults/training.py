@@ -112,8 +112,9 @@ class Trainer:
 
     def executions(self) -> int:
         """How often the pipeline ran."""
-        found = self.cloud.client("sagemaker").list_pipeline_executions(PipelineName=f"{self.group}-train")
-        return len(found["PipelineExecutionSummaries"])
+        pages = self.cloud.client("sagemaker").get_paginator("list_pipeline_executions")
+        found = pages.paginate(PipelineName=f"{self.group}-train")
+        return sum(len(page["PipelineExecutionSummaries"]) for page in found)
 
     def versions(self) -> int:
         """How many versions the group has."""
