@@ -19,6 +19,8 @@ Point = dict[str, Any]
 EVALUATION_PAUSE_SECONDS = 0.5
 SHORTEST_PERIOD_SECONDS = 1.0
 
+_deciding = threading.RLock()
+"""Held while an alarm's state changes: one that somebody sets and that the next look takes back at once was two changes."""
 logger = logging.getLogger(__name__)
 
 
@@ -88,16 +90,20 @@ def evaluate_alarm(alarm: Alarm) -> None:
     """
     if not alarm.get("Namespace") or not alarm.get("MetricName"):
         return
-    values = datapoints(alarm, time.time())
-    new_state, why = judge(alarm, values)
-    old_state = alarm["StateValue"]
-    if new_state == old_state:
-        return
-    data = reason_data(alarm, [value for value in values if value is not None])
-    before = previous_state(alarm)
-    alarm.update(StateValue=new_state, StateReason=why, StateReasonData=data, StateUpdatedTimestamp=int(time.time()))
-    cloudwatch._record_history(alarm["AlarmName"], old_state, new_state, why, reason_data=json.loads(data))
-    announce(alarm, before)
+    with _deciding:
+        values = datapoints(alarm, time.time())
+        new_state, why = judge(alarm, values)
+        old_state = alarm["StateValue"]
+        if new_state == old_state:
+            return
+        data = reason_data(alarm, [value for value in values if value is not None])
+        before = state_of(alarm)
+        alarm.update(
+            StateValue=new_state, StateReason=why, StateReasonData=data, StateUpdatedTimestamp=int(time.time())
+        )
+        cloudwatch._record_history(alarm["AlarmName"], old_state, new_state, why, reason_data=json.loads(data))
+        after = state_of(alarm)
+    announce(alarm, before, after)
     cloudwatch._dispatch_alarm_actions(alarm, old_state, new_state, why)
     cloudwatch._evaluate_parent_alarms(alarm)
 
@@ -122,7 +128,7 @@ def timestamp(epoch: float | None = None) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
 
 
-def previous_state(alarm: Alarm) -> dict[str, Any]:
+def state_of(alarm: Alarm) -> dict[str, Any]:
     """A state as the event describes it, from the alarm's present fields."""
     updated = alarm.get("StateUpdatedTimestamp")
     state = {
@@ -134,14 +140,14 @@ def previous_state(alarm: Alarm) -> dict[str, Any]:
     return state | ({"reasonData": data} if data else {})
 
 
-def announce(alarm: Alarm, before: dict[str, Any]) -> None:
+def announce(alarm: Alarm, before: dict[str, Any], after: dict[str, Any]) -> None:
     """Publish `CloudWatch Alarm State Change` on the default bus; the emulator publishes nothing."""
     arn = alarm.get("AlarmArn") or f"arn:aws:cloudwatch:{get_region()}:{get_account_id()}:alarm:{alarm['AlarmName']}"
     detail = {
         "alarmName": alarm["AlarmName"],
         "configuration": {"description": alarm.get("AlarmDescription") or "", **configuration(alarm)},
         "previousState": before,
-        "state": previous_state(alarm) | {"timestamp": timestamp()},
+        "state": after | {"timestamp": timestamp()},
     }
     entry = {
         "Source": "aws.cloudwatch",
@@ -201,11 +207,16 @@ def announce_forced_states() -> None:
 
     @wraps(cloudwatch, "_set_alarm_state")
     def set_state(original: Any, *arguments: Any, **keywords: Any) -> Any:
-        before = {name: previous_state(alarm) for name, alarm in cloudwatch._alarms.items()}
-        response = original(*arguments, **keywords)
-        for name, alarm in cloudwatch._alarms.items():
-            if name in before and alarm["StateValue"] != before[name]["value"]:
-                announce(alarm, before[name])
+        with _deciding:
+            before = {name: state_of(alarm) for name, alarm in cloudwatch._alarms.items()}
+            response = original(*arguments, **keywords)
+            changed = [
+                (alarm, before[name], state_of(alarm))
+                for name, alarm in cloudwatch._alarms.items()
+                if name in before and alarm["StateValue"] != before[name]["value"]
+            ]
+        for one in changed:
+            announce(*one)
         return response
 
 
