@@ -101,13 +101,13 @@ class Trainer:
         return []
 
     def looks(self, about: str) -> list[str]:
-        """The monitor is asked for a look, and to set every schedule right; twice each, since it may die. What is wrong, in words."""
+        """The monitor is asked for a look, and to set every schedule right; three times, for it may die twice. What is wrong, in words."""
         problems = []
         for asked in ({"group": self.group}, {}):
-            for _ in range(2):
+            for _ in range(3):
                 said = self.yard.invoke("StartDriftMonitor", {"drift_monitor": asked, "round": about})
             if "errorType" in said:
-                problems.append(f"{about}: the monitor was asked twice, and ended with {said}")
+                problems.append(f"{about}: the monitor was asked three times, and ended with {said}")
         return problems
 
     def executions(self) -> int:
