@@ -12,15 +12,22 @@ from typing import Any
 import pytest
 
 from tests.conftest import Figure
-from tests.e2e.harness import SCIKIT_LEARN, Cloud, package_request, policy_text
+from tests.e2e.harness import SCIKIT_LEARN, Cloud, model_archive, package_request, policy_text
 from tests.e2e.leftovers import items
 from tests.e2e.test_a_promotion import answer_of, constant_model, prepare, register, report
 from tests.e2e.test_nothing_stranded import eventually, keep_house
+from tests.e2e.test_training_jobs import TRAIN, definition
 
 pytestmark = pytest.mark.full
 
 NAMESPACE = "aws/sagemaker/Endpoints/data-metrics"
 """Where SageMaker's monitor publishes."""
+HELD = """
+import os, pathlib, time
+while pathlib.Path(os.environ["SM_HP_HOLD"]).exists():
+    time.sleep(0.1)
+"""
+"""The beginning of a training that lasts as long as a test wants."""
 MONITOR = """
 import json, pathlib, sys
 output = pathlib.Path(sys.argv[1])
@@ -60,23 +67,38 @@ def role(cloud: Cloud, name: str, actions: list[str], kind: str) -> str:
     return str(arn)
 
 
+def held_training(cloud: Cloud, group: str, hold: Path) -> dict[str, Any]:
+    """A training step's request, whose job does not end while there is this file."""
+    source = cloud.put(f"{group}-models", "held/sourcedir.tar.gz", model_archive({"train.py": HELD + TRAIN}))
+    given = {"sagemaker_program": "train.py", "sagemaker_submit_directory": source}
+    more = {"constant": "7.0", "hold": str(hold)}
+    return {**definition(cloud, group, f"{group}-held"), "HyperParameters": {**given, **more}}
+
+
 @contextmanager
-def pipeline(cloud: Cloud, group: str) -> Iterator[None]:
-    """A pipeline that registers the model of its default parameters, and says why."""
+def pipeline(cloud: Cloud, group: str, hold: Path | None = None) -> Iterator[None]:
+    """A pipeline that registers the model of its default parameters, and says why; it goes on for as long as there is a file `hold`."""
     artifact = cloud.put(f"{group}-models", "retrained/model.tar.gz", constant_model(2.0))
     statistics = cloud.put(f"{group}-models", "retrained/report.json", report(1.0))
     request = package_request(group, SCIKIT_LEARN, artifact, statistics)
     request["CustomerMetadataProperties"] = {"champion": {"Get": "Parameters.Champion"}}
-    definition = {
+    described: dict[str, Any] = {
         "Version": "2020-12-01",
         "Parameters": [{"Name": "Reason", "Type": "String"}, {"Name": "Champion", "Type": "String"}],
         "Steps": [{"Name": "Register", "Type": "RegisterModel", "Arguments": request}],
     }
-    arn = role(cloud, f"{group}-jobs", ["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"], "registry")
+    if hold:
+        trained = held_training(cloud, group, hold)
+        described["Steps"].append(
+            {"Name": "Train", "Type": "Training", "DependsOn": ["Register"], "Arguments": trained}
+        )
+    may = ["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"]
+    more = ["sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob", "sagemaker:AddTags", "iam:PassRole"]
+    arn = role(cloud, f"{group}-jobs", [*may, *(more if hold else [])], "registry")
     sagemaker = cloud.client("sagemaker", "registry")
     sagemaker.create_pipeline(
         PipelineName=f"{group}-train",
-        PipelineDefinition=json.dumps(definition),
+        PipelineDefinition=json.dumps(described),
         ClientRequestToken="p" * 32,
         RoleArn=arn,
     )
@@ -163,6 +185,46 @@ def test_what_somebody_tells_trains_anew_and_the_version_is_promoted(
         assert retraining(cloud, group, 1)["stage"] == "did not help", "the same drifted again"
         helped(cloud, group, 2)
         figure("three equal findings and another", f"{len(executions(cloud, group))} retrainings", "2")
+
+
+def test_a_release_that_has_begun_is_told_by_the_end_of_its_pipeline_why_it_was_made(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    """As where the event of a version comes before anybody has written down whose execution made it."""
+    group, hold = "driftfound", tmp_path / "hold"
+    hold.touch()
+    prepare(cloud, group, tmp_path)
+    drift_policy(cloud, group, tmp_path)
+    register(cloud, group, 1.0)
+    cloud.wait_for(f"{group}-v1-a1", "promoted")
+    with pipeline(cloud, group, hold):
+        tell(cloud, group, "evidently-1")
+        cloud.wait_for(f"{group}-v2-a1", "promoted")
+        assert retraining(cloud, group, 1)["stage"] == "running"
+        before = reasons_of(cloud, f"{group}-v2-a1")
+        lose_the_link(cloud, group, 1, 2)
+        hold.unlink()
+        eventually(lambda: retraining(cloud, group, 1)["stage"] == "helped")
+        (told,) = reasons_of(cloud, f"{group}-v2-a1")[len(before) :]
+        assert f"{group}-r1: event says" in told
+
+
+def reasons_of(cloud: Cloud, release_id: str) -> list[str]:
+    """What a release was told of the retraining that made its version, each time."""
+    return [one["why"] for one in cloud.release(release_id)["timeline"] if one["what"] == "made by a retraining"]
+
+
+def lose_the_link(cloud: Cloud, group: str, number: int, version: int) -> None:
+    """Nobody has found out yet that this retraining made that version."""
+    dynamodb, table = cloud.client("dynamodb"), cloud.outputs["TableName"]
+    place = {"S": f"GROUP#{group}"}
+    dynamodb.delete_item(TableName=table, Key={"pk": place, "sk": {"S": f"RETRAINED#{version:010d}"}})
+    dynamodb.update_item(
+        TableName=table,
+        Key={"pk": place, "sk": {"S": f"RETRAINING#{number:06d}"}},
+        UpdateExpression="SET version = :none",
+        ExpressionAttributeValues={":none": {"N": "0"}},
+    )
 
 
 def test_a_pipeline_that_fails_is_told_with_its_step_and_closes_the_retraining(cloud: Cloud, tmp_path: Path) -> None:

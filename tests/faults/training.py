@@ -8,18 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness import SCIKIT_LEARN, model_archive, package_request
+from tests.e2e.harness import SCIKIT_LEARN, package_request
 from tests.e2e.test_a_promotion import report
-from tests.e2e.test_drift import retraining, role, tell
+from tests.e2e.test_drift import held_training, retraining, role, tell
 from tests.e2e.test_nothing_stranded import eventually
-from tests.e2e.test_training_jobs import TRAIN, definition, script
+from tests.e2e.test_training_jobs import definition, script
 from tests.faults.yard import Yard
-
-HELD = """
-import os, pathlib, time
-while pathlib.Path(os.environ["SM_HP_HOLD"]).exists():
-    time.sleep(0.1)
-"""
 
 
 class Trainer:
@@ -45,12 +39,7 @@ class Trainer:
         """Meanwhile there is the pipeline."""
         cloud, group = self.cloud, self.group
         cloud.put(f"{group}-models", "baseline.csv", "label,a,b\n" + "7,1,2\n" * 20)
-        source = cloud.put(f"{group}-models", "held/sourcedir.tar.gz", model_archive({"train.py": HELD + TRAIN}))
-        given = {"sagemaker_program": "train.py", "sagemaker_submit_directory": source}
-        trained = {
-            **definition(cloud, group, f"{group}-held"),
-            "HyperParameters": {**given, "constant": "7.0", "hold": str(self._hold)},
-        }
+        trained = held_training(cloud, group, self._hold)
         statistics = cloud.put(f"{group}-models", "retrained/report.json", report(1.0))
         request: dict[str, Any] = package_request(group, SCIKIT_LEARN, "", statistics)
         (container,) = request["InferenceSpecification"]["Containers"]
