@@ -12,7 +12,7 @@ from tests.e2e.harness import SCIKIT_LEARN, package_request
 from tests.e2e.test_a_promotion import report
 from tests.e2e.test_drift import held_training, retraining, role, tell
 from tests.e2e.test_nothing_stranded import eventually
-from tests.e2e.test_training_jobs import definition, script
+from tests.e2e.test_training_jobs import definition, script, tags_of
 from tests.faults.yard import Yard
 
 
@@ -114,11 +114,10 @@ class Trainer:
     def train(self, number: int) -> str:
         """Somebody starts a training job whose model is to be registered; its name."""
         name = f"{self.group}-job-{number}"
-        tags = {"group": self.group, "inference-image": SCIKIT_LEARN, "content-types": "text/csv", "author": "lin"}
         self.cloud.client("sagemaker").create_training_job(
             TrainingJobName=name,
             HyperParameters={**script(self.cloud, self.group), "constant": "6.75"},
-            Tags=[{"Key": f"lockkeeper:{tag}", "Value": value} for tag, value in tags.items()],
+            Tags=tags_of(self.group, {}),
             **definition(self.cloud, self.group, name),
         )
         return name
