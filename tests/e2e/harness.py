@@ -102,6 +102,11 @@ class Cloud:
     def release(self, release_id: str) -> dict[str, Any]:
         return json.loads(self.lockkeeper("show", release_id, "--json"))
 
+    def cost(self, release_id: str) -> dict[str, Any]:
+        """What a release cost. Its last state counts itself once it has said how the release ended, so the execution has to be over."""
+        self.ended_execution(release_id)
+        return dict(self.release(release_id)["cost"])
+
     def release_status(self, release_id: str) -> str:
         """A release's status as the ledger has it, or `not opened`."""
         key = {"pk": {"S": f"RELEASE#{release_id}"}, "sk": {"S": "RELEASE"}}

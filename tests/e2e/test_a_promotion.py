@@ -71,7 +71,7 @@ def test_a_promotion_takes_ten_transitions_and_describes_nothing_while_it_waits(
     prepare(cloud, "thrifty", tmp_path)
     register(cloud, "thrifty", 7.0)
 
-    release = cloud.wait_for("thrifty-v1-a1", "promoted")
+    cloud.wait_for("thrifty-v1-a1", "promoted")
     execution = cloud.ended_execution("thrifty-v1-a1")
 
     entered = [
@@ -80,8 +80,9 @@ def test_a_promotion_takes_ten_transitions_and_describes_nothing_while_it_waits(
         if event["type"].endswith("StateEntered")
     ]
     assert len(entered) == 10, entered
-    assert release["cost"]["transitions"] == 10
-    assert 0 < release["cost"]["usd"] < 0.0005
+    cost = cloud.cost("thrifty-v1-a1")
+    assert cost["transitions"] == 10
+    assert 0 < cost["usd"] < 0.0005
     calls = [
         (call["action"], call["resource"] or "") for call in cloud.calls() if "thrifty" in (call["resource"] or "")
     ]

@@ -148,7 +148,7 @@ def is_answered_once(cloud: Cloud, group: str, tmp_path: Path, kind: str, figure
         page = open_page(link)
         unapproved = queue.answers()["2.0"]
         press(page, "approve", {})
-        release = cloud.wait_for(f"{group}-v2-a1", "promoted")
+        cloud.wait_for(f"{group}-v2-a1", "promoted")
         eventually(lambda: queue.answers()["2.0"] > 0)
     eventually(lambda: len(queue.written("answers")) >= len(queue.outputs))
 
@@ -165,7 +165,7 @@ def is_answered_once(cloud: Cloud, group: str, tmp_path: Path, kind: str, figure
     assert lost == twice == unapproved == 0
     assert set(answers) == {"1.0", "2.0"}
     assert queue.written("failures") == []
-    assert release["cost"]["transitions"] == 10
+    assert cloud.cost(f"{group}-v2-a1")["transitions"] == 10
 
 
 def test_failures_of_a_queue_bring_the_champion_back(cloud: Cloud, tmp_path: Path, figure: Figure) -> None:

@@ -97,7 +97,7 @@ def test_jobs_are_told_of_every_champion_and_of_nothing_else(cloud: Cloud, tmp_p
             "version": 1,
             "model_package_arn": arn,
         }
-        assert release["cost"]["transitions"] == 10
+        assert cloud.cost(f"{group}-v1-a1")["transitions"] == 10
 
         register(cloud, group, 1.4)  # Off by 0.1.
         release = cloud.wait_for(f"{group}-v2-a1", "promoted")

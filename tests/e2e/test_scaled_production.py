@@ -73,7 +73,7 @@ def test_instances_are_kept_across_an_update_and_across_the_way_back(
     with traffic_on(cloud, group) as traffic:
         scale(cloud, group, tmp_path, strategy=CANARY)
         register(cloud, group, 2.0)
-        release = cloud.wait_for(f"{group}-v2-a1", "promoted")
+        cloud.wait_for(f"{group}-v2-a1", "promoted")
         assert (bounds(cloud, group), instances(cloud, group)) == ((2, 4), 3)
         scale(cloud, group, tmp_path, more=SCALED.replace("max: 4", "max: 6"), bake="7d")
         register(cloud, group, 3.0)
@@ -83,7 +83,7 @@ def test_instances_are_kept_across_an_update_and_across_the_way_back(
         cloud.wait_for(f"{group}-v3-a1", "rolled-back")
         eventually(lambda: traffic.counted()["2.0"] > 0)
 
-    assert release["cost"]["transitions"] == 10
+    assert cloud.cost(f"{group}-v2-a1")["transitions"] == 10
     assert (bounds(cloud, group), instances(cloud, group)) == ((2, 4), 3)
     assert endpoint_of(cloud, group)["EndpointConfigName"] == f"lockkeeper-{group}-v2-a1-production"
     answers = traffic.counted()

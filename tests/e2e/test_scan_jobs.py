@@ -61,7 +61,7 @@ def test_a_large_artifact_is_looked_into_by_a_job(cloud: Cloud, tmp_path: Path) 
     assert pin["sha256"] == hashlib.sha256(model).hexdigest()
     assert pin["pinned"] == f"s3://{bucket}/artifacts/{pin['sha256']}/model.tar.gz"
     assert artifact_verdict(release)["verdict"] == "passed"
-    assert release["cost"]["transitions"] == 11
+    assert cloud.cost("weighty-v1-a1")["transitions"] == 11
     job, left = job_of(cloud, "weighty-v1-a1"), kept(cloud, "weighty-v1-a1")
     assert (job["ProcessingJobStatus"], job["NetworkConfig"]) == ("Completed", {"EnableNetworkIsolation": True})
     assert job["ExitMessage"] == hashlib.sha256(left["report/report.json"]).hexdigest()

@@ -93,7 +93,7 @@ def agrees(cloud: Cloud, group: str, folder: Path, figure: Figure) -> None:
         "shadow: agreement": "passed",
         "shadow: latency": "passed",
     }
-    assert release["cost"]["transitions"] == 10
+    assert cloud.cost(f"{group}-v2-a1")["transitions"] == 10
     assert "CANARY" in str(endpoint_of(cloud, group)["LastDeploymentConfig"])
     assert made_for(cloud, f"{group}-v2-a1") == [f"lockkeeper-{group}-v2-a1-production"] * 2
     assert answer_of(cloud, group) == "1.004"

@@ -82,7 +82,7 @@ def test_a_version_takes_over_without_a_request_lost(cloud: Cloud, tmp_path: Pat
     with traffic_on(cloud, group) as traffic:
         register(cloud, group, 2.0)
         approved = approve_by_mail(cloud, group)
-        release = cloud.wait_for(f"{group}-v2-a1", "promoted")
+        cloud.wait_for(f"{group}-v2-a1", "promoted")
         eventually(lambda: traffic.counted()["2.0"] > 0)
 
     answers = traffic.counted()
@@ -94,7 +94,7 @@ def test_a_version_takes_over_without_a_request_lost(cloud: Cloud, tmp_path: Pat
     assert lost == unapproved == 0
     assert answers["1.0"] > 0
     assert answer_of(cloud, group) == "2.0"
-    assert release["cost"]["transitions"] == 10
+    assert cloud.cost(f"{group}-v2-a1")["transitions"] == 10
     assert alarms_of(cloud, group) == [f"lockkeeper-{group}-v2-a1-alarm-1-errors-5xx"]
     endpoint = cloud.client("sagemaker", "production").describe_endpoint(EndpointName=group)
     shown = str(endpoint["LastDeploymentConfig"])
@@ -204,10 +204,9 @@ def test_a_canary_of_an_hour_costs_what_one_of_a_minute_costs(cloud: Cloud, tmp_
         cloud.wait_for(f"{group}-v1-a1", "promoted")
         before = calls_about(cloud, f"{group}-v2-a1", group)
         register(cloud, group, 2.0)
-        release = cloud.wait_for(f"{group}-v2-a1", "promoted")
-        cloud.ended_execution(f"{group}-v2-a1")
+        cloud.wait_for(f"{group}-v2-a1", "promoted")
+        assert cloud.cost(f"{group}-v2-a1")["transitions"] == 10
         asked[minutes] = calls_about(cloud, f"{group}-v2-a1", group) - before
-        assert release["cost"]["transitions"] == 10
     figure(
         "canary: AWS calls with a wait of 60 minutes, of 1 minute",
         f"{asked[60].total()}, {asked[1].total()}",
