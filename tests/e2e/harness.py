@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from lockkeeper.domain.errors import GroupFrozen
 
 from localcloud.settings import HUB_ACCOUNT_ID
 from localcloud.sign_in_app import sign_in_parameters
@@ -109,23 +110,38 @@ class Cloud:
 
     def release_status(self, release_id: str) -> str:
         """A release's status as the ledger has it, or `not opened`."""
+        return self._status_and_whether_closed(release_id)[0]
+
+    def _status_and_whether_closed(self, release_id: str) -> tuple[str, bool]:
         key = {"pk": {"S": f"RELEASE#{release_id}"}, "sk": {"S": "RELEASE"}}
         found = self.client("dynamodb").get_item(TableName=self.outputs["TableName"], Key=key, ConsistentRead=True)
-        return str(found["Item"]["status"]["S"]) if "Item" in found else "not opened"
+        if "Item" not in found:
+            return "not opened", False
+        item = found["Item"]
+        # What a freeze stopped stays unfinished until the freeze has ended.
+        stopped_by_freeze = GroupFrozen.__name__ in json.dumps(item.get("ending"))
+        return str(item["status"]["S"]), "unfinished" not in item or stopped_by_freeze
 
     def wait_for(self, release_id: str, *statuses: str, seconds: float = PATIENCE) -> dict[str, Any]:
-        """The release once it has one of these statuses (default: any in which it has ended)."""
+        """The release once it has one of these statuses (default: any in which it has ended).
+
+        One that has ended is closed as well: its status is written before its lock is handed on and people are told.
+        """
         wanted, until = set(statuses) or ENDED, time.monotonic() + seconds
         status = "not opened"
         while time.monotonic() < until:
-            status = self.release_status(release_id)
-            if status in wanted:
+            status, closed = self._status_and_whether_closed(release_id)
+            if status in wanted and (closed or status not in ENDED):
                 return self.release(release_id)
-            if status in ENDED:
+            if status in ENDED and closed:
                 break
             time.sleep(0.1)
         shown = self.release(release_id) if status != "not opened" else {}
         raise AssertionError(f"{release_id} is {status}, not one of {sorted(wanted)}: {json.dumps(shown, indent=1)}")
+
+    def is_closed_as(self, release_id: str, status: str) -> bool:
+        """Whether a release has ended so, also one that had ended otherwise before."""
+        return self._status_and_whether_closed(release_id) == (status, True)
 
     def execution_arn(self, release_id: str) -> str:
         return f"{self.outputs['StateMachineArn'].replace(':stateMachine:', ':execution:')}:{release_id}"
@@ -149,6 +165,14 @@ class Cloud:
         """Every AWS call so far, in order."""
         lines = (self.running.logs / "calls.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
+
+    def mailed(self, address: str, words: str) -> str:
+        """The newest mail to somebody that has these words, once it is there: a status is written before its mail is sent."""
+        until = time.monotonic() + PATIENCE
+        while not (found := [mail for mail in self.mails(address) if words in mail]):
+            assert time.monotonic() < until, f"no mail with {words!r} reached {address}"
+            time.sleep(0.1)
+        return found[-1]
 
     def mails(self, address: str) -> list[str]:
         folder = self.running.mailbox / address

@@ -114,7 +114,7 @@ def test_what_was_adopted_comes_back_byte_for_byte(cloud: Cloud, tmp_path: Path,
 
         said = run(cloud, "rollback", group, "--reason", "customers complain", person=person)
         assert "back to what was adopted, configuration settlers" in said
-        eventually(lambda: cloud.release_status(f"{group}-v1-a1") == "rolled-back")
+        eventually(lambda: cloud.is_closed_as(f"{group}-v1-a1", "rolled-back"))
         served = json.loads(as_described(cloud, "endpoint", group))["EndpointConfigName"]
         same = as_described(cloud, "endpoint-config", group) == config
         figure("configurations after adopting, promoting and rolling back", f"{same:d} of 1 byte for byte", "1 of 1")

@@ -113,7 +113,7 @@ def test_jobs_are_told_of_every_champion_and_of_nothing_else(cloud: Cloud, tmp_p
 
         cloud.ended_execution(f"{group}-v2-a1")
         cloud.lockkeeper("rollback", group, "--reason", "the report looks odd")
-        eventually(lambda: cloud.release_status(f"{group}-v2-a1") == "rolled-back")
+        eventually(lambda: cloud.is_closed_as(f"{group}-v2-a1", "rolled-back"))
         eventually(lambda: seen[-1] == first)
         release = cloud.release(f"{group}-v2-a1")
 

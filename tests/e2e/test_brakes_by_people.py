@@ -140,7 +140,7 @@ def test_what_was_promoted_is_rolled_back_by_a_person_past_a_release_that_waits(
     cloud.wait_for("given-back-v3-a1", "awaiting-approval")
     run(cloud, "freeze", "given-back", "--reason", "going back is never frozen", person=person)
     run(cloud, "rollback", "given-back", "--reason", "customers complain", person=person)
-    eventually(lambda: cloud.release_status("given-back-v2-a1") == "rolled-back")
+    eventually(lambda: cloud.is_closed_as("given-back-v2-a1", "rolled-back"))
     assert answer_of(cloud, "given-back") == "1.0"
     assert config_of(cloud, "given-back") == "lockkeeper-given-back-v1-a1-production"
     assert group_document(cloud, "given-back")["version"] == {"N": "1"}

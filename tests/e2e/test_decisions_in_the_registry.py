@@ -74,7 +74,7 @@ def test_who_rejects_what_serves_brings_back_what_served_before(cloud: Cloud, tm
     eventually(lambda: "d-local/mallory" in described(cloud, arn).get("ApprovalDescription", ""))
     assert described(cloud, arn)["ModelApprovalStatus"] == "Approved"
     set_status(cloud, arn, "ada", "Rejected")
-    eventually(lambda: cloud.release_status("outlived-v2-a1") == "rolled-back")
+    eventually(lambda: cloud.is_closed_as("outlived-v2-a1", "rolled-back"))
     release = cloud.release("outlived-v2-a1")
     assert release["reason"] == "rejected by Ada in the registry after it was promoted"
     assert answer_of(cloud, "outlived") == "1.0"

@@ -95,6 +95,7 @@ def untold(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     prepare(cloud, "tempting", tmp_path_factory.mktemp("policy"), approval=ASKS_ADA)
     register(cloud, "tempting", 1.0)
     cloud.wait_for("tempting-v1-a1", "awaiting-approval")
+    cloud.mailed("ada@example.com", "tempting version 1")
     with cloud.deaf("ReactToRegistryPackageChanged"):
         arn = register(cloud, "tempting", 2.0)
         eventually(

@@ -105,7 +105,7 @@ def test_lost_events_are_made_up_for(cloud: Cloud, tmp_path: Path, figure: Figur
 
     def promoted(release_id: str) -> bool:
         found.extend(one for one in keep_house(cloud) if group in one["what"])
-        return cloud.release_status(release_id) == "promoted"
+        return cloud.is_closed_as(release_id, "promoted")
 
     with quirky(cloud, LOSSY):
         for version in (1, 2):

@@ -11,7 +11,6 @@ import pytest
 from tests.conftest import Figure
 from tests.e2e.harness import Cloud, policy_text
 from tests.e2e.test_a_promotion import answer_of, prepare, register
-from tests.e2e.test_nothing_stranded import eventually
 
 pytestmark = pytest.mark.full
 
@@ -68,7 +67,7 @@ def test_what_nobody_needs_is_told_and_removed_where_the_policy_says_so(
     figure("leftovers of three promotions, removed", f"{len({'v1', 'v2', 'v3'} - left['ModelName'])} of 1", "1 of 1")
     assert left == {"ModelName": {"v2", "v3"}, "EndpointConfigName": {"v2", "v3"}, "AlarmName": {"v3"}}
     assert clean_up(cloud) == []
-    (mail,) = [one for one in eventually(lambda: cloud.mails(reader)) if "Cleanup Due" in one]
+    mail = cloud.mailed(reader, "Cleanup Due")
     assert removed in " ".join(mail.split())
     assert answer_of(cloud, GROUP) == "3.0"
 

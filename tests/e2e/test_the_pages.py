@@ -57,7 +57,7 @@ def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     release = cloud.wait_for("wages-v1-a1", "awaiting-approval")
     assert release["author"].startswith("grace@example.com")
-    assert any("Approve wages version 1" in mail for mail in cloud.mails("ada@example.com"))
+    cloud.mailed("ada@example.com", "Approve wages version 1")
     documents = registered_documents(cloud, "wages")
     assert documents["ModelQuality.Statistics"]["slices"]["sex"]["female"]["item_count"] == 51
     for member in ("Report", "PreTrainingReport", "PostTrainingReport"):

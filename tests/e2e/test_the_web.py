@@ -115,7 +115,7 @@ def test_an_authenticated_link_decides_for_its_owner_alone(cloud: Cloud, tmp_pat
     prepare(cloud, "signed-links", tmp_path, approval=approval)
     register(cloud, "signed-links", 1.0)
     cloud.wait_for("signed-links-v1-a1", "awaiting-approval")
-    page = urlsplit(re.search(r"https?://\S+/approvals/\S+", cloud.mails(address)[-1])[0]).path  # type: ignore[index]
+    page = urlsplit(re.search(r"https?://\S+/approvals/\S+", cloud.mailed(address, "/approvals/"))[0]).path  # type: ignore[index]
 
     def form_on(browser: Browser) -> dict[str, str]:
         token = re.search(r'name="token" value="([0-9a-f]+)"', browser.ask("GET", page).data.decode())

@@ -23,7 +23,7 @@ def test_without_a_web_api_people_are_sent_to_studio_and_decide_there(tmp_path: 
         prepare(cloud, "webless", tmp_path, approval=asks)
         arn = register(cloud, "webless", 1.0)
         cloud.wait_for("webless-v1-a1", "awaiting-approval")
-        mail = cloud.mails(ADDRESS)[-1]
+        mail = cloud.mailed(ADDRESS, "webless version 1")
         assert "SageMaker Studio" in mail
         assert "/approvals/" not in mail
         refused = cloud.lockkeeper("approve", "webless-v1-a1", "--comment", "fine", expect=1)

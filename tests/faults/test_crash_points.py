@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
 from tests.conftest import Figure
-from tests.faults.cut_points import Coverage, Point
+from tests.faults.cut_points import Coverage, Point, points_of
 from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY
@@ -25,8 +27,18 @@ pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(3600)]
 
 STOPS_A_DAY = 4
 """How often an execution is stopped for each question: what cleans up after it makes the most calls, and runs once for each."""
-CHANCES = 2 * (2 + STOPS_A_DAY)
-"""In how many scenes a cut is planned before it is given up, and missing: two days of them."""
+CHANCES = 6
+"""How often a cut is planned in scenes that came to its call before it is given up, and missing."""
+CUTS = 2
+"""How many cuts of a function a scene is given: an event is tried three times."""
+CUTS_OF_THE_HOUSE = 5
+"""Of `ASKED_AGAIN`."""
+DAYS_END_AFTER = 3000.0
+"""Seconds after which no new day begins, so that what is missing by then is said."""
+ASKED_AGAIN = {"KeepHouse"}
+"""Functions that a scene asks again until they have not died."""
+Reached = tuple[str, Point]
+"""A function, and one of its calls."""
 CALLS = range(1, 80)
 """Numbers of calls that are cut one after the other; no function makes as many."""
 
@@ -218,9 +230,13 @@ def train_with_cuts(yard: Yard, when: When) -> list[str]:
 
 
 def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
-    """Days of one group, each scene with every function cut at calls that no lane has cut so far, until each was tried."""
+    """Days of one group, each scene with every function cut at calls that no lane has cut so far, until each was tried.
+
+    On the first day nothing is cut: what each scene comes to is learned.
+    """
     group, problems, versions = f"days-{when}", [], count(1)
-    planned: Counter[tuple[str, Point]] = Counter()
+    planned: Counter[Reached] = Counter()
+    reached: dict[str, set[Reached]] = defaultdict(set)
     # Nobody knows who started a pipeline: of such a version there have to be two who may decide.
     approvers = ", ".join(
         f"{{name: {name}, email: {who}{group}@example.com}}" for name, who in (("Ada", ""), ("Bob", "bob-"))
@@ -230,35 +246,56 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
     yard.prepare(group)
     problems += yard.ends_as(yard.register(group, next(versions)), "promoted")
     yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{trainer.policy}", approval=asks)
-    scenes = (a_question, partial(a_drift, trainer), *[a_stop] * STOPS_A_DAY)
+    scenes = [("question", a_question), ("drift", partial(a_drift, trainer)), *[("stop", a_stop)] * STOPS_A_DAY]
+    until = time.monotonic() + DAYS_END_AFTER
     with trainer.pipeline():
         for day in CALLS:
             cuts = 0
-            for number, scene in enumerate(scenes):
-                cuts += cut_what_is_left(yard, f"{group}.{day}.{number}", group, when, planned)
+            for number, (name, scene) in enumerate(scenes):
+                cuts += cut_what_is_left(yard, f"{group}.{day}.{number}", group, when, planned, reached[name])
+                began = len(yard.plan.invocations())
                 problems += scene(yard, group, versions)
                 yard.plan.drop(f"{group}.")
+                reached[name] |= points_reached(yard, group, began)
                 if problems:
                     break
-            if problems or (day > 1 and not cuts):
+            if problems or (day > 1 and not cuts) or time.monotonic() > until:
                 break
     return problems + yard.nothing_left(group)
 
 
-def cut_what_is_left(yard: Yard, name: str, group: str, when: When, planned: Counter[tuple[str, Point]]) -> int:
-    """Plan two cuts of each function at points that were not tried: an event is tried three times, so one try is left.
+def cut_what_is_left(
+    yard: Yard, name: str, group: str, when: When, planned: Counter[Reached], reached: set[Reached]
+) -> int:
+    """Plan cuts of each function at points that were not tried and that this scene came to on a day before; how many.
 
-    Not every scene comes to every point: those that were planned least come first, and none more than `CHANCES` times.
+    Those that were planned least come first, and none more than `CHANCES` times: what a scene came to once may have been a race.
     """
     coverage, faults = Coverage(yard), []
     for function, target in yard.functions.items():
-        untried = [point for point in coverage.untried(function, when) if planned[function, point] < CHANCES]
-        for number, point in enumerate(sorted(untried, key=lambda one: planned[function, one])[:2]):
+        left = [point for point in coverage.untried(function, when) if (function, point) in reached]
+        left = [point for point in left if planned[function, point] < CHANCES]
+        cuts = CUTS_OF_THE_HOUSE if function in ASKED_AGAIN else CUTS
+        for number, point in enumerate(sorted(left, key=lambda one: planned[function, one])[:cuts]):
             planned[function, point] += 1
             where = {"operation": point.operation, "place": point.place}
             faults.append(Fault(f"{name}.{function}.{number}", target, when, (group,), point.time, **where))
     yard.plan.add(*faults)
     return len(faults)
+
+
+def points_reached(yard: Yard, group: str, began: int) -> set[Reached]:
+    """What functions came to in invocations about a group, from the `began`-th of all on."""
+    logical = {physical: name for name, physical in yard.functions.items()}
+    about = [one for one in yard.plan.invocations()[began:] if group in one["event"]]
+    return {(logical[one["function"]], point) for one in about for point in points_of(one)}
+
+
+def keep_house(yard: Yard, group: str, **event: Any) -> None:
+    """The house is kept, and kept again where that died."""
+    for _ in range(CUTS_OF_THE_HOUSE + 1):
+        if "errorType" not in (yard.keep_house(round=group, **event) or {}):
+            return
 
 
 def a_question(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
@@ -276,7 +313,7 @@ def a_question(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     yard.is_(passed_over, "waiting-for-lock")
     newest = yard.register(group, next(versions))
     yard.is_(newest, "waiting-for-lock")
-    yard.keep_house(round=group)
+    keep_house(yard, group)
     yard.alarm(f"{group}-5xx")
     problems += yard.ends_as(chosen, "rolled-back") + yard.ends_as(passed_over, "superseded")
     yard.is_(newest, "awaiting-approval")
@@ -288,13 +325,11 @@ def a_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -
     """The house is kept while a pipeline takes its time and while its version waits; that, and a training job's, are rejected."""
     trainer.hold()
     number = trainer.drift()
-    for _ in range(2):
-        yard.keep_house(round=group)
+    keep_house(yard, group)
     trainer.let_go()
     retrained = f"{group}-v{next(versions)}-a1"
     yard.is_(retrained, "awaiting-approval")
-    for _ in range(2):
-        yard.keep_house(round=group, housekeeping={"cleanup": True})
+    keep_house(yard, group, housekeeping={"cleanup": True})
     answer(yard, retrained, "reject")
     problems = yard.ends_as(retrained, "rejected") + trainer.comes_to(number, "did not help")
     yard.cloud.lockkeeper("resume-retraining", group, "--reason", "more is to come")
