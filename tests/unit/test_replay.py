@@ -62,6 +62,15 @@ def test_a_dead_release_that_had_not_served_may_be_tried_again() -> None:
     assert replay_release(release_id(1), harbour.world) == SECOND
 
 
+def test_a_release_that_is_being_closed_is_not_tried_again_yet() -> None:
+    harbour = Harbour()
+    harbour.register(1)
+    harbour.world.ledger.record(release_id(1), "failed", "a gate", status=Status.FAILED)
+    with pytest.raises(ReplayRefused, match="is failed, and being closed") as refused:
+        replay_release(release_id(1), harbour.world)
+    assert refused.value.cure == "try again soon"
+
+
 def test_a_promoted_release_is_not_tried_again() -> None:
     harbour = Harbour()
     harbour.promote(1)

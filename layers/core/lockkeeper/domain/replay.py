@@ -63,6 +63,8 @@ def decide_on_replay(release: Release, latest: str | None, held: str | None, cha
     """
     what = f"version {release.version} of {release.model_package_group}"
     if release.unfinished and not stopped_by_freeze(release):
+        if release.ended:  # What it held is not handed on yet.
+            raise ReplayRefused(f"{release.release_id} is {release.status}, and being closed", cure="try again soon")
         raise ReplayRefused(f"{release.release_id} has not ended: it is {release.status}")
     if release.status is Status.PROMOTED:
         raise ReplayRefused(f"{release.release_id} was promoted", cure="register a new version")
