@@ -12,6 +12,7 @@ from lockkeeper.domain.errors import (
 )
 from lockkeeper.domain.events import Unusable
 from lockkeeper.domain.release import Status
+from lockkeeper.ports import Wait
 from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
 from lockkeeper.use_cases.notify import notify
 from lockkeeper.use_cases.replay_release import replay_release
@@ -79,6 +80,25 @@ def test_the_bake_of_a_first_release_ends_with_nothing_that_serves(harbour: Harb
     to_production(harbour, 1)
     assert "serving nothing, as before" in rollback(harbour)["note"]
     assert (harbour.release(1).status, harbour.serving(), champion(harbour)) == (Status.ROLLED_BACK, None, None)
+
+
+def test_who_ends_a_bake_as_soon_as_it_can_be_leaves_no_schedule(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[list[str]] = []
+    ledger, schedules = harbour.world.ledger, harbour.world.schedules
+    store = ledger.store_wait
+
+    def store_wait(wait: Wait) -> None:
+        if wait.state == "WatchProduction":
+            planned.append([*schedules.planned])
+        store(wait)
+
+    monkeypatch.setattr(ledger, "store_wait", store_wait)
+    to_production(harbour, 1)
+    assert planned == [[f"lockkeeper-{release_id(1)}-bake"]]
+    rollback(harbour)
+    assert schedules.planned == {}
 
 
 def deploying(harbour: Harbour) -> None:

@@ -23,7 +23,10 @@ SHORTEST_EXTENSION = 60
 
 
 def watch_production(release_id: str, token: str, world: World) -> None:
-    """Store the wait, then set its deadline. Repeating it starts the same bake again under the same schedule name."""
+    """Set the deadline, then store the wait: whoever ends the bake at once finds the schedule that is to go.
+
+    Repeating it starts the same bake again under the same schedule name.
+    """
     release = world.ledger.get(release_id)
     policy = pinned_policy(release, world)
     production = release.endpoints["production"]
@@ -46,12 +49,13 @@ def watch_production(release_id: str, token: str, world: World) -> None:
         },
         deadline=iso(deadline),
     )
+    if policy.production.strategy.bake:
+        schedule(release_id, iso(deadline), world)
     world.ledger.store_wait(wait)
     world.ledger.record(release_id, "watching production", f"until {iso(deadline)}", stage=STATE, status=Status.BAKING)
     if policy.production.strategy.bake == 0:
         look_at_bake(wait, "the policy asks for no bake", world, over=True)
         return
-    schedule(release_id, iso(deadline), world)
     if policy.production.alarms:
         # Nobody waited for alarms while production was changed: look once for what was missed.
         look_at_bake(wait, "the bake begins", world, over=False)
