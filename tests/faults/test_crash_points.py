@@ -33,11 +33,9 @@ CHANCES = 6
 CUTS = 2
 """How many cuts of a function a scene is given: an event is tried three times."""
 CUTS_OF_THE_HOUSE = 5
-"""Of `ASKED_AGAIN`."""
+"""The same of KeepHouse, which a scene asks again until it has not died."""
 DAYS_END_AFTER = 3000.0
 """Seconds after which no new day begins, so that what is missing by then is said."""
-ASKED_AGAIN = {"KeepHouse"}
-"""Functions that a scene asks again until they have not died."""
 Reached = tuple[str, Point]
 """A function, and one of its calls."""
 CALLS = range(1, 80)
@@ -276,7 +274,7 @@ def cut_what_is_left(
     for function, target in yard.functions.items():
         left = [point for point in coverage.untried(function, when) if (function, point) in reached]
         left = [point for point in left if planned[function, point] < CHANCES]
-        cuts = CUTS_OF_THE_HOUSE if function in ASKED_AGAIN else CUTS
+        cuts = CUTS_OF_THE_HOUSE if function == "KeepHouse" else CUTS
         for number, point in enumerate(sorted(left, key=lambda one: planned[function, one])[:cuts]):
             planned[function, point] += 1
             where = {"operation": point.operation, "place": point.place}
@@ -295,8 +293,10 @@ def points_reached(yard: Yard, group: str, began: int) -> set[Reached]:
 def keep_house(yard: Yard, group: str, **event: Any) -> None:
     """The house is kept, and kept again where that died."""
     for _ in range(CUTS_OF_THE_HOUSE + 1):
-        if "errorType" not in (yard.keep_house(round=group, **event) or {}):
+        said = yard.keep_house(round=group, **event) or {}
+        if "errorType" not in said:
             return
+    raise AssertionError(f"{group}: the house was kept {CUTS_OF_THE_HOUSE + 1} times, and ended with {said}")
 
 
 def a_question(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
