@@ -15,7 +15,7 @@ from localcloud.sagemaker.quirks import Quirks
 from tests.conftest import Figure
 from tests.e2e.harness import Cloud
 from tests.e2e.test_a_promotion import answer_of, prepare, register
-from tests.e2e.test_nothing_stranded import endpoints, eventually, keep_house, letters, lock_owner
+from tests.e2e.test_nothing_stranded import endpoints, eventually, keep_house, letters, lock_owner, schedules
 
 pytestmark = pytest.mark.full
 
@@ -55,11 +55,6 @@ def open_waits(cloud: Cloud, group: str) -> list[str]:
     ]
     undelivered = [item["sk"]["S"] for item in waits if not item.get("delivered", {}).get("BOOL")]
     return undelivered + [item["pk"]["S"] for item in listening]
-
-
-def schedules(cloud: Cloud, group: str) -> list[str]:
-    found = cloud.client("scheduler").list_schedules()["Schedules"]
-    return [one["Name"] for one in found if group in one["Name"]]
 
 
 def assert_as_on_a_good_day(cloud: Cloud, group: str) -> None:

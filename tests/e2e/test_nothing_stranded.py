@@ -49,6 +49,11 @@ def endpoints(cloud: Cloud, group: str) -> list[str]:
     return [one["EndpointName"] for one in found]
 
 
+def schedules(cloud: Cloud, group: str) -> list[str]:
+    found = cloud.client("scheduler").list_schedules()["Schedules"]
+    return [one["Name"] for one in found if group in one["Name"]]
+
+
 @contextmanager
 def broken(cloud: Cloud, function: str) -> Iterator[None]:
     """A function that fails on every event."""
@@ -100,6 +105,15 @@ def test_an_execution_stopped_in_its_bake_gives_production_back(cloud: Cloud, tm
     eventually(lambda: endpoints(cloud, "undone") == ["undone"])
     eventually(lambda: lock_owner(cloud, "undone") == "")
     assert "is held" in cloud.lockkeeper("replay", "undone-v2-a1", expect=1)
+
+    # A try that was under way when its execution was stopped, and is slower than all that ended the release.
+    late = {"release_id": "undone-v2-a1", "token": "of nobody"}
+    answer = cloud.client("lambda").invoke(
+        FunctionName=cloud.physical_name("WatchProduction"), Payload=json.dumps(late)
+    )
+    assert json.loads(answer["Payload"].read())["errorType"] == "LockLost"
+    assert schedules(cloud, "undone") == []
+    assert cloud.release("undone-v2-a1")["status"] == "failed"
 
 
 def test_a_swallowed_endpoint_event_is_made_up_for_by_the_next_look(cloud: Cloud, tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from lockkeeper.adapters.in_memory.messages import BEGINNING
 from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, PersonalLink, RequestStatus, grant, revoke
-from lockkeeper.domain.errors import UnknownRelease
+from lockkeeper.domain.errors import TryAgain, UnknownRelease
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.policy import Approver
-from lockkeeper.domain.release import Outcome, Pin, Pins, Release, Status, Verdict
+from lockkeeper.domain.release import ENDED, Outcome, Pin, Pins, Release, Status, Verdict
 from lockkeeper.ports import Champion, Ledger, Meter, Wait
 from lockkeeper.ports_of_slack import PostedMessage, SlackMessage
 
@@ -53,6 +53,20 @@ def test_unknown_release_is_named(ledger: Ledger) -> None:
     ledger.meter("nobody", Meter(transitions=1))
     with pytest.raises(UnknownRelease, match="nobody"):
         ledger.get("nobody")
+
+
+@pytest.mark.parametrize("ended", sorted(ENDED))
+def test_a_release_that_has_ended_goes_on_no_more(ledger: Ledger, ended: Status) -> None:
+    ledger.open(FIRST)
+    ledger.record(FIRST.release_id, "went on", "", status=Status.BAKING)
+    ledger.record(FIRST.release_id, "ended", "", status=ended)
+    with pytest.raises(TryAgain, match=f"it is {ended}"):
+        ledger.record(FIRST.release_id, "went on", "", status=Status.BAKING, stage="WatchProduction")
+    kept = ledger.get(FIRST.release_id)
+    assert (kept.status, kept.stage) == (ended, "OpenRelease")
+    assert [entry.what for entry in kept.timeline] == ["went on", "ended"]
+    ledger.record(FIRST.release_id, "taken back", "", status=Status.ROLLED_BACK, stage="RollBack")
+    assert ledger.get(FIRST.release_id).status is Status.ROLLED_BACK
 
 
 def test_the_latest_attempt_is_the_release_of_a_version(ledger: Ledger) -> None:

@@ -140,8 +140,10 @@ class Machine:
         return bool(own) and execution.woken <= own[0]["MaxAttempts"]
 
     def _try_again(self, execution: Execution, token: str, error: TryAgain) -> bool:
-        """A retry comes when the world had time to move: False makes the caller let it."""
+        """A retry comes when the world had time to move: False makes the caller let it. One that was stopped has none."""
         self.world.tasks.withdraw(token)
+        if execution.ended:
+            return False
         execution.tries += 1
         if execution.tries > STATES[execution.state]["Retry"][0]["MaxAttempts"]:
             self._catch(execution, "TryAgain", str(error))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from lockkeeper.adapters.in_memory.world import HUB
-from lockkeeper.domain.errors import (
-    RequestClosed,
-    TryAgain,
-)
+from lockkeeper.domain.errors import LockLost, RequestClosed, TryAgain
 from lockkeeper.domain.events import Unusable
 from lockkeeper.domain.release import Status
 from lockkeeper.ports import Wait
 from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
 from lockkeeper.use_cases.notify import notify
 from lockkeeper.use_cases.replay_release import replay_release
+from lockkeeper.use_cases.watch_production import watch_production
 
 from tests.unit.braking import (
     ADA,
@@ -99,6 +98,52 @@ def test_who_ends_a_bake_as_soon_as_it_can_be_leaves_no_schedule(
     assert planned == [[f"lockkeeper-{release_id(1)}-bake"]]
     rollback(harbour)
     assert schedules.planned == {}
+
+
+def test_a_bake_that_is_begun_after_its_release_was_closed_leaves_nothing(harbour: Harbour) -> None:
+    harbour.promote(1)
+    to_production(harbour, 2)
+    rollback(harbour)
+    kept = harbour.release(2)
+    assert kept.status is Status.ROLLED_BACK
+    with pytest.raises(LockLost, match="has ended already"):
+        watch_production(release_id(2), "a late try", harbour.world)
+    assert harbour.world.schedules.planned == {}
+    assert harbour.world.ledger.open_waits(release_id(2)) == []
+    assert replace(harbour.release(2), meters=kept.meters) == kept
+
+
+@pytest.mark.parametrize("slowly", [False, True], ids=["all of it", "but for its closing"])
+@pytest.mark.parametrize("call", ["schedules.once", "ledger.store_wait", "ledger.record"])
+def test_a_bake_that_is_begun_while_its_release_is_ended_leaves_nothing(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch, call: str, slowly: bool
+) -> None:
+    """The function is under way when its execution is stopped: what ends the release comes before one of its calls."""
+    harbour.promote(1)
+    harbour.register(2)
+    port, method = call.split(".")
+    adapter = getattr(harbour.inside, port)
+    real, advance = getattr(adapter, method), harbour.world.production.advance
+
+    def overtaken(*arguments: Any, **named: Any) -> Any:
+        if harbour.machine.executions[release_id(2)].state == "WatchProduction":
+            monkeypatch.undo()
+            if slowly:
+                harbour.world.production.advance = lambda _name: False  # type: ignore[method-assign]
+            harbour.machine.stop(release_id(2))
+            harbour.reap(2)
+            harbour.settle()
+            assert harbour.release(2).is_closing is not slowly
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(adapter, method, overtaken)
+    harbour.approve()
+    harbour.world.production.advance = advance  # type: ignore[method-assign]
+    harbour.settle()
+    assert (harbour.release(2).status, harbour.serving()) == (Status.FAILED, FIRST)
+    assert harbour.world.schedules.planned == {}
+    assert harbour.world.ledger.open_waits(release_id(2)) == []
+    assert harbour.world.ledger.unfinished() == []
 
 
 def deploying(harbour: Harbour) -> None:

@@ -103,7 +103,10 @@ class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Adoptions, Retrainings
         ...
 
     def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
-        """Add to the timeline and set fields of the release, in one write; `unfinished=True` opens it again."""
+        """Add to the timeline and set fields of the release, in one write; `unfinished=True` opens it again.
+
+        `TryAgain` where the status of a release that has ended would be another than an end.
+        """
         ...
 
     def meter(self, release_id: str, meter: Meter) -> None:

@@ -142,6 +142,11 @@ class Release:
         return self.status in ENDED
 
     @property
+    def is_closing(self) -> bool:
+        """Whether CloseRelease has begun with it, or is through with it."""
+        return bool(self.ending) or not self.unfinished
+
+    @property
     def endpoint_monthly_usd(self) -> float | None:
         """What its production endpoint costs a month; None where nobody knows, or it was not judged."""
         known: float | None = self.about.get("endpoint cost", {}).get("monthly_usd")

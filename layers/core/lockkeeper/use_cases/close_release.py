@@ -12,6 +12,7 @@ from lockkeeper.domain.release import Release, Status, resource_name
 from lockkeeper.domain.replay import stopped_by_freeze
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.braked import freeze_after_failed_rollback, freeze_of
+from lockkeeper.use_cases.deadlines import remove_deadlines
 from lockkeeper.use_cases.guard_production import remove_alarms
 from lockkeeper.use_cases.open_release import interrupt, lock_output
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
@@ -156,6 +157,8 @@ def _tear_down(release: Release, ending: Ending, world: World) -> None:
     if staging:
         stop_job(release.release_id, "TestStaging", world.replay_jobs, world)
         remove_staging(staging["endpoint_name"], world)
+    if release.endpoints.get("production"):
+        remove_deadlines(release, world)
     shadow = (release.endpoints.get("production") or {}).get("shadow")
     if shadow and (ending.restored or not ending.error):  # Else nobody knows what serves.
         world.production.delete_config(shadow["config_name"])

@@ -40,7 +40,7 @@ def deploy_to_staging(release_id: str, token: str, world: World) -> None:
         details={"environment": "staging", "endpoint_name": name, "config_name": name},
     )
     world.ledger.store_wait(wait)
-    still_in(release_id, STATE, world)
+    still_in(wait, world)
     existed = not world.staging.create(name, name, tags_of(release))
     world.ledger.wait_acted(wait)
     if existed:

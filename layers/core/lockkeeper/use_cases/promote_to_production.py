@@ -52,7 +52,7 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     if wait.step == PlanStep.UP:
         _create_shadow(release, production, hosting, world)
     world.ledger.store_wait(wait)
-    still_in(release_id, STATE, world)
+    still_in(wait, world)
     if wait.step == PlanStep.UP:
         bring_up_shadow(wait, release, current, world)
     elif wait.step != PlanStep.SHADOWING:

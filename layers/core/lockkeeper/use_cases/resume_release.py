@@ -12,6 +12,7 @@ from lockkeeper.domain.events import DeadlineHint, EndpointHint, Hint, JobHint, 
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.ask_what_serves import ask_what_serves
+from lockkeeper.use_cases.deadlines import set_deadline
 from lockkeeper.use_cases.guard_production import failed_change
 from lockkeeper.use_cases.replay_by_job import STATE as TEST
 from lockkeeper.use_cases.replay_by_job import look_at_replay
@@ -20,7 +21,7 @@ from lockkeeper.use_cases.run_job import wake_at_end
 from lockkeeper.use_cases.settle_wait import NOBODY, complete_wait, deliver, fail_wait
 from lockkeeper.use_cases.shadow_production import is_before_shift, look_at_plan
 from lockkeeper.use_cases.watch_production import STATE as WATCH
-from lockkeeper.use_cases.watch_production import look_at_bake, schedule
+from lockkeeper.use_cases.watch_production import look_at_bake
 
 
 def resume_release(event: dict[str, Any], world: World) -> list[str]:
@@ -67,7 +68,7 @@ def _look_at_bake(wait: Wait, hint: Hint, world: World) -> str:
         if datetime.fromisoformat(hint.at) > datetime.fromisoformat(wait.deadline):
             return f"its deadline was never {hint.at}"
         # It was put off since, by who may have died before its schedule followed.
-        schedule(wait.release_id, wait.deadline, world)
+        set_deadline(wait.release_id, wait.state, wait.deadline, world)
         over = False
     look_at_bake(wait, hint.what, world, over=over)
     return f"looked because of {hint.what}"

@@ -7,12 +7,13 @@ from dataclasses import asdict
 from lockkeeper.domain.batch import is_parameter, place_in_words
 from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.domain.ending import Ending, readable
-from lockkeeper.domain.errors import DeploymentFailed, LockLost, TryAgain
-from lockkeeper.domain.release import Release, resource_name
+from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.ask_what_serves import ask_what_serves
-from lockkeeper.use_cases.pinned import iso
+from lockkeeper.use_cases.deadlines import remove_deadlines
+from lockkeeper.use_cases.pinned import iso, still_open
 from lockkeeper.use_cases.scale_production import make_way_back
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 
@@ -22,10 +23,8 @@ STATE = "RollBack"
 def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None:
     """Skips every analysis: production first. Only what this release changed is taken back."""
     release = world.ledger.get(release_id)
-    world.schedules.cancel(resource_name(release_id, "bake"))
+    remove_deadlines(release, world)
     production = release.endpoints.get("production")
-    if production and production.get("shadow"):
-        world.schedules.cancel(resource_name(release_id, "shadow"))
     endpoint_name = production["endpoint_name"] if production else ""
     wait = Wait(
         release_id,
@@ -41,10 +40,7 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
         },
     )
     world.ledger.store_wait(wait)
-    if not world.ledger.get(release_id).unfinished:
-        # A late try of an execution that was stopped: whoever cleaned up after it has ended this wait's predecessor already.
-        world.ledger.wait_delivered(wait)
-        raise LockLost(f"{release_id} has ended already; nothing was changed")
+    still_open(wait, world)
     why = f"{ending.error}: {readable(ending.cause)}"[:1000]
     if production is None:
         world.ledger.record(release_id, "nothing to roll back", f"{why}: production was not touched", stage=STATE)

@@ -17,7 +17,7 @@ def start_job(wait: Wait, wanted: WantedJob, jobs: Jobs, world: World) -> None:
     A job that exists already may have ended before this wait was stored: then the next look around finds it.
     """
     world.ledger.store_wait(wait)
-    still_in(wait.release_id, wait.state, world)
+    still_in(wait, world)
     why = f"{wanted.name}, a Processing job" if jobs.start(wanted) else f"{wanted.name} was started before"
     what = wanted.archive.removesuffix(".zip")
     world.ledger.record(wait.release_id, f"{what} started", why)

@@ -43,8 +43,13 @@ def give_up_waits(release_id: str, world: World) -> None:
     for wait in world.ledger.open_waits(release_id):
         if wait.state == REAP:
             continue  # Closing goes on there, until it is done.
-        world.ledger.settle_wait(wait, {"error": "States.TaskFailed", "cause": f"{wait.state} has ended otherwise"})
-        world.ledger.wait_delivered(wait)
+        give_up_wait(wait, world)
+
+
+def give_up_wait(wait: Wait, world: World) -> None:
+    """Nobody waits for it any more: its state has ended otherwise."""
+    world.ledger.settle_wait(wait, {"error": "States.TaskFailed", "cause": f"{wait.state} has ended otherwise"})
+    world.ledger.wait_delivered(wait)
 
 
 def deliver(wait: Wait, result: dict[str, Any], world: World) -> bool:

@@ -13,11 +13,12 @@ from typing import Any
 from lockkeeper.domain.errors import DeploymentFailed, GateFailed, GateInconclusive, ReleaseStopped
 from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.policy import Policy
-from lockkeeper.domain.release import Outcome, Release, Verdict, resource_name, with_verdicts
+from lockkeeper.domain.release import Outcome, Release, Verdict, with_verdicts
 from lockkeeper.domain.rollout import EndpointState, Step, look_at_endpoint
 from lockkeeper.domain.shadow import PlanStep, Shadow
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.compare_shadow import compare_shadow
+from lockkeeper.use_cases.deadlines import set_deadline
 from lockkeeper.use_cases.guard_production import failed_change, require_calm
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, still_in, variant_of
 from lockkeeper.use_cases.settle_wait import fail_wait
@@ -103,7 +104,7 @@ def _begin_shadowing(wait: Wait, planned: bool, world: World) -> str:
     if not world.ledger.advance_wait(wait, after):
         return "somebody else went on with it"
     if planned:
-        schedule(wait.release_id, until, world)
+        set_deadline(wait.release_id, STATE, until, world)
     world.ledger.record(
         wait.release_id,
         "shadowing",
@@ -123,7 +124,7 @@ def _look_at_shadow(wait: Wait, why: str, world: World, *, over: bool, planned: 
         )
     if not over:
         if planned:
-            schedule(wait.release_id, wait.deadline, world)  # Who began it may have died before.
+            set_deadline(wait.release_id, STATE, wait.deadline, world)  # Who began it may have died before.
         return f"{why}; the shadow goes on"
     shadow = _shadow_of(policy)
     verdicts = compare_shadow(wait, shadow, variant_of(release), world)
@@ -157,7 +158,7 @@ def _look_at_shift(wait: Wait, state: EndpointState | None, world: World) -> str
 
 def _shift(wait: Wait, release: Release, policy: Policy, world: World) -> str:
     require_calm(wait.release_id, policy.production, world)
-    still_in(wait.release_id, wait.state, world)
+    still_in(wait, world)
     how = policy.production.strategy.shift
     # What the bake counts begins here: until now the champion has answered every request.
     known = {**release.endpoints["production"], "began_at": wait.details["since"]}
@@ -188,15 +189,9 @@ def _extended(wait: Wait, shadow: Shadow, why: str, planned: bool, world: World)
     deadline = min(datetime.fromisoformat(wait.deadline) + timedelta(seconds=shadow.wait), datetime.fromisoformat(last))
     if world.ledger.postpone_wait(wait, iso(deadline)):
         if planned:
-            schedule(wait.release_id, iso(deadline), world)
+            set_deadline(wait.release_id, STATE, iso(deadline), world)
         world.ledger.record(wait.release_id, "shadow extended", f"until {iso(deadline)}, {last} at the latest: {why}")
     return True
-
-
-def schedule(release_id: str, deadline: str, world: World) -> None:
-    """One schedule for each shadow, whose name makes a later deadline take the place of the earlier one."""
-    payload = {"release_id": release_id, "state": STATE, "at": deadline}
-    world.schedules.once(resource_name(release_id, "shadow"), datetime.fromisoformat(deadline), {"deadline": payload})
 
 
 def _shadow_of(policy: Policy) -> Shadow:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from lockkeeper.domain.batch import is_parameter
-from lockkeeper.domain.errors import BakeFailed
+from lockkeeper.domain.errors import BakeFailed, LockLost
 from lockkeeper.domain.gates.verdicts import explain, worst
-from lockkeeper.domain.release import Outcome, Status, resource_name, with_verdicts
+from lockkeeper.domain.release import Outcome, Status, with_verdicts
 from lockkeeper.domain.rollout import judge_bake, too_thin
 from lockkeeper.domain.strategy import Strategy
 from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.deadlines import remove_deadlines, set_deadline
 from lockkeeper.use_cases.guard_production import watched_alarms
-from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, variant_of
+from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, still_open, variant_of
 from lockkeeper.use_cases.scale_production import settle_scaling
 from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
 
@@ -30,7 +31,8 @@ def watch_production(release_id: str, token: str, world: World) -> None:
     release = world.ledger.get(release_id)
     policy = pinned_policy(release, world)
     production = release.endpoints["production"]
-    settle_scaling(release, policy.production, world)
+    if not release.is_closing:
+        settle_scaling(release, policy.production, world)
     now = world.clock.now()
     deadline = now + timedelta(seconds=policy.production.strategy.bake)
     wait = Wait(
@@ -50,8 +52,13 @@ def watch_production(release_id: str, token: str, world: World) -> None:
         deadline=iso(deadline),
     )
     if policy.production.strategy.bake:
-        schedule(release_id, iso(deadline), world)
+        set_deadline(release_id, STATE, iso(deadline), world)
     world.ledger.store_wait(wait)
+    try:
+        still_open(wait, world)
+    except LockLost:
+        remove_deadlines(release, world)
+        raise
     world.ledger.record(release_id, "watching production", f"until {iso(deadline)}", stage=STATE, status=Status.BAKING)
     if policy.production.strategy.bake == 0:
         look_at_bake(wait, "the policy asks for no bake", world, over=True)
@@ -127,12 +134,6 @@ def _extended(wait: Wait, strategy: Strategy, why: str, planned: bool, world: Wo
     deadline = min(datetime.fromisoformat(wait.deadline) + step, datetime.fromisoformat(last))
     if world.ledger.postpone_wait(wait, iso(deadline)):
         if planned:
-            schedule(wait.release_id, iso(deadline), world)
+            set_deadline(wait.release_id, STATE, iso(deadline), world)
         world.ledger.record(wait.release_id, "bake extended", f"until {iso(deadline)}, {last} at the latest: {why}")
     return True
-
-
-def schedule(release_id: str, deadline: str, world: World) -> None:
-    """One schedule for each bake, whose name makes a later deadline take the place of the earlier one."""
-    payload = {"release_id": release_id, "state": STATE, "at": deadline}
-    world.schedules.once(resource_name(release_id, "bake"), datetime.fromisoformat(deadline), {"deadline": payload})

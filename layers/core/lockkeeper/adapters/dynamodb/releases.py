@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 from lockkeeper.adapters.dynamodb.table import Item, Table, unmarshal
-from lockkeeper.domain.errors import UnknownRelease
+from lockkeeper.domain.errors import TryAgain, UnknownRelease
 from lockkeeper.domain.release import ENDED, Outcome, Pin, Pins, Release, Status, TimelineEntry, Verdict
 from lockkeeper.ports import Champion, Clock, Meter
 
@@ -88,16 +88,17 @@ class Releases:
         if "unfinished" in values:
             values["unfinished"] = "RELEASE"  # The index's key: one for all, and there or not.
         sets = ["#timeline = list_append(#timeline, :entry)", *(f"#{name} = :{name}" for name in values)]
+        condition = "attribute_exists(pk)"
+        if "status" in changes and changes["status"] not in ENDED:
+            over = {f"ended_{number}": str(status) for number, status in enumerate(sorted(ENDED))}
+            condition += f" AND NOT #status IN ({', '.join(f':{name}' for name in over)})"
+            values |= over
         written = self.table.update(
-            f"RELEASE#{release_id}",
-            "RELEASE",
-            f"SET {', '.join(sets)}",
-            "attribute_exists(pk)",
-            entry=[entry],
-            **values,
+            f"RELEASE#{release_id}", "RELEASE", f"SET {', '.join(sets)}", condition, entry=[entry], **values
         )
         if not written:
-            raise UnknownRelease(f"there is no release {release_id!r}")
+            ended = self.get(release_id)
+            raise TryAgain(f"{release_id} has ended meanwhile: it is {ended.status}")
 
     def meter(self, release_id: str, meter: Meter) -> None:
         self.table.update(

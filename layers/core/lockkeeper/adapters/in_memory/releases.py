@@ -7,8 +7,8 @@ from threading import RLock
 from typing import Any
 
 from lockkeeper.adapters.in_memory.copies import copied
-from lockkeeper.domain.errors import UnknownRelease
-from lockkeeper.domain.release import Release, TimelineEntry
+from lockkeeper.domain.errors import TryAgain, UnknownRelease
+from lockkeeper.domain.release import ENDED, Release, TimelineEntry
 from lockkeeper.ports import Champion, Clock, Meter
 
 CHANGEABLE = frozenset(one.name for one in fields(Release)) - {"timeline", "meters"}
@@ -72,6 +72,8 @@ class Releases:
         at = self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         with self.writing:
             release = self.get(release_id)
+            if release.ended and changes.get("status", release.status) not in ENDED:
+                raise TryAgain(f"{release_id} has ended meanwhile: it is {release.status}")
             timeline = (*release.timeline, TimelineEntry(at, what, why))
             self.by_id[release_id] = replace(release, timeline=timeline, **copied(changes))
 
