@@ -1,10 +1,11 @@
-"""Sixteen versions of one group want its lock at the same moment; who held it when, and with which fencing number."""
+"""Sixteen versions of one group want its lock, at one moment or soon after each other; who held it when, with which fencing number."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from random import Random
 from threading import Barrier, RLock
 
 from lockkeeper.domain.lock import LockStep, decide_on_lock
@@ -41,6 +42,8 @@ class Race:
 
     ledger: Ledger
     group: str
+    within: float = 0.0
+    """Seconds in which they come, the older first for the most part."""
     watch: Watch = field(default_factory=Watch)
     gone: set[str] = field(default_factory=set)
     """Those who want nothing any more. Whoever leaves says so before it hands on, so that one of two notices."""
@@ -54,6 +57,7 @@ class Race:
     def _compete(self, version: int) -> None:
         me = f"{self.group}-v{version}-a1"
         self.barrier.wait()
+        time.sleep(self.within * Random(me).triangular(0, 1, version / COMPETITORS))
         self.ledger.queue_for_lock(self.group, me, version)
         while True:
             lock = self.ledger.take_lock(self.group, me, version)

@@ -1,10 +1,14 @@
 """A person holds a version or freezes a group, or lets it go on. IAM says who may call; who did it is kept and told.
 
 Nothing here weighs on an approval: what was let go on passes every gate, and people are asked as ever.
+
+Who was not answered asks again: what was done a moment ago is told, and answered, once more.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from lockkeeper.domain.brakes import Brake, Did, act, with_end
@@ -24,6 +28,9 @@ from lockkeeper.ports import World
 from lockkeeper.use_cases.braked import put_freeze, told
 from lockkeeper.use_cases.pinned import iso
 
+A_MOMENT = timedelta(minutes=10)
+"""In which a person who got no answer asks again."""
+
 
 def hold_version(group: str, version: int, principal: str, reason: str, world: World) -> dict[str, Any]:
     """Nothing ships this version from now on. Repeated, it answers with the hold that stands."""
@@ -32,7 +39,7 @@ def hold_version(group: str, version: int, principal: str, reason: str, world: W
     brake = acting(group, Did.HELD, principal, reason, world, version)
     held = world.ledger.hold(group, brake)
     standing = brake if held else world.ledger.held(group, version) or brake
-    if held:
+    if held or _was_last(group, brake, world):
         _note_on_release(group, brake, world)
         world.publisher.publish("Version Held", {**told(group, brake), "version": version})
     note = _what_a_hold_meets(group, version, world)
@@ -43,7 +50,8 @@ def lift_hold(group: str, version: int, principal: str, reason: str, world: Worl
     """The version may be released again, through every gate."""
     lifted = acting(group, Did.LIFTED, principal, reason, world, version)
     seen = world.ledger.held(group, version)
-    if seen is None or not world.ledger.lift_hold(group, seen, lifted):
+    done = seen is not None and world.ledger.lift_hold(group, seen, lifted)
+    if not done and not _was_last(group, lifted, world):
         raise NothingToRelease(
             f"version {version} of {group} is not held", cure=f"see `lockkeeper show {group}/{version}`"
         )
@@ -71,7 +79,8 @@ def unfreeze_group(group: str, principal: str, reason: str, world: World) -> dic
     """What waits goes on, the newest version first."""
     taken = acting(group, Did.UNFROZE, principal, reason, world)
     seen = world.ledger.frozen(group)
-    if seen is None or not world.ledger.unfreeze(group, seen, taken):
+    done = seen is not None and world.ledger.unfreeze(group, seen, taken)
+    if not done and not _was_last(group, taken, world):
         raise NothingToRelease(
             f"{group} is not frozen by anybody", cure="a freeze window is the policy's, and ends as the policy says"
         )
@@ -87,12 +96,13 @@ def resume_retraining(group: str, principal: str, reason: str, world: World) -> 
     """Retrainings may start again after some in a row did not help: what came before now is not counted any more."""
     taken = acting(group, Did.RESUMED, principal, reason, world)
     head = world.ledger.retraining_head(group)
-    if not useless_in_a_row(world.ledger.retrainings(group, 1), head.resumed_at):
+    if useless_in_a_row(world.ledger.retrainings(group, 1), head.resumed_at):
+        world.ledger.resume_retraining(group, taken)
+    elif not _was_last(group, taken, world):
         raise NothingToRelease(
             f"no retraining of {group} was of no use lately: nothing keeps the next one from starting",
             cure=f"`lockkeeper show {group}` says why none was started",
         )
-    world.ledger.resume_retraining(group, taken)
     world.publisher.publish("Retraining Resumed", told(group, taken))
     waits = "The signal that waits is decided anew at KeepHouse's next look." if head.waiting else "No signal waits."
     return answer(group, taken, waits)
@@ -101,6 +111,14 @@ def resume_retraining(group: str, principal: str, reason: str, world: World) -> 
 def acting(group: str, did: Did, principal: str, reason: str, world: World, version: int = 0) -> Brake:
     """What a caller does; `UnknownGroup` for a group that has no policy: a brake on a misspelt name would stop nothing."""
     return act(did, reason, principal, _approvers(group, world), iso(world.clock.now()), version)
+
+
+def _was_last(group: str, brake: Brake, world: World) -> bool:
+    """Whether the same person did just this a moment ago, and nobody anything since: who did it may have died before it was told."""
+    earliest = iso(world.clock.now() - A_MOMENT)
+    return any(
+        last.at >= earliest and replace(brake, at=last.at) == last for last in world.ledger.brake_history(group, 1)
+    )
 
 
 def _approvers(group: str, world: World) -> tuple[Approver, ...]:
