@@ -78,4 +78,5 @@ def test_a_caller_lets_retrainings_go_on(harbour: Harbour) -> None:
     status, found = brake("resume-retraining")
     assert (status, found["did"], found["identity"]) == (200, "retraining resumed", ADA)
     assert harbour.world.ledger.brake_history(GROUP, 1)[0].did is Did.RESUMED
+    drifting.pass_time(minutes=11)
     assert brake("resume-retraining")[0] == 409

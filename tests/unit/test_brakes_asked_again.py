@@ -59,9 +59,11 @@ def test_what_nobody_heard_of_is_told_when_it_is_asked_for_again(
     die_before_telling(harbour, monkeypatch, lambda: act(ADA, world))
     harbour.pass_time(minutes=1)
     acts = len(world.ledger.brake_history(GROUP, 100))
-    answered = act(ADA, world)
-    assert answered["by"] == ADA
+    first = world.ledger.brake_history(GROUP, 1)[0]
+    answered = act(ADA.replace("/session", "/another-session"), world)
+    assert (answered["by"], answered["since"]) == (ADA, first.at)
     assert len(harbour.published(told)) == before + 1
+    assert harbour.published(told)[-1]["at"] == first.at
     assert len(world.ledger.brake_history(GROUP, 100)) == acts
 
 

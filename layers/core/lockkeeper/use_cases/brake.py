@@ -7,10 +7,10 @@ Who was not answered asks again: what was done a moment ago is told, and answere
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from lockkeeper.domain.approval import role_arn_of_session
 from lockkeeper.domain.brakes import Brake, Did, act, with_end
 from lockkeeper.domain.errors import (
     BrakeRefused,
@@ -39,9 +39,9 @@ def hold_version(group: str, version: int, principal: str, reason: str, world: W
     brake = acting(group, Did.HELD, principal, reason, world, version)
     held = world.ledger.hold(group, brake)
     standing = brake if held else world.ledger.held(group, version) or brake
-    if held or _was_last(group, brake, world):
-        _note_on_release(group, brake, world)
-        world.publisher.publish("Version Held", {**told(group, brake), "version": version})
+    if held or _done_a_moment_ago(brake, group, world):
+        _note_on_release(group, standing, world)
+        world.publisher.publish("Version Held", {**told(group, standing), "version": version})
     note = _what_a_hold_meets(group, version, world)
     return answer(group, standing, note if held else f"It was held before. {note}")
 
@@ -50,11 +50,13 @@ def lift_hold(group: str, version: int, principal: str, reason: str, world: Worl
     """The version may be released again, through every gate."""
     lifted = acting(group, Did.LIFTED, principal, reason, world, version)
     seen = world.ledger.held(group, version)
-    done = seen is not None and world.ledger.lift_hold(group, seen, lifted)
-    if not done and not _was_last(group, lifted, world):
-        raise NothingToRelease(
-            f"version {version} of {group} is not held", cure=f"see `lockkeeper show {group}/{version}`"
-        )
+    if seen is None or not world.ledger.lift_hold(group, seen, lifted):
+        before = _done_a_moment_ago(lifted, group, world)
+        if before is None:
+            raise NothingToRelease(
+                f"version {version} of {group} is not held", cure=f"see `lockkeeper show {group}/{version}`"
+            )
+        lifted = before
     _note_on_release(group, lifted, world)
     world.publisher.publish("Hold Lifted", {**told(group, lifted), "version": version})
     return answer(group, lifted, _what_ships_it(group, version, world))
@@ -79,11 +81,13 @@ def unfreeze_group(group: str, principal: str, reason: str, world: World) -> dic
     """What waits goes on, the newest version first."""
     taken = acting(group, Did.UNFROZE, principal, reason, world)
     seen = world.ledger.frozen(group)
-    done = seen is not None and world.ledger.unfreeze(group, seen, taken)
-    if not done and not _was_last(group, taken, world):
-        raise NothingToRelease(
-            f"{group} is not frozen by anybody", cure="a freeze window is the policy's, and ends as the policy says"
-        )
+    if seen is None or not world.ledger.unfreeze(group, seen, taken):
+        before = _done_a_moment_ago(taken, group, world)
+        if before is None:
+            raise NothingToRelease(
+                f"{group} is not frozen by anybody", cure="a freeze window is the policy's, and ends as the policy says"
+            )
+        taken = before
     world.publisher.publish("Group Unfrozen", told(group, taken))
     waiting = [release_id for _version, release_id in world.ledger.queue(group)]
     what = (
@@ -98,7 +102,9 @@ def resume_retraining(group: str, principal: str, reason: str, world: World) -> 
     head = world.ledger.retraining_head(group)
     if useless_in_a_row(world.ledger.retrainings(group, 1), head.resumed_at):
         world.ledger.resume_retraining(group, taken)
-    elif not _was_last(group, taken, world):
+    elif before := _done_a_moment_ago(taken, group, world):
+        taken = before
+    else:
         raise NothingToRelease(
             f"no retraining of {group} was of no use lately: nothing keeps the next one from starting",
             cure=f"`lockkeeper show {group}` says why none was started",
@@ -113,12 +119,18 @@ def acting(group: str, did: Did, principal: str, reason: str, world: World, vers
     return act(did, reason, principal, _approvers(group, world), iso(world.clock.now()), version)
 
 
-def _was_last(group: str, brake: Brake, world: World) -> bool:
-    """Whether the same person did just this a moment ago, and nobody anything since: who did it may have died before it was told."""
+def _done_a_moment_ago(brake: Brake, group: str, world: World) -> Brake | None:
+    """Just this, where it was the last that anybody did: who did it may have died before it was told.
+
+    The same caller may come with another session of their role.
+    """
     earliest = iso(world.clock.now() - A_MOMENT)
-    return any(
-        last.at >= earliest and replace(brake, at=last.at) == last for last in world.ledger.brake_history(group, 1)
-    )
+    found = world.ledger.brake_history(group, 1)
+    return next((last for last in found if last.at >= earliest and _act(last) == _act(brake)), None)
+
+
+def _act(brake: Brake) -> tuple[Did, int, str, str]:
+    return brake.did, brake.version, brake.reason, role_arn_of_session(brake.identity)
 
 
 def _approvers(group: str, world: World) -> tuple[Approver, ...]:

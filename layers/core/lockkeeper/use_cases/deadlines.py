@@ -1,7 +1,8 @@
 """Deadlines of what a release does in production: one one-time schedule for its bake, and one for its shadow.
 
 Who makes one may be overtaken by whoever ends the release. So whoever closes it takes them away after it was written that it is being
-closed, and whoever began a bake looks whether it is, once its deadline is set: one of the two finds the other.
+closed, and whoever began a bake looks whether it is, once its deadline is set: one of the two finds the other. What is left
+all the same, by a function that dies in between or puts a deadline off more slowly than all the rest goes, fires once, for nothing.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from lockkeeper.domain.release import MODEL_PACKAGE_TAG, RELEASE_TAG, Release, S
 from lockkeeper.domain.rollout import Step, look_at_endpoint
 from lockkeeper.ports import Endpoints, Wait, World
 from lockkeeper.use_cases.guard_production import failed_change
-from lockkeeper.use_cases.pinned import execution_role, pinned_hosting, pinned_policy, still_in, still_ours
+from lockkeeper.use_cases.late_try import still_in
+from lockkeeper.use_cases.pinned import execution_role, pinned_hosting, pinned_policy, still_ours
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 from lockkeeper.use_cases.still_sealed import still_sealed
 

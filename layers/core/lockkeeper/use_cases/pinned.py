@@ -10,8 +10,7 @@ from lockkeeper.domain.hosting import VARIANT, Hosting, hosting_from, hosting_of
 from lockkeeper.domain.model_package import Candidate, candidate_from
 from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.release import Release
-from lockkeeper.ports import Champion, Endpoints, Wait, World
-from lockkeeper.use_cases.settle_wait import give_up_wait
+from lockkeeper.ports import Champion, Endpoints, World
 
 FAR_BACK = 100
 """Champions that are looked through, newest first, for one that served before."""
@@ -83,25 +82,6 @@ def still_ours(release: Release, world: World) -> None:
         raise LockLost(f"{release.release_id} does not own the lock of {release.model_package_group} any more")
     if lock.superseded_by:
         raise ReleaseSuperseded(f"superseded by {lock.superseded_by}, a newer version")
-
-
-def still_in(wait: Wait, world: World) -> None:
-    """Raise unless the release is still in the wait's state: where its cleaning up has begun, nothing may be created any more."""
-    stage = world.ledger.get(wait.release_id).stage
-    if stage != wait.state:
-        _too_late(wait, f"is in {stage} already", world)
-
-
-def still_open(wait: Wait, world: World) -> None:
-    """Raise where the release is being closed already, or is closed."""
-    if world.ledger.get(wait.release_id).is_closing:
-        _too_late(wait, "has ended already", world)
-
-
-def _too_late(wait: Wait, why: str, world: World) -> None:
-    """A late try of an execution that was stopped: whoever cleans up after it may have given up its waits before this one was stored."""
-    give_up_wait(wait, world)
-    raise LockLost(f"{wait.release_id} {why}; nothing was changed")
 
 
 def facts_of(release: Release) -> dict[str, Any]:

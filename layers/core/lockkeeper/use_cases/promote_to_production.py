@@ -17,7 +17,8 @@ from lockkeeper.use_cases.braked import refuse_if_braked
 from lockkeeper.use_cases.compare_shadow import folder_of
 from lockkeeper.use_cases.deploy_to_staging import create_model, finish_if_done, tags_of
 from lockkeeper.use_cases.guard_production import made_alarms, make_alarms, require_calm
-from lockkeeper.use_cases.pinned import iso, pinned_hosting, pinned_policy, still_in
+from lockkeeper.use_cases.late_try import still_in
+from lockkeeper.use_cases.pinned import iso, pinned_hosting, pinned_policy
 from lockkeeper.use_cases.scale_production import look_at_scaling
 from lockkeeper.use_cases.shadow_production import bring_up_shadow, first_step
 from lockkeeper.use_cases.shift_production import STATE as STATE

@@ -13,7 +13,8 @@ from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.ask_what_serves import ask_what_serves
 from lockkeeper.use_cases.deadlines import remove_deadlines
-from lockkeeper.use_cases.pinned import iso, still_open
+from lockkeeper.use_cases.late_try import still_open
+from lockkeeper.use_cases.pinned import iso
 from lockkeeper.use_cases.scale_production import make_way_back
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 

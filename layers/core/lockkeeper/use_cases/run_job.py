@@ -7,7 +7,7 @@ import hashlib
 from lockkeeper.domain.errors import JobEnded
 from lockkeeper.domain.job import JobState, WantedJob
 from lockkeeper.ports import Jobs, Wait, World
-from lockkeeper.use_cases.pinned import still_in
+from lockkeeper.use_cases.late_try import still_in
 from lockkeeper.use_cases.settle_wait import fail_wait
 
 

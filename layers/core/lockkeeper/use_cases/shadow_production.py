@@ -20,7 +20,8 @@ from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.compare_shadow import compare_shadow
 from lockkeeper.use_cases.deadlines import set_deadline
 from lockkeeper.use_cases.guard_production import failed_change, require_calm
-from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, still_in, variant_of
+from lockkeeper.use_cases.late_try import still_in
+from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, variant_of
 from lockkeeper.use_cases.settle_wait import fail_wait
 from lockkeeper.use_cases.shift_production import STATE, shift_details, shifted_at, start_shift
 

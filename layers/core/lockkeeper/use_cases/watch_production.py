@@ -14,7 +14,8 @@ from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.deadlines import remove_deadlines, set_deadline
 from lockkeeper.use_cases.guard_production import watched_alarms
-from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, still_open, variant_of
+from lockkeeper.use_cases.late_try import still_open
+from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, variant_of
 from lockkeeper.use_cases.scale_production import settle_scaling
 from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
 

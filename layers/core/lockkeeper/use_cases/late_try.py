@@ -1,0 +1,35 @@
+"""A late try of a state: its function was under way when the execution was stopped, and whoever cleans up may be through already.
+
+What a state waits for is stored, then it is looked whether that is too late, then something is created. Cleaning up is written down
+first, so that of the two one sees the other.
+"""
+
+from __future__ import annotations
+
+from lockkeeper.domain.errors import LockLost
+from lockkeeper.domain.release import Release
+from lockkeeper.ports import Wait, World
+from lockkeeper.use_cases.settle_wait import give_up_wait
+
+
+def still_in(wait: Wait, world: World) -> None:
+    """Raise unless the release is still in the wait's state: where its cleaning up has begun, nothing may be created any more."""
+    release = world.ledger.get(wait.release_id)
+    # A late try may have written its own state over the one that the release was in.
+    if release.is_closing or release.stage != wait.state:
+        _too_late(wait, release, world)
+
+
+def still_open(wait: Wait, world: World) -> None:
+    """Raise where the release is being closed, or has been."""
+    release = world.ledger.get(wait.release_id)
+    if release.is_closing:
+        _too_late(wait, release, world)
+
+
+def _too_late(wait: Wait, release: Release, world: World) -> None:
+    give_up_wait(wait, world)  # Those of the release may have been given up before this one was stored.
+    where = f"is in {release.stage} already"
+    if release.is_closing:
+        where = "is being closed" if release.unfinished else "has ended already"
+    raise LockLost(f"{wait.release_id} {where}; nothing was changed")
