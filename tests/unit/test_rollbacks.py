@@ -146,6 +146,36 @@ def test_a_bake_that_is_begun_while_its_release_is_ended_leaves_nothing(
     assert harbour.world.ledger.unfinished() == []
 
 
+def test_a_deployment_that_is_begun_while_its_release_is_closed_changes_no_production(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function is under way when its execution is stopped, and closing takes its time: the registry throttles."""
+    harbour.promote(1)
+    harbour.register(2)
+    ledger, registry = harbour.world.ledger, harbour.world.registry
+    record = ledger.record
+
+    def throttled(*_arguments: Any, **_named: Any) -> None:
+        raise TryAgain("the registry throttles")
+
+    def overtaken(release_id_: str, what: str, why: str, **changes: Any) -> None:
+        if what == "updating production":
+            monkeypatch.undo()
+            harbour.machine.stop(release_id_)
+            with monkeypatch.context() as slow:
+                slow.setattr(registry, "stamp", throttled)
+                harbour.reap(2)
+            assert harbour.release(2).ending
+        record(release_id_, what, why, **changes)
+
+    monkeypatch.setattr(ledger, "record", overtaken)
+    harbour.approve()
+    harbour.reap(2)
+    harbour.settle()
+    assert (harbour.release(2).status, harbour.serving(), champion(harbour)) == (Status.FAILED, FIRST, (1, FIRST))
+    assert harbour.world.ledger.open_waits(release_id(2)) == []
+
+
 def deploying(harbour: Harbour) -> None:
     """Version 2 is being deployed to production, which takes its time."""
     harbour.promote(1)
