@@ -5,9 +5,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam
+from ministack.services import iam, sts
 
-from localcloud.conformance.patching import wraps
+from localcloud.conformance.patching import replaces, wraps
 
 
 def name_roles_by_their_own_arn() -> None:
@@ -95,8 +95,16 @@ def namespace_in(body: bytes) -> str:
     return parse_qs(body.decode(errors="replace")).get("Namespace", [""])[0]
 
 
+def forget_expired_sessions() -> None:
+    """The emulator walks through its sessions while other threads begin some, which ends the call of whoever walks; a copy holds still."""
+    for key, session in sts._sessions.copy().items():
+        if sts._session_expired(session):
+            sts._sessions.pop(key, None)
+
+
 def install() -> None:
     """Apply the patches of this module."""
+    replaces(sts, "_evict_expired_sessions", forget_expired_sessions)
     tell_the_namespace_of_metrics()
     name_roles_by_their_own_arn()
     name_schedules_by_their_group()

@@ -11,6 +11,7 @@ import json
 import random
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,11 +174,17 @@ def wait_for_callback(resource: str, arguments: Any, token: str, limits: Limits)
 
 
 def deliver(resource: str, arguments: Any, token: str, called: threading.Event) -> None:
-    """Make the call that carries the token. Its own answer is ignored, its error fails the task, as on AWS."""
+    """Make the call that carries the token. Its own answer is ignored, its error fails the task, as on AWS.
+
+    So does whatever goes wrong in the emulator itself: nobody would ever answer, and the task would wait for its deadline of days.
+    """
     try:
         stepfunctions._invoke_resource(resource.replace(CALLBACK, ""), arguments)
     except ExecutionError as error:
         OFFICE.settle(token, error=(error.error, error.cause))
+    except Exception as unforeseen:
+        traceback.print_exc()
+        OFFICE.settle(token, error=("Lambda.Unknown", f"{type(unforeseen).__name__}: {unforeseen}"))
     finally:
         called.set()
 
