@@ -173,7 +173,6 @@ def test_a_deployment_that_is_begun_while_its_release_is_closed_changes_no_produ
     harbour.reap(2)
     harbour.settle()
     assert (harbour.release(2).status, harbour.serving(), champion(harbour)) == (Status.FAILED, FIRST, (1, FIRST))
-    assert harbour.world.ledger.open_waits(release_id(2)) == []
 
 
 def deploying(harbour: Harbour) -> None:

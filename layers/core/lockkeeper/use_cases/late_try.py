@@ -17,19 +17,19 @@ def still_in(wait: Wait, world: World) -> None:
     release = world.ledger.get(wait.release_id)
     # A late try may have written its own state over the one that the release was in.
     if release.is_closing or release.stage != wait.state:
-        _too_late(wait, release, world)
+        raise _too_late(release)
 
 
 def still_open(wait: Wait, world: World) -> None:
-    """Raise where the release is being closed, or has been."""
+    """Raise where the release is being closed, or has been; its waits may have been given up before this one was stored."""
     release = world.ledger.get(wait.release_id)
     if release.is_closing:
-        _too_late(wait, release, world)
+        give_up_wait(wait, world)
+        raise _too_late(release)
 
 
-def _too_late(wait: Wait, release: Release, world: World) -> None:
-    give_up_wait(wait, world)  # Those of the release may have been given up before this one was stored.
+def _too_late(release: Release) -> LockLost:
     where = f"is in {release.stage} already"
     if release.is_closing:
         where = "is being closed" if release.unfinished else "has ended already"
-    raise LockLost(f"{wait.release_id} {where}; nothing was changed")
+    return LockLost(f"{release.release_id} {where}; nothing was changed")
