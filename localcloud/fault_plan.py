@@ -16,12 +16,11 @@ FOLDER, PLAN, FIRED, INVOCATIONS = "faults", "plan.json", "fired", "invocations.
 
 
 class When(StrEnum):
-    """Where a function is cut, or that its call is answered with an error instead; or that nothing happens, to compare with."""
+    """Where a function is cut, or that its call is answered with an error instead."""
 
     BEFORE = "before"
     AFTER = "after"
     INSTEAD = "instead"
-    NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class FaultPlan:
                 if fault.name in self._names or "/" in fault.name:
                     raise ValueError(f"{fault.name!r} was used before, or cannot be a file's name")
                 self._names.add(fault.name)
-            self._planned += [fault for fault in faults if fault.when is not When.NEVER]
+            self._planned += faults
             self._write()
 
     def drop(self, prefix: str) -> None:
