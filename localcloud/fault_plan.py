@@ -16,11 +16,12 @@ FOLDER, PLAN, FIRED, INVOCATIONS = "faults", "plan.json", "fired", "invocations.
 
 
 class When(StrEnum):
-    """Where a function is cut, or that its call is answered with an error instead."""
+    """Where a function is cut, or that its call is answered with an error instead; or that nothing happens, to compare with."""
 
     BEFORE = "before"
     AFTER = "after"
     INSTEAD = "instead"
+    NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class FaultPlan:
                 if fault.name in self._names or "/" in fault.name:
                     raise ValueError(f"{fault.name!r} was used before, or cannot be a file's name")
                 self._names.add(fault.name)
-            self._planned += faults
+            self._planned += [fault for fault in faults if fault.when is not When.NEVER]
             self._write()
 
     def drop(self, prefix: str) -> None:
@@ -82,6 +83,10 @@ class FaultPlan:
     def fired(self, name: str) -> list[dict[str, Any]]:
         """What happened under a name: each time the function, its request id, and the number and operation of the call."""
         return [json.loads(path.read_text()) for path in sorted((self.folder / FIRED).glob(f"{name}.[0-9]*"))]
+
+    def names_fired(self) -> set[str]:
+        """Names of all faults that have happened."""
+        return {path.name.rpartition(".")[0] for path in (self.folder / FIRED).glob("[!.]*")}
 
     def invocations(self) -> list[dict[str, Any]]:
         """Every invocation that was finished or cut.

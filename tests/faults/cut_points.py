@@ -1,13 +1,24 @@
-"""Which calls of which functions were cut, and which were not."""
+"""Which calls of which functions were cut, and which have to be.
+
+Two rules say what has to be cut, before it and after it (decision 30):
+
+- every **way** through the code to a call that a function makes in a round of a lane in which nothing is cut,
+- every **site** of a call that a function makes in any invocation that is not itself a retry, also where it makes up for the crash
+  of another function: once, whatever the way to it.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from localcloud.fault_plan import When
 from tests.faults.yard import Yard
+
+BY = " < "
+"""Between the frames of a place, the innermost first."""
 
 
 @dataclass(frozen=True, order=True)
@@ -19,42 +30,84 @@ class Point:
     time: int
     """1, or 2 for any later time."""
 
+    @property
+    def site(self) -> Point:
+        """The same call without the way to it: up to the use case that makes it, or that lets a wait be settled."""
+        frames = self.place.split(BY)
+        last = next((number for number, frame in enumerate(frames) if _is_use_case(frame)), len(frames) - 1)
+        return replace(self, place=BY.join(frames[: last + 1]))
+
     def __str__(self) -> str:
         return f"{self.operation}, {'first' if self.time == 1 else 'later'} time at {self.place}"
 
 
+def _is_use_case(frame: str) -> bool:
+    return frame.startswith("use_cases/") and not frame.startswith("use_cases/settle_wait.py")
+
+
 class Coverage:
-    """Which calls of which functions were cut, against the calls that these functions make where nothing breaks."""
+    """Which calls of which functions were cut, against those that have to be."""
 
     def __init__(self, yard: Yard) -> None:
         self._cut: dict[str, set[tuple[str, Point]]] = defaultdict(set)
+        self._undisturbed: dict[str, set[Point]] = defaultdict(set)
         self._calls: dict[str, set[Point]] = defaultdict(set)
         logical = {physical: name for name, physical in yard.functions.items()}
+        fired = yard.plan.names_fired()
         for one in yard.plan.invocations():
             name, points = logical[one["function"]], points_of(one)
             if one["cut"]:
                 when, _, number = one["cut"].partition(" ")
                 self._cut[name].add((when, points[int(number) - 1]))
-            elif not any(yard.plan.fired(fault) for fault in one["faults"]):
+            elif fired.isdisjoint(one["faults"]):
                 # A retry makes other calls than a first try.
                 self._calls[name] |= set(points)
+                if f"-{When.NEVER}" in one["event"]:
+                    self._undisturbed[name] |= set(points)
 
     def missing(self, *functions: str) -> list[str]:
-        """Cut points that were not tried, and functions that were never seen at work."""
+        """Ways and sites that were not cut, and functions that were never seen at work."""
         unseen = [f"{name} was never called" for name in functions if not self._calls[name]]
         return unseen + [
-            f"{name} {when} {point}"
+            f"{name} {when} {what}"
             for when in (When.BEFORE, When.AFTER)
             for name in functions
-            for point in self.untried(name, when)
+            for what in (
+                *(f"way {point}" for point in sorted(self._ways_left(name, when))),
+                *(f"site {point}" for point in sorted({point.site for point in self._sites_left(name, when)})),
+            )
         ]
 
     def untried(self, function: str, when: When) -> list[Point]:
-        """Calls of a function that were not cut before, or after them."""
-        return [point for point in sorted(self._calls[function]) if (str(when), point) not in self._cut[function]]
+        """Calls of a function that have to be cut before, or after them, and were not; of a site all ways to it."""
+        return sorted(self._ways_left(function, when) | self._sites_left(function, when))
+
+    def one_way_each(self, function: str, points: Iterable[Point]) -> list[Point]:
+        """Of these points all whose way has to be cut, and of the others the first of each site."""
+        chosen: dict[tuple[Point, Point | None], Point] = {}
+        for point in points:
+            way = point if point in self._undisturbed[function] else None
+            chosen.setdefault((point.site, way), point)
+        return list(chosen.values())
 
     def cuts(self, *functions: str) -> int:
+        """How many ways to calls were cut before or after, required or not."""
         return sum(len(self._cut[name]) for name in functions)
+
+    def required(self, *functions: str) -> tuple[int, int]:
+        """How many ways, and how many sites, have to be cut, before and after."""
+        ways = sum(len(self._undisturbed[name]) for name in functions)
+        return 2 * ways, 2 * sum(len({point.site for point in self._calls[name]}) for name in functions)
+
+    def _ways_left(self, function: str, when: When) -> set[Point]:
+        return self._undisturbed[function] - self._points_cut(function, when)
+
+    def _sites_left(self, function: str, when: When) -> set[Point]:
+        tried = {point.site for point in self._points_cut(function, when)}
+        return {point for point in self._calls[function] if point.site not in tried}
+
+    def _points_cut(self, function: str, when: When) -> set[Point]:
+        return {point for cut, point in self._cut[function] if cut == str(when)}
 
 
 def points_of(invocation: dict[str, Any]) -> list[Point]:

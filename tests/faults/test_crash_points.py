@@ -231,11 +231,11 @@ def train_with_cuts(yard: Yard, when: When) -> list[str]:
 def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
     """Days of one group, each scene with every function cut at calls that no lane has cut so far, until each was tried.
 
-    On the first day nothing is cut: what each scene comes to is learned.
+    What each scene comes to is known from a day on which nothing is cut, and from every scene after that, of either way. A scene
+    in which nothing is left to cut is not played again.
     """
     group, problems, versions = f"days-{when}", [], count(1)
     planned: Counter[Reached] = Counter()
-    reached: dict[str, set[Reached]] = defaultdict(set)
     # Nobody knows who started a pipeline: of such a version there have to be two who may decide.
     approvers = ", ".join(
         f"{{name: {name}, email: {who}{group}@example.com}}" for name, who in (("Ada", ""), ("Bob", "bob-"))
@@ -245,20 +245,24 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
     yard.prepare(group)
     problems += yard.ends_as(yard.register(group, next(versions)), "promoted")
     yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{trainer.policy}", approval=asks)
-    scenes = [("question", a_question), ("drift", partial(a_drift, trainer)), *[("stop", a_stop)] * STOPS_A_DAY]
+    stops = 1 if when is When.NEVER else STOPS_A_DAY
+    scenes = [("question", a_question), ("drift", partial(a_drift, trainer)), *[("stop", a_stop)] * stops]
     until = time.monotonic() + DAYS_END_AFTER
     with trainer.pipeline():
         for day in CALLS:
             cuts = 0
             for number, (name, scene) in enumerate(scenes):
-                cuts += cut_what_is_left(yard, f"{group}.{day}.{number}", group, when, planned, reached[name])
+                left = cut_what_is_left(yard, f"{group}.{day}.{number}", group, when, planned, yard.reached[name])
+                cuts += left
+                if not left and when is not When.NEVER:
+                    continue
                 began = len(yard.plan.invocations())
                 problems += scene(yard, group, versions)
                 yard.plan.drop(f"{group}.")
-                reached[name] |= points_reached(yard, group, began)
+                yard.reached[name] |= points_reached(yard, group, began)
                 if problems:
                     break
-            if problems or (day > 1 and not cuts) or time.monotonic() > until:
+            if problems or not cuts or time.monotonic() > until:
                 break
     return problems + yard.nothing_left(group)
 
@@ -266,16 +270,21 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
 def cut_what_is_left(
     yard: Yard, name: str, group: str, when: When, planned: Counter[Reached], reached: set[Reached]
 ) -> int:
-    """Plan cuts of each function at points that were not tried and that this scene came to on a day before; how many.
+    """Plan cuts of each function at points that have to be and were not, and that this scene came to before; how many.
 
-    Those that were planned least come first, and none more than `CHANCES` times: what a scene came to once may have been a race.
+    Of several ways to a site that is left, one is planned. Those that were planned least come first, and none more than `CHANCES`
+    times: what a scene came to once may have been a race.
     """
+    if when is When.NEVER:
+        return 0
     coverage, faults = Coverage(yard), []
     for function, target in yard.functions.items():
         left = [point for point in coverage.untried(function, when) if (function, point) in reached]
         left = [point for point in left if planned[function, point] < CHANCES]
         cuts = CUTS_OF_THE_HOUSE if function == "KeepHouse" else CUTS
-        for number, point in enumerate(sorted(left, key=lambda one: planned[function, one])[:cuts]):
+        for number, point in enumerate(
+            coverage.one_way_each(function, sorted(left, key=lambda one: planned[function, one]))[:cuts]
+        ):
             planned[function, point] += 1
             where = {"operation": point.operation, "place": point.place}
             faults.append(Fault(f"{name}.{function}.{number}", target, when, (group,), point.time, **where))
@@ -383,7 +392,9 @@ def answer(yard: Yard, release_id: str, word: str) -> None:
 
 
 def in_both_ways(lane: Callable[[Yard, When], list[str]], yard: Yard) -> list[str]:
-    """A lane that cuts before calls, and one that cuts after them, side by side."""
+    """A lane in which nothing is cut, to compare with; then one that cuts before calls, and one that cuts after them, side by side."""
+    if problems := lane(yard, When.NEVER):
+        return problems
     with ThreadPoolExecutor(2) as pool:
         return [one for problems in pool.map(lane, [yard] * 2, [When.BEFORE, When.AFTER]) for one in problems]
 
@@ -416,12 +427,13 @@ def test_a_crash_at_any_call_is_made_up_for(
 
 @pytest.mark.long
 def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> None:
-    """What the tests above have cut, against the calls of undisturbed invocations."""
+    """What the tests above have cut, against what has to be."""
     coverage = Coverage(yard)
     missing = coverage.missing(*yard.functions)
+    ways, sites = coverage.required(*yard.functions)
     figure(
         "crash before or after any AWS call: cut points",
-        f"{coverage.cuts(*yard.functions)} tried, {len(missing)} not tried, in {len(yard.functions)} functions",
+        f"{coverage.cuts(*yard.functions)} tried, {len(missing)} not tried of {ways} ways and {sites} sites in {len(yard.functions)} functions",
         "0 not tried",
     )
     assert not missing, "\n".join(missing)

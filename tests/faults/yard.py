@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -44,6 +45,8 @@ class Yard:
         self.cloud = cloud
         self.plan = FaultPlan(cloud.running.run_folder)
         self._folder = folder
+        self.reached: dict[str, set[tuple[str, Any]]] = defaultdict(set)
+        """What scenes came to so far: functions and their calls, by the scene's name. Lanes that run side by side learn from each other."""
 
     @cached_property
     def _resources(self) -> list[dict[str, str]]:
