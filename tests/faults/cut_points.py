@@ -1,6 +1,6 @@
 """Which calls of which functions were cut, and which have to be.
 
-Two rules say what has to be cut, before it and after it (decision 30):
+Two rules say what has to be cut, before it and after it (decision 40):
 
 - every **way** through the code to a call that a function makes in a round of a lane in which nothing is cut,
 - every **site** of a call that a function makes in any invocation that is not itself a retry, also where it makes up for the crash

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -433,7 +433,8 @@ def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> Non
     ways, sites = coverage.required(*yard.functions)
     figure(
         "crash before or after any AWS call: cut points",
-        f"{coverage.cuts(*yard.functions)} tried, {len(missing)} not tried of {ways} ways and {sites} sites in {len(yard.functions)} functions",
+        f"{coverage.cuts(*yard.functions)} tried, {len(missing)} not tried of {ways} ways and {sites} sites "
+        f"in {len(yard.functions)} functions",
         "0 not tried",
     )
     assert not missing, "\n".join(missing)
