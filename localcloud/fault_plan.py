@@ -56,6 +56,9 @@ class FaultPlan:
         self._names: set[str] = set()
         self._planned: list[Fault] = []
         self._writing = RLock()
+        self._reading = RLock()
+        self._invocations: list[dict[str, Any]] = []
+        self._read = 0
         self.clear()
 
     def add(self, *faults: Fault) -> None:
@@ -84,10 +87,6 @@ class FaultPlan:
         """What happened under a name: each time the function, its request id, and the number and operation of the call."""
         return [json.loads(path.read_text()) for path in sorted((self.folder / FIRED).glob(f"{name}.[0-9]*"))]
 
-    def names_fired(self) -> set[str]:
-        """Names of all faults that have happened."""
-        return {path.name.rpartition(".")[0] for path in (self.folder / FIRED).glob("[!.]*")}
-
     def invocations(self) -> list[dict[str, Any]]:
         """Every invocation that was finished or cut.
 
@@ -96,8 +95,14 @@ class FaultPlan:
         by) and `cut` (such as `before 3`, else empty).
         """
         path = self.folder / INVOCATIONS
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        with self._reading:
+            if path.exists():
+                with path.open("rb") as lines:
+                    lines.seek(self._read)
+                    whole, _, _ = lines.read().rpartition(b"\n")
+                self._read += len(whole) + bool(whole)
+                self._invocations += [json.loads(line) for line in whole.splitlines()]
+            return list(self._invocations)
 
     def _write(self) -> None:
         # In one piece: sandboxes read it at every invocation.

@@ -3,8 +3,8 @@
 Two rules say what has to be cut, before it and after it (decision 40):
 
 - every **way** through the code to a call that a function makes in a round of a lane in which nothing is cut,
-- every **site** of a call that a function makes in any invocation that is not itself a retry, also where it makes up for the crash
-  of another function: once, whatever the way to it.
+- every **site** of a call that a function makes at all, also in a retry and where it makes up for the crash of another function:
+  once, whatever the way to it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from localcloud.fault_plan import When
@@ -45,29 +46,33 @@ def _is_use_case(frame: str) -> bool:
     return frame.startswith("use_cases/") and not frame.startswith("use_cases/settle_wait.py")
 
 
+@dataclass(frozen=True, order=True)
+class Cut:
+    """A function that was, or is to be, ended before or after a call."""
+
+    function: str
+    when: When
+    point: Point
+
+
 class Coverage:
     """Which calls of which functions were cut, against those that have to be."""
 
     def __init__(self, yard: Yard) -> None:
-        self._cut: dict[str, set[tuple[str, Point]]] = defaultdict(set)
+        self._cut: set[Cut] = set()
         self._undisturbed: dict[str, set[Point]] = defaultdict(set)
         self._calls: dict[str, set[Point]] = defaultdict(set)
-        logical = {physical: name for name, physical in yard.functions.items()}
-        fired = yard.plan.names_fired()
-        for one in yard.plan.invocations():
-            name, points = logical[one["function"]], points_of(one)
-            if one["cut"]:
-                when, _, number = one["cut"].partition(" ")
-                self._cut[name].add((when, points[int(number) - 1]))
-            elif fired.isdisjoint(one["faults"]):
-                # A retry makes other calls than a first try.
-                self._calls[name] |= set(points)
-                if f"-{When.NEVER}" in one["event"]:
-                    self._undisturbed[name] |= set(points)
+        for number, one in enumerate(yard.plan.invocations()):
+            name, points = yard.logical[one["function"]], points_of(one)
+            if cut := cut_of(yard, one):
+                self._cut.add(cut)
+            elif any(number in window for window in yard.undisturbed):
+                self._undisturbed[name] |= set(points)
+            self._calls[name] |= set(points)
 
     def missing(self, *functions: str) -> list[str]:
         """Ways and sites that were not cut, and functions that were never seen at work."""
-        unseen = [f"{name} was never called" for name in functions if not self._calls[name]]
+        unseen = [f"{name} was never called" for name in functions if not self._undisturbed[name]]
         return unseen + [
             f"{name} {when} {what}"
             for when in (When.BEFORE, When.AFTER)
@@ -78,9 +83,9 @@ class Coverage:
             )
         ]
 
-    def untried(self, function: str, when: When) -> list[Point]:
+    def untried(self, function: str, when: When) -> set[Point]:
         """Calls of a function that have to be cut before, or after them, and were not; of a site all ways to it."""
-        return sorted(self._ways_left(function, when) | self._sites_left(function, when))
+        return self._ways_left(function, when) | self._sites_left(function, when)
 
     def one_way_each(self, function: str, points: Iterable[Point]) -> list[Point]:
         """Of these points all whose way has to be cut, and of the others the first of each site."""
@@ -90,14 +95,14 @@ class Coverage:
             chosen.setdefault((point.site, way), point)
         return list(chosen.values())
 
-    def cuts(self, *functions: str) -> int:
+    def cuts(self) -> int:
         """How many ways to calls were cut before or after, required or not."""
-        return sum(len(self._cut[name]) for name in functions)
+        return len(self._cut)
 
-    def required(self, *functions: str) -> tuple[int, int]:
+    def required(self) -> tuple[int, int]:
         """How many ways, and how many sites, have to be cut, before and after."""
-        ways = sum(len(self._undisturbed[name]) for name in functions)
-        return 2 * ways, 2 * sum(len({point.site for point in self._calls[name]}) for name in functions)
+        sites = sum(len({point.site for point in points}) for points in self._calls.values())
+        return 2 * sum(len(points) for points in self._undisturbed.values()), 2 * sites
 
     def _ways_left(self, function: str, when: When) -> set[Point]:
         return self._undisturbed[function] - self._points_cut(function, when)
@@ -107,10 +112,22 @@ class Coverage:
         return {point for point in self._calls[function] if point.site not in tried}
 
     def _points_cut(self, function: str, when: When) -> set[Point]:
-        return {point for cut, point in self._cut[function] if cut == str(when)}
+        return {cut.point for cut in self._cut if (cut.function, cut.when) == (function, when)}
 
 
-def points_of(invocation: dict[str, Any]) -> list[Point]:
+def points_of(invocation: dict[str, Any]) -> tuple[Point, ...]:
     """The points of all calls of an invocation, in order."""
-    made = list(zip(invocation["calls"], invocation["places"], strict=True))
-    return [Point(*call, min(made[:number].count(call), 2)) for number, call in enumerate(made, 1)]
+    return _points(tuple(zip(invocation["calls"], invocation["places"], strict=True)))
+
+
+@cache
+def _points(made: tuple[tuple[str, str], ...]) -> tuple[Point, ...]:
+    return tuple(Point(*call, min(made[:number].count(call), 2)) for number, call in enumerate(made, 1))
+
+
+def cut_of(yard: Yard, invocation: dict[str, Any]) -> Cut | None:
+    """Where an invocation was cut, if it was."""
+    if not invocation["cut"]:
+        return None
+    when, _, number = invocation["cut"].partition(" ")
+    return Cut(yard.logical[invocation["function"]], When(when), points_of(invocation)[int(number) - 1])

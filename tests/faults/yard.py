@@ -45,8 +45,12 @@ class Yard:
         self.cloud = cloud
         self.plan = FaultPlan(cloud.running.run_folder)
         self._folder = folder
-        self.reached: dict[str, set[tuple[str, Any]]] = defaultdict(set)
-        """What scenes came to so far: functions and their calls, by the scene's name. Lanes that run side by side learn from each other."""
+        self.undisturbed: list[range] = []
+        """Which invocations were made in rounds in which nothing was cut."""
+        self.reached: dict[str, dict[tuple[str, Any], list[tuple[Any, ...]]]] = defaultdict(dict)
+        """What scenes came to, by their name: functions and their calls, each with the cuts after which that was. Lanes share it."""
+        self._changes: dict[str, int] = defaultdict(int)
+        self._usual_changes: dict[str, int] = {}
 
     @cached_property
     def _resources(self) -> list[dict[str, str]]:
@@ -66,6 +70,18 @@ class Yard:
             for one in self._resources
             if one["ResourceType"] == "AWS::Lambda::Function"
         }
+
+    @cached_property
+    def logical(self) -> dict[str, str]:
+        """Logical IDs of the stack's functions, by physical names."""
+        return {physical: logical for logical, physical in self.functions.items()}
+
+    @contextmanager
+    def undisturbed_round(self) -> Iterator[None]:
+        """Meanwhile nothing is cut: what is called now is what has to be cut later."""
+        began = len(self.plan.invocations())
+        yield
+        self.undisturbed.append(range(began, len(self.plan.invocations())))
 
     @cached_property
     def ledger(self) -> DynamoDBLedger:
@@ -190,6 +206,17 @@ class Yard:
         lines = (self.cloud.running.logs / "calls.jsonl").read_text().splitlines()
         calls = [json.loads(line) for line in lines if about in line]
         return sum(call["action"] in CHANGES_PRODUCTION and call["status"] == 200 for call in calls)
+
+    def changed_as_often(self, group: str, what: str) -> list[str]:
+        """Whether production was changed as often since one asked for this group as when one first asked about such rounds; else words."""
+        so_far = self.production_changes(group)
+        changes, self._changes[group] = so_far - self._changes[group], so_far
+        usual = self._usual_changes.setdefault(what, changes)
+        return (
+            []
+            if changes == usual
+            else [f"{group}: production was changed {changes} times in a round of {what}, not {usual}"]
+        )
 
     def cut(self, name: str, function: str, when: When, call: int, *about: str) -> Fault:
         """Cut a function once at a call, in the invocation whose event contains all of `about`."""

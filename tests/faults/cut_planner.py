@@ -1,0 +1,101 @@
+"""Plans cuts at what is left, in scenes that come to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from localcloud.fault_plan import Fault, When
+from tests.faults.cut_points import Coverage, Cut, cut_of, points_of
+from tests.faults.yard import Yard
+
+CHANCES = 6
+"""How often a cut is planned in scenes that came to its call before it is given up, and missing."""
+CUTS = 2
+"""How many cuts of a function a scene is given: an event is tried three times."""
+CUTS_OF_THE_HOUSE = 5
+"""The same of KeepHouse, which a scene asks again until it has not died."""
+ANYBODYS = "ServeWeb"
+"""A function whose events do not name the group: links have random names."""
+
+
+class CutPlanner:
+    """Cuts of the invocations about one group, before calls or after them."""
+
+    def __init__(self, yard: Yard, group: str, when: When) -> None:
+        self._yard = yard
+        self._group = group
+        self._when = when
+        self._planned: Counter[Cut] = Counter()
+
+    def plan(self, scene: str, name: str) -> int:
+        """Plan cuts at points that have to be cut and were not, and that this scene came to before; how many.
+
+        A point that the scene came to after other cuts is tried without them, and with them. Those that were planned least come
+        first, and none more than `CHANCES` times: what a scene came to once may have been a race.
+        """
+        chosen: list[Cut] = []
+        for wanted in sorted(self._wanted(scene), key=self._order):
+            led = self._yard.reached[scene][wanted.function, wanted.point]
+            more = [one for one in (*led[self._planned[wanted] % len(led)], wanted) if one not in chosen]
+            if self._fit([*chosen, *more]):
+                chosen += more
+                self._planned[wanted] += 1
+        self._yard.plan.add(*(self._fault(f"{name}.{number}", cut) for number, cut in enumerate(chosen)))
+        return len(chosen)
+
+    def learn(self, scene: str, began: int) -> None:
+        """Remember what a scene came to, from the `began`-th invocation on, and after which cuts."""
+        reached, cuts = self._yard.reached[scene], list[Cut]()
+        for one in self._yard.plan.invocations()[began:]:
+            function = self._yard.logical[one["function"]]
+            if self._group not in one["event"] and function != ANYBODYS:
+                continue
+            led = [(), tuple(of_one(function, cuts)), tuple(of_all(function, cuts))]
+            for point in points_of(one):
+                reached.setdefault((function, point), list(dict.fromkeys(led)))
+            if cut := cut_of(self._yard, one):
+                cuts.append(cut)
+
+    def _wanted(self, scene: str) -> list[Cut]:
+        coverage, reached = Coverage(self._yard), self._yard.reached[scene]
+        wanted = []
+        for function in self._yard.functions:
+            left = [point for point in coverage.untried(function, self._when) if (function, point) in reached]
+            cuts = sorted((Cut(function, self._when, point) for point in left), key=self._order)
+            wanted += [
+                Cut(function, self._when, point)
+                for point in coverage.one_way_each(function, [cut.point for cut in cuts])
+            ]
+        return [cut for cut in wanted if self._planned[cut] < CHANCES]
+
+    def _order(self, cut: Cut) -> tuple[int, Cut]:
+        return self._planned[cut], cut
+
+    def _fit(self, cuts: list[Cut]) -> bool:
+        """Whether every function has a try left after these."""
+        return all(number <= limit(function) for function, number in Counter(cut.function for cut in cuts).items())
+
+    def _fault(self, name: str, cut: Cut) -> Fault:
+        about = () if cut.function == ANYBODYS else (self._group,)
+        where: dict[str, Any] = {"operation": cut.point.operation, "place": cut.point.place}
+        return Fault(
+            f"{name}.{cut.function}", self._yard.functions[cut.function], cut.when, about, cut.point.time, **where
+        )
+
+
+def of_one(function: str, cuts: list[Cut]) -> list[Cut]:
+    """The last cuts of a function; one try is left."""
+    return [cut for cut in cuts if cut.function == function][1 - limit(function) :]
+
+
+def of_all(function: str, cuts: list[Cut]) -> list[Cut]:
+    """The last cuts of every function; of this one a try is left."""
+    others = {cut.function for cut in cuts} - {function}
+    return of_one(function, cuts) + [
+        cut for one in sorted(others) for cut in [cut for cut in cuts if cut.function == one][-limit(one) :]
+    ]
+
+
+def limit(function: str) -> int:
+    return CUTS_OF_THE_HOUSE if function == "KeepHouse" else CUTS
