@@ -49,7 +49,7 @@ demo-computers: $(READY)  ## Play the story of the second example; the report is
 test: $(READY)  ## Run the tests that every change has to pass
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "not full and not browser and not sdk"
 
-test-full: $(READY)  ## Run the long tests: faults at every call, races, storms
+test-full: $(READY)  ## Run the long tests: faults, races, storms, dead executions
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "full and not long"
 
 test-long: $(READY)  ## Run what takes longer than CI has: crash points in one run, dead letters, long random sequences, races on DynamoDB
