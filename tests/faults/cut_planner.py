@@ -9,14 +9,18 @@ from localcloud.fault_plan import Fault, When
 from tests.faults.cut_points import Coverage, Cut, cut_of, points_of
 from tests.faults.yard import Yard
 
-CHANCES = 6
+CHANCES = 8
 """How often a cut is planned in scenes that came to its call before it is given up, and missing."""
+MOST_WAYS = 6
+"""How many groups of cuts that led to a call are remembered."""
+UNDISTURBED: list[tuple[Cut, ...]] = [()]
+"""What led to a call that is made without any cut."""
 CUTS = 2
 """How many cuts of a function a scene is given: an event is tried three times."""
 CUTS_OF_THE_HOUSE = 5
 """The same of KeepHouse, which a scene asks again until it has not died."""
-ANYBODYS = "ServeWeb"
-"""A function whose events do not name the group: links have random names."""
+NAME_NO_GROUP = ("ServeWeb", "KeepHouse")
+"""Functions whose events do not name the group: links have random names, and the house is kept by a schedule as well."""
 
 
 class CutPlanner:
@@ -49,11 +53,13 @@ class CutPlanner:
         reached, cuts = self._yard.reached[scene], list[Cut]()
         for one in self._yard.plan.invocations()[began:]:
             function = self._yard.logical[one["function"]]
-            if self._group not in one["event"] and function != ANYBODYS:
+            if self._group not in one["event"] and function not in NAME_NO_GROUP:
                 continue
             led = [(), tuple(of_one(function, cuts)), tuple(of_all(function, cuts))]
             for point in points_of(one):
-                reached.setdefault((function, point), list(dict.fromkeys(led)))
+                known = reached.setdefault((function, point), [])
+                if known != UNDISTURBED:
+                    known += [way for way in dict.fromkeys(led) if way not in known][: MOST_WAYS - len(known)]
             if cut := cut_of(self._yard, one):
                 cuts.append(cut)
 
@@ -77,7 +83,7 @@ class CutPlanner:
         return all(number <= limit(function) for function, number in Counter(cut.function for cut in cuts).items())
 
     def _fault(self, name: str, cut: Cut) -> Fault:
-        about = () if cut.function == ANYBODYS else (self._group,)
+        about = () if cut.function in NAME_NO_GROUP else (self._group,)
         where: dict[str, Any] = {"operation": cut.point.operation, "place": cut.point.place}
         return Fault(
             f"{name}.{cut.function}", self._yard.functions[cut.function], cut.when, about, cut.point.time, **where

@@ -284,11 +284,11 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
 
 def keep_house(yard: Yard, group: str, **event: Any) -> None:
     """The house is kept, and kept again where that died."""
-    for _ in range(CUTS_OF_THE_HOUSE + 1):
+    for _ in range(2 * CUTS_OF_THE_HOUSE + 1):
         said = yard.keep_house(round=group, **event) or {}
         if "errorType" not in said:
             return
-    raise AssertionError(f"{group}: the house was kept {CUTS_OF_THE_HOUSE + 1} times, and ended with {said}")
+    raise AssertionError(f"{group}: the house was kept {2 * CUTS_OF_THE_HOUSE + 1} times, and ended with {said}")
 
 
 def a_question(person: dict[str, str], yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
