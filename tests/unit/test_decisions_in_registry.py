@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from lockkeeper.adapters.in_memory import InMemoryWorld
 from lockkeeper.adapters.in_memory.storage import OWN_ROLE
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.errors import StampRefused
@@ -16,6 +18,7 @@ from lockkeeper.domain.release import Status
 from lockkeeper.use_cases.decide_in_registry import Decided
 from lockkeeper.use_cases.react_to_registry import react_to_registry
 
+from tests.unit.breaking import Broken, WatchedWorld
 from tests.unit.harbour import Harbour, package_arn, package_event, policy_document
 
 SESSION = "arn:aws:sts::111111111111:assumed-role/{}/session"
@@ -62,7 +65,10 @@ def set_status(
         "LastModifiedTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     reaction = react_to_registry(event, harbour.inside)
-    assert react_to_registry(event, harbour.inside) != reaction, "told twice, it finds nothing more to do"
+    written = len(harbour.world.registry.stamps), harbour.release(version).timeline
+    react_to_registry(event, harbour.inside)
+    again = len(harbour.world.registry.stamps), harbour.release(version).timeline
+    assert again == written, "told twice, it finds nothing more to do"
     harbour.settle()
     assert not hasattr(reaction, "name"), "a decision starts no release"
     return reaction  # type: ignore[return-value]
@@ -207,3 +213,65 @@ def test_a_stamp_that_the_registry_refuses_changes_no_decision(asked: Harbour, m
     set_status_once(asked, "Approved", {"IamIdentity": {"Arn": SESSION.format("Mallory")}})
     assert asked.release(1).status is Status.AWAITING_APPROVAL
     assert asked.release(1).timeline[-1].what == "registry status could not be set back"
+
+
+class CutBeforeItTells(WatchedWorld):
+    """The function dies once, between a decision and its delivery."""
+
+    def __init__(self, world: InMemoryWorld) -> None:
+        super().__init__(world)
+        self._dies = True
+
+    def around(self, name: str, call: Callable[[], Any]) -> Any:
+        if name in ("tasks.succeed", "tasks.fail") and self._dies:
+            self._dies = False
+            raise Broken(name)
+        return call()
+
+
+def change_of(harbour: Harbour, status: str, by: dict[str, Any], version: int = 1) -> dict[str, Any]:
+    """Somebody sets it; the event about that."""
+    now = harbour.world.clock.now()
+    package = harbour.world.registry.packages[package_arn(version)]
+    package |= {"ModelApprovalStatus": status, "LastModifiedBy": by, "LastModifiedTime": now}
+    event = package_event(version)
+    fields = {
+        "UpdatedModelPackageFields": ["ModelApprovalStatus"],
+        "LastModifiedTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    event["detail"] |= fields
+    return event
+
+
+@pytest.mark.parametrize(("status", "answer"), [("Approved", "approve"), ("Rejected", "reject")])
+def test_an_event_that_comes_again_after_a_crash_is_the_decision_that_was_made(
+    asked: Harbour, status: str, answer: str
+) -> None:
+    event, world = change_of(asked, status, STUDIO), CutBeforeItTells(asked.world)
+    with pytest.raises(Broken):
+        react_to_registry(event, world)  # type: ignore[arg-type]
+    reaction = react_to_registry(event, world)  # type: ignore[arg-type]
+    assert isinstance(reaction, Decided)
+    assert reaction.what.startswith(f"Grace decided before staging: {answer}")
+    assert "already" not in registry_status(asked)[1]
+    assert registry_status(asked)[0] == (PENDING if status == "Approved" else "Rejected")
+    asked.settle()
+    assert [one["approver"] for one in asked.release(1).approvals] == ["Grace"]
+
+
+def test_what_was_set_before_a_question_was_asked_does_not_answer_it(asked: Harbour) -> None:
+    """The event of an approval comes again, or out of a dead-letter queue, when the next question is open."""
+    document = policy_document()
+    document["approval"]["before"] = ["staging", "production"]
+    asked.apply(document)
+    asked.register(2)
+    event = change_of(asked, "Approved", ADA, 2)
+    asked.world.clock.advance(timedelta(seconds=2))
+    asked.decide(Answer.APPROVE, "Ada")
+    asked.pass_time(minutes=1)
+    asked.settle()
+    assert asked.release(2).status is Status.AWAITING_APPROVAL
+    react_to_registry(event, asked.inside)
+    asked.settle()
+    assert asked.release(2).status is Status.AWAITING_APPROVAL, "Ada said nothing about production"
+    assert registry_status(asked, 2)[0] == PENDING

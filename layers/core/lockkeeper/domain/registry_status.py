@@ -20,13 +20,14 @@ class StatusSet:
     """Somebody set the status of a version to Approved or Rejected.
 
     `profile` is `DOMAIN-ID/NAME` of a Studio user, `principal` an ARN; both are empty where the registry does not name who it was,
-    and `unnamed` says why.
+    and `unnamed` says why. `at` is when, ISO 8601 to the second.
     """
 
     answer: Answer
     profile: str
     principal: str
     comment: str
+    at: str
     unnamed: str = ""
 
     @property
@@ -51,13 +52,13 @@ def status_set(hint: PackageHint, description: dict[str, Any], own_role_arn: str
     comment = "" if comment.startswith("Lockkeeper ") else comment
     if not _same_second(hint.modified_at, description.get("LastModifiedTime")):
         why = "the version was changed again since, and the registry names its last writer only"
-        return StatusSet(answer, "", "", comment, why)
+        return StatusSet(answer, "", "", comment, hint.modified_at, why)
     domain, name = by.get("DomainId"), by.get("UserProfileName")
     profile = f"{domain}/{name}" if domain and name else ""
     # A Studio user's calls are made under the profile's execution role, which others may share.
     principal = "" if profile else principal
     unnamed = "" if profile or principal else "the registry names nobody"
-    return StatusSet(answer, profile, principal, comment, unnamed)
+    return StatusSet(answer, profile, principal, comment, hint.modified_at, unnamed)
 
 
 def approver_of_profile(approvers: tuple[Approver, ...], profile: str) -> Approver | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from lockkeeper.domain.approval import (
@@ -109,9 +110,9 @@ def decide_by_principal(release_id: str, principal: str, answer: Answer, comment
     return decide(request, approver, answer, comment, "cli", world)
 
 
-def question_about(release_id: str, world: World) -> ApprovalRequest:
-    """What a decision on a release is about, where it names no question; `RequestClosed` where nobody was asked."""
-    request = newest_question(release_id, world)
+def question_about(release_id: str, world: World, asked_by: datetime | None = None) -> ApprovalRequest:
+    """What a decision on a release is about, where it names no question; `RequestClosed` where nobody was asked, or not by then."""
+    request = newest_question(release_id, world, asked_by)
     if request is None:
         raise RequestClosed(f"{release_id} waits for no decision", cure="see `lockkeeper show` for where it stands")
     return request

@@ -6,8 +6,9 @@ Who may decide decides so. Until a version was promoted, the registry does not s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from lockkeeper.domain.approval import Answer, RequestStatus, approver_of_principal
+from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, RequestStatus, approver_of_principal
 from lockkeeper.domain.errors import DecisionRefused, ReleaseRejected, StampRefused
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.registration import Ignore, PackageHint
@@ -19,6 +20,8 @@ from lockkeeper.use_cases.pinned import pinned_policy
 from lockkeeper.use_cases.settle_wait import fail_wait
 from lockkeeper.use_cases.take_back import is_taken_back, reject_what_serves, serves_as_promoted
 from lockkeeper.use_cases.watch_production import STATE as WATCH
+
+CHANNEL = "registry"
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,28 @@ def _take(release: Release, change: StatusSet, world: World) -> str:
     if change.unnamed:
         raise DecisionRefused(change.unnamed, cure="set it again")
     wait = world.ledger.wait_of(release.release_id, WATCH)
-    if wait and not wait.settled and change.answer is Answer.REJECT:
+    rejected = wait and wait.settled and wait.result.get("error") == ReleaseRejected.__name__
+    if wait and (rejected or not wait.settled) and change.answer is Answer.REJECT:
         approver = _approver(release, change, world)
         fail_wait(wait, ReleaseRejected(f"rejected by {approver.name} in the registry while it was watched"), world)
         return f"{approver.name} rejected it in its bake"
-    request = question_about(release.release_id, world)
-    decided = decide(request, _known(request.approvers, change), change.answer, change.comment, "registry", world)
-    last = decided.decisions[-1]
-    missing = ", and more people must approve" if decided.status is RequestStatus.PENDING else ""
-    return f"{last.approver} decided before {decided.before}: {last.answer}{missing}"
+    # An event may come again, and late: what was set before a question was asked is no answer to it.
+    request = question_about(release.release_id, world, datetime.fromisoformat(change.at))
+    known = _known(request.approvers, change)
+    try:
+        request = decide(request, known, change.answer, change.comment, CHANNEL, world)
+    except DecisionRefused:
+        # Where it was taken already, whoever took it died, and its event came again.
+        if not any((one.answer, one.channel) == (change.answer, CHANNEL) for one in _made_by(known, request)):
+            raise
+    (decision,) = _made_by(known, request)
+    missing = ", and more people must approve" if request.status is RequestStatus.PENDING else ""
+    return f"{decision.approver} decided before {request.before}: {decision.answer}{missing}"
+
+
+def _made_by(approver: Approver | None, request: ApprovalRequest) -> list[Decision]:
+    """What this person decided: nothing, or one decision."""
+    return [one for one in request.decisions if approver and one.approver == approver.name]
 
 
 def _known(approvers: tuple[Approver, ...], change: StatusSet) -> Approver | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from lockkeeper.domain.approval import (
     ApprovalRequest,
@@ -58,9 +58,13 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
     world.publisher.publish("Approval Requested", {**facts_of(release), "before": before, "approvers": asked})
 
 
-def newest_question(release_id: str, world: World) -> ApprovalRequest | None:
-    """The open question of a release, else its last one; None where nobody was asked."""
+def newest_question(release_id: str, world: World, asked_by: datetime | None = None) -> ApprovalRequest | None:
+    """The open question of a release, else its last one, of those asked by a time (to the second); None where nobody was asked."""
     asked = [request for before in STATES if (request := world.ledger.request_of(release_id, before))]
+    if asked_by:
+        asked = [
+            one for one in asked if int(datetime.fromisoformat(one.requested_at).timestamp()) <= asked_by.timestamp()
+        ]
     pending = [request for request in asked if request.status is RequestStatus.PENDING]
     newest = pending or asked
     return newest[-1] if newest else None
@@ -89,7 +93,8 @@ def _with_earlier_answers(request: ApprovalRequest, world: World) -> ApprovalReq
     earlier = world.ledger.request_of(request.release_id, request.before)
     if earlier is None or earlier.seal != request.seal:
         return request
-    return replace(request, status=earlier.status, decisions=earlier.decisions, revoked=earlier.revoked)
+    kept = ("requested_at", "status", "decisions", "revoked")
+    return replace(request, **{name: getattr(earlier, name) for name in kept})
 
 
 def _answered_before(request: ApprovalRequest, wait: Wait, world: World) -> None:
