@@ -50,6 +50,20 @@ class WatchedWorld:
         return call()
 
 
+class CutOnce(WatchedWorld):
+    """Breaks at the next call of one of these names, before it happens."""
+
+    def __init__(self, world: InMemoryWorld, *names: str) -> None:
+        super().__init__(world)
+        self._names = names
+
+    def around(self, name: str, call: Callable[[], Any]) -> Any:
+        if name in self._names:
+            self._names = ()
+            raise Broken(name)
+        return call()
+
+
 class BreakingWorld(WatchedWorld):
     """Breaks once, at call number `at` (from 1; 0 is never) after `begin`."""
 

@@ -11,6 +11,7 @@ from lockkeeper.domain.release import Status
 from lockkeeper.use_cases.decide_approval import decide_by_link
 from lockkeeper.use_cases.keep_house import QUIET, keep_house
 
+from tests.unit.breaking import Broken, CutOnce
 from tests.unit.harbour import Harbour, release_id
 
 
@@ -62,6 +63,23 @@ def test_the_house_may_tell_it(harbour: Harbour, monkeypatch: pytest.MonkeyPatch
     harbour.settle()
     assert harbour.release(1).status is Status.BAKING
     assert len(harbour.published("Approval Decided")) == 1
+
+
+@pytest.mark.parametrize("cut", ["tasks.succeed", "publisher.publish", "ledger.wait_delivered"])
+def test_who_looks_after_a_decision_whose_function_died_publishes_it_too(harbour: Harbour, cut: str) -> None:
+    harbour.pass_time(minutes=10)
+    dying: Any = CutOnce(harbour.world, cut)
+    with pytest.raises(Broken):
+        decide_by_link(harbour.link("Ada"), Answer.APPROVE, "", dying)
+    for _ in range(2):
+        harbour.settle()
+        harbour.world.clock.advance(QUIET)
+        keep_house(QUIET, harbour.inside)
+    harbour.settle()
+    assert harbour.release(1).status is Status.BAKING
+    published = [one["approver"] for one in harbour.published("Approval Decided")]
+    assert set(published) == {"Ada"}
+    assert len(published) == (2 if cut == "ledger.wait_delivered" else 1), "twice rather than never"
 
 
 def test_a_decision_on_a_release_that_ended_otherwise_says_so(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from lockkeeper.adapters.in_memory import InMemoryWorld
 from lockkeeper.adapters.in_memory.storage import OWN_ROLE
 from lockkeeper.domain.approval import Answer
 from lockkeeper.domain.errors import StampRefused
@@ -18,7 +16,7 @@ from lockkeeper.domain.release import Status
 from lockkeeper.use_cases.decide_in_registry import Decided
 from lockkeeper.use_cases.react_to_registry import react_to_registry
 
-from tests.unit.breaking import Broken, WatchedWorld
+from tests.unit.breaking import Broken, CutOnce
 from tests.unit.harbour import Harbour, package_arn, package_event, policy_document
 
 SESSION = "arn:aws:sts::111111111111:assumed-role/{}/session"
@@ -215,20 +213,6 @@ def test_a_stamp_that_the_registry_refuses_changes_no_decision(asked: Harbour, m
     assert asked.release(1).timeline[-1].what == "registry status could not be set back"
 
 
-class CutBeforeItTells(WatchedWorld):
-    """The function dies once, between a decision and its delivery."""
-
-    def __init__(self, world: InMemoryWorld) -> None:
-        super().__init__(world)
-        self._dies = True
-
-    def around(self, name: str, call: Callable[[], Any]) -> Any:
-        if name in ("tasks.succeed", "tasks.fail") and self._dies:
-            self._dies = False
-            raise Broken(name)
-        return call()
-
-
 def change_of(harbour: Harbour, status: str, by: dict[str, Any], version: int = 1) -> dict[str, Any]:
     """Somebody sets it; the event about that."""
     now = harbour.world.clock.now()
@@ -247,10 +231,11 @@ def change_of(harbour: Harbour, status: str, by: dict[str, Any], version: int = 
 def test_an_event_that_comes_again_after_a_crash_is_the_decision_that_was_made(
     asked: Harbour, status: str, answer: str
 ) -> None:
-    event, world = change_of(asked, status, STUDIO), CutBeforeItTells(asked.world)
+    event = change_of(asked, status, STUDIO)
+    world: Any = CutOnce(asked.world, "tasks.succeed", "tasks.fail")
     with pytest.raises(Broken):
-        react_to_registry(event, world)  # type: ignore[arg-type]
-    reaction = react_to_registry(event, world)  # type: ignore[arg-type]
+        react_to_registry(event, world)
+    reaction = react_to_registry(event, world)
     assert isinstance(reaction, Decided)
     assert reaction.what.startswith(f"Grace decided before staging: {answer}")
     assert "already" not in registry_status(asked)[1]

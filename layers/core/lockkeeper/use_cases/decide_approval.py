@@ -32,11 +32,11 @@ from lockkeeper.domain.errors import (
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.slack_press import Press
-from lockkeeper.ports import Champion, World
-from lockkeeper.use_cases.letters import next_reminder
+from lockkeeper.ports import Champion, Wait, World
+from lockkeeper.use_cases.letters import QUESTIONS, next_reminder
 from lockkeeper.use_cases.pinned import facts_of, iso
 from lockkeeper.use_cases.request_approval import STATES, newest_question, rejected_by
-from lockkeeper.use_cases.settle_wait import deliver, deliver_for_another, failure, was_told_by_another
+from lockkeeper.use_cases.settle_wait import failure, tell, was_told_by_another
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def decide(
     wait = world.ledger.wait_of(request.release_id, STATES[request.before])
     if wait and wait.settled and not wait.delivered:
         # Whoever decided crashed before the release heard of it; whoever comes next tells it.
-        deliver_for_another(wait, world)
+        deliver_decision(wait, world)
     permitted = permit(request, approver)
     decision = Decision(permitted.name, answer, clean_comment(comment), channel, now)
     decided = grant(request, decision, now)
@@ -165,15 +165,35 @@ def decide(
     settled = replace(wait, settled=True, result=_result(decided, decision)) if ended else None
     if not world.ledger.decide(request, decided, settled):
         raise AlreadyDecided(f"somebody decided on {request.release_id} at the same moment", cure="look again")
-    if settled is not None and not deliver(settled, settled.result, world) and not was_told_by_another(settled, world):
+    if settled is None:
+        _publish(decided, world)
+    elif tell(settled, settled.result, world):
+        _publish(decided, world)
+        world.ledger.wait_delivered(settled)
+    elif not was_told_by_another(settled, world):
+        world.ledger.wait_delivered(settled)
         world.ledger.record(request.release_id, "a decision came too late", f"{permitted.name}: {answer}")
         raise RequestClosed(
             f"{request.release_id} no longer waits; your decision is on record and changes nothing",
             cure="see `lockkeeper show` for where it stands",
         )
-    release = world.ledger.get(request.release_id)
-    world.publisher.publish("Approval Decided", {**facts_of(release), "before": request.before, **decision.to_json()})
     return decided
+
+
+def deliver_decision(wait: Wait, world: World) -> None:
+    """Tell what somebody decided who may have crashed before the release, or the bus, had heard of it: the bus may hear it twice."""
+    world.ledger.wait_acted(wait)
+    tell(wait, wait.result, world)
+    request = world.ledger.request_of(wait.release_id, QUESTIONS[wait.state])
+    if request and request.status in (RequestStatus.APPROVED, RequestStatus.REJECTED):
+        _publish(request, world)
+    world.ledger.wait_delivered(wait)
+
+
+def _publish(request: ApprovalRequest, world: World) -> None:
+    """Tell the bus of the last decision."""
+    release, decision = world.ledger.get(request.release_id), request.decisions[-1]
+    world.publisher.publish("Approval Decided", {**facts_of(release), "before": request.before, **decision.to_json()})
 
 
 def _result(decided: ApprovalRequest, decision: Decision) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.braked import freeze_of
 from lockkeeper.use_cases.clean_up import clean_up
 from lockkeeper.use_cases.close_release import hand_on_lock, remove_staging
+from lockkeeper.use_cases.decide_approval import deliver_decision
 from lockkeeper.use_cases.letters import QUESTIONS, remind
 from lockkeeper.use_cases.look_after_retrainings import look_after_retrainings
 from lockkeeper.use_cases.open_release import STATE as OPEN
@@ -129,7 +130,7 @@ def _last_heard_of(release: Release) -> datetime:
 def _look_after_wait(wait: Wait, late: timedelta, world: World) -> Iterator[Found]:
     who = f"{wait.release_id}/{wait.state}"
     if wait.settled:
-        deliver_for_another(wait, world)
+        (deliver_decision if wait.state in QUESTIONS else deliver_for_another)(wait, world)
         yield Found(Kind.UNDELIVERED, f"{who}: delivered")
     elif wait.state == WATCH:
         if world.clock.now() >= datetime.fromisoformat(wait.deadline) + late:

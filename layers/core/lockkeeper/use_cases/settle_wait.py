@@ -54,12 +54,16 @@ def give_up_wait(wait: Wait, world: World) -> None:
 
 def deliver(wait: Wait, result: dict[str, Any], world: World) -> bool:
     """Tell the state machine. A token that is not waited on any more counts as delivered."""
-    if "error" in result:
-        accepted = world.tasks.fail(wait.token, result["error"], result["cause"])
-    else:
-        accepted = world.tasks.succeed(wait.token, result["output"])
+    accepted = tell(wait, result, world)
     world.ledger.wait_delivered(wait)
     return accepted
+
+
+def tell(wait: Wait, result: dict[str, Any], world: World) -> bool:
+    """Tell the state machine, for who has more to do before the wait is marked as delivered. False: nobody waits for it any more."""
+    if "error" in result:
+        return world.tasks.fail(wait.token, result["error"], result["cause"])
+    return world.tasks.succeed(wait.token, result["output"])
 
 
 def deliver_for_another(wait: Wait, world: World) -> None:
