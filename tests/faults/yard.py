@@ -189,14 +189,15 @@ class Yard:
         about = f"{group} version {version} "
         return wait_for_link(self.cloud.running.mailbox, address, about, timeout_seconds=seconds)[1]
 
-    def alarm(self, name: str, state: str = "ALARM") -> None:
-        """Make an alarm of this name, if there is none, and put it into a state."""
+    def alarm(self, name: str, state: str = "ALARM", *, without_data: str = "notBreaching") -> None:
+        """Make an alarm of this name, if there is none, and put it into a state: for a moment, or for good where `ignore` is what it
+        does without data."""
         cloudwatch = self.cloud.client("cloudwatch")
         if not cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
             cloudwatch.put_metric_alarm(
                 AlarmName=name, Namespace="AWS/SageMaker", MetricName="Invocation5XXErrors", Statistic="Sum", Period=60,
                 EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanOrEqualToThreshold",
-                TreatMissingData="notBreaching",
+                TreatMissingData=without_data,
             )  # fmt: skip
         cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test says so")
 
