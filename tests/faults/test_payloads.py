@@ -1,18 +1,23 @@
-"""A report of 10 MB and a policy of hundreds of gates: pointers travel, never payloads."""
+"""A report of 10 MB, a policy of hundreds of gates, requests and answers of 300 KB: pointers travel, never payloads."""
 
 from __future__ import annotations
 
 import json
 
 from tests.conftest import Figure
-from tests.e2e.harness import SCIKIT_LEARN, package_request
+from tests.e2e.harness import SCIKIT_LEARN, model_archive, package_request
 from tests.e2e.leftovers import items
-from tests.e2e.test_a_promotion import constant_model
+from tests.e2e.test_a_promotion import CONSTANT_INFERENCE, constant_model
 from tests.faults.yard import Yard
 
 MEGABYTE = 1_000_000
 GATES = 300
 BOUND = 200_000
+LINES = 100
+LINE = "é" * 1500
+"""Two bytes in UTF-8 for each letter: whoever counts characters sees half of 3,000."""
+ECHO = CONSTANT_INFERENCE.replace("[constant for _ in rows]", "rows")
+"""A model that answers what it is asked."""
 
 
 def test_no_payload_grows_with_the_evidence(yard: Yard, figure: Figure) -> None:
@@ -29,19 +34,49 @@ def test_no_payload_grows_with_the_evidence(yard: Yard, figure: Figure) -> None:
     release_id = f"{group}-v1-a1"
     yard.is_(release_id, "promoted")
 
-    history = yard.cloud.ended_execution(release_id)["events"]
-    carried = [len(str(value)) for event in history for value in strings_of(event)]
-    invoked = [len(one["event"]) for one in yard.plan.invocations()]
-    records = [len(json.dumps(item)) for item in items(yard.cloud)]
+    largest, record = largest_of(yard, release_id)
+    figure("10 MB report, largest payload of execution, events and functions", f"{largest} bytes", "< 200 KB")
+    figure("10 MB report, largest record of the ledger", f"{record} bytes", "< 400 KB")
+    assert len(yard.release(release_id).verdicts) >= GATES
+    assert largest < BOUND
+    assert record < 2 * BOUND
+
+
+def test_no_payload_has_what_an_endpoint_is_asked_or_answers(yard: Yard, figure: Figure) -> None:
+    """A policy, a request and an answer of 300 KB each; first they are as they should be, then the answer is no number."""
+    group, body = "bulky", "\n".join([LINE] * LINES)
+    yard.prepare(group)
+    model = model_archive({"constant.json": "1.0", "code/inference.py": ECHO})
+    largest, record, exchanged = 0, 0, 0
+    for version, status, expect in ((1, "promoted", {"rows": LINES}), (2, "failed", {"numeric": True})):
+        case = {"name": "bulk", "body": body, "accept": "text/csv", "expect": {"content_type": "text/csv", **expect}}
+        contract = yard.cloud.put(f"{group}-models", f"{version}.jsonl", json.dumps(case))
+        staging = f"{{startup_timeout: 24h, tests: {{contract: {contract}}}}}"
+        yard.apply(group, more=f"# {LINE * LINES}\n", staging=staging)
+        release_id = yard.register(group, version, model)
+        yard.is_(release_id, status)
+        verdict = next(one for one in yard.release(release_id).verdicts if one.gate == "contract")
+        exchanged += verdict.measured == "1 of 1" or LINE[:100] in verdict.reason
+        found = largest_of(yard, release_id)
+        largest, record = max(largest, found[0]), max(record, found[1])
     figure(
-        "10 MB report, largest payload of execution, events and functions",
-        f"{max(carried + invoked)} bytes",
+        f"policy, request and answer of {len(body.encode())} bytes, largest payload of execution, events and functions",
+        f"{largest} bytes",
         "< 200 KB",
     )
-    figure("10 MB report, largest record of the ledger", f"{max(records)} bytes", "< 400 KB")
-    assert len(yard.release(release_id).verdicts) >= GATES
-    assert max(carried + invoked) < BOUND
-    assert max(records) < 2 * BOUND
+    figure("policy, request and answer of 300 KB, largest record of the ledger", f"{record} bytes", "< 400 KB")
+    assert exchanged == 2, "the endpoint did not answer what it was asked"
+    assert largest < BOUND
+    assert record < 2 * BOUND
+
+
+def largest_of(yard: Yard, release_id: str) -> tuple[int, int]:
+    """Bytes of the largest text in an execution, or with which any function was called so far; and of the ledger's largest record."""
+    history = yard.cloud.ended_execution(release_id)["events"]
+    texts = [text for event in history for text in strings_of(event)]
+    texts += [one["event"] for one in yard.plan.invocations()]
+    records = [json.dumps(item, ensure_ascii=False) for item in items(yard.cloud)]
+    return max(len(text.encode()) for text in texts), max(len(text.encode()) for text in records)
 
 
 def report_of(size: int) -> str:
