@@ -1,4 +1,4 @@
-"""The execution itself dies or is stopped, in every state: staging gone, lock handed on, status true."""
+"""The execution itself dies or is stopped, in every state: staging gone, lock handed on to who waits for it, status true."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ def asked(yard: Yard, before: str) -> str:
     return release_id
 
 
+def heir_waits(yard: Yard, group: str) -> None:
+    """The next version waits for the lock of the one that is about to be stopped in production."""
+    yard.apply(group)
+    yard.is_(yard.register(group, 2), "waiting-for-lock")
+
+
 def deploying(yard: Yard, stage: str) -> str:
     """An endpoint's event does not arrive, so the release goes on waiting for it."""
     group = f"in-deployment-{stage}"
@@ -58,6 +64,8 @@ def deploying(yard: Yard, stage: str) -> str:
     fault = dies_at(yard, "ResumeRelease", group, f':endpoint/{name}"', call=1)
     release_id = yard.register(group, 1)
     yard.happened(fault)
+    if stage == "production":
+        heir_waits(yard, group)
     return release_id
 
 
@@ -67,6 +75,7 @@ def baking(yard: Yard) -> str:
     yard.apply(group, bake="7d")
     release_id = yard.register(group, 1)
     yard.is_(release_id, "baking")
+    heir_waits(yard, group)
     return release_id
 
 
@@ -78,6 +87,7 @@ def rolling_back(yard: Yard) -> str:
     fault = dies_in(yard, "RollBack", group)
     release_id = yard.register(group, 1)
     yard.is_(release_id, "baking")
+    heir_waits(yard, group)
     yard.alarm(f"{group}-5xx")
     yard.happened(fault)
     return release_id
@@ -110,6 +120,9 @@ SCENES: dict[str, tuple[Callable[[Yard], str], str]] = {
     "CloseRelease": (lambda yard: in_a_task(yard, "CloseRelease"), "promoted"),
 }
 
+HEIRS = ("PromoteToProduction", "WatchProduction", "RollBack")
+"""States of a release in production that are stopped while the next version waits for its lock."""
+
 
 def stopped_in(yard: Yard, state: str) -> list[str]:
     """Bring a release into the state, stop its execution; what is wrong or left afterwards."""
@@ -125,7 +138,22 @@ def stopped_in(yard: Yard, state: str) -> list[str]:
         yard.is_(f"{group}-v1-a1", "baking")
         yard.stop(f"{group}-v1-a1")
         problems += yard.ends_as(f"{group}-v1-a1", "failed")
+    if state in HEIRS:
+        problems += not_inherited(yard, group)
     return problems + [f"{state}: {one}" for one in yard.nothing_left(group)]
+
+
+def not_inherited(yard: Yard, group: str) -> list[str]:
+    """What keeps the heir from its own end: it gets the lock, and is promoted. Its endpoint's events are its own."""
+    heir = f"{group}-v2-a1"
+    yard.plan.drop(f"{group}.")
+    problems = yard.ends_as(heir, "promoted")
+    if "lock taken" not in {one.what for one in yard.release(heir).timeline}:
+        problems.append(f"{heir} was never given the lock")
+    champion = yard.ledger.champion(group)
+    if champion is None or champion.release_id != heir:
+        problems.append(f"{champion} serves instead of {heir}")
+    return problems
 
 
 def test_an_execution_stopped_in_any_state_is_cleaned_up(yard: Yard, figure: Figure) -> None:
@@ -135,7 +163,9 @@ def test_an_execution_stopped_in_any_state_is_cleaned_up(yard: Yard, figure: Fig
     yard.plan.clear()
     yard.throw_letters_away()
     figure(
-        "an execution stopped in any state", f"{len(SCENES)} states, {len(problems)} not cleaned up", "100% cleaned up"
+        "an execution stopped in any state",
+        f"{len(SCENES)} states, {len(HEIRS)} heirs of the lock, {len(problems)} not cleaned up or not inherited",
+        "100% cleaned up, all heirs promoted",
     )
     assert problems == []
 
