@@ -55,8 +55,8 @@ def test_no_payload_has_what_an_endpoint_is_asked_or_answers(yard: Yard, figure:
         yard.apply(group, more=f"# {LINE * LINES}\n", staging=staging)
         release_id = yard.register(group, version, model)
         yard.is_(release_id, status)
-        verdict = next(one for one in yard.release(release_id).verdicts if one.gate == "contract")
-        exchanged += verdict.measured == "1 of 1" or LINE[:100] in verdict.reason
+        judged = [one for one in yard.release(release_id).verdicts if one.gate == "contract"]
+        exchanged += any(one.measured == "1 of 1" or LINE[:100] in one.reason for one in judged)
         found = largest_of(yard, release_id)
         largest, record = max(largest, found[0]), max(record, found[1])
     figure(
