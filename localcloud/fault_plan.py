@@ -31,7 +31,8 @@ class Fault:
     `function` is a physical name. `about` are texts that the invocation's event contains, all of them. `call` is the number of the call
     within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) and from `place` (as invocations
     name it) where they are named; 0 is any.
-    BEFORE and AFTER end the process; INSTEAD answers the request with `error` and `status`. It happens `times` times at most.
+    BEFORE and AFTER end the process, after `pause` seconds in which the world goes on; INSTEAD answers the request with `error` and
+    `status`. It happens `times` times at most.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Fault:
     status: int = 400
     times: int = 1
     place: str = ""
+    pause: float = 0.0
 
 
 class FaultPlan:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -97,6 +98,7 @@ class Breaker:
         operation = self._calls[number - 1]
         for fault in self._faults:
             if fault["when"] == when and self._is_meant(fault, number) and self._happens(fault, number, operation):
+                time.sleep(fault["pause"])
                 self.end(cut=f"{when} {number}")
                 os._exit(1)
 
@@ -113,10 +115,10 @@ class Breaker:
         record = {"function": self._function, "request": self._request_id, "call": number, "operation": operation}
         written = self._folder / "fired" / f".{os.getpid()}"
         written.write_text(json.dumps(record))
-        for time in range(fault["times"]):
+        for turn in range(fault["times"]):
             # A link is made in one piece and never over another, so that each time is taken once and read whole.
             with contextlib.suppress(FileExistsError):
-                os.link(written, self._folder / "fired" / f"{fault['name']}.{time}")
+                os.link(written, self._folder / "fired" / f"{fault['name']}.{turn}")
                 return True
         return False
 

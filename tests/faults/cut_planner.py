@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -9,12 +10,14 @@ from localcloud.fault_plan import Fault, When
 from tests.faults.cut_points import Coverage, Cut, cut_of, points_of
 from tests.faults.yard import Yard
 
-CHANCES = 8
+CHANCES = 12
 """How often a cut is planned in scenes that came to its call before it is given up, and missing."""
 MOST_WAYS = 6
 """How many groups of cuts that led to a call are remembered."""
 UNDISTURBED: list[tuple[Cut, ...]] = [()]
 """What led to a call that is made without any cut."""
+PAUSE = 4.0
+"""Seconds in which an endpoint of the laptop's AWS comes up."""
 CUTS = 2
 """How many cuts of a function a scene is given: an event is tried three times."""
 CUTS_OF_THE_HOUSE = 5
@@ -35,17 +38,20 @@ class CutPlanner:
     def plan(self, scene: str, name: str) -> int:
         """Plan cuts at points that have to be cut and were not, and that this scene came to before; how many.
 
-        A point that the scene came to after other cuts is tried without them, and with them. Those that were planned least come
-        first, and none more than `CHANCES` times: what a scene came to once may have been a race.
+        A point that the scene came to after other cuts is tried without them, and with them; then with them and a pause, for
+        what was under way may have to be over when the function comes again. Those that were planned least come first, and none more
+        than `CHANCES` times: what a scene came to once may have been a race.
         """
-        chosen: list[Cut] = []
+        chosen: dict[Cut, float] = {}
         for wanted in sorted(self._wanted(scene), key=self._order):
             led = self._yard.reached[scene][wanted.function, wanted.point]
-            more = [one for one in (*led[self._planned[wanted] % len(led)], wanted) if one not in chosen]
-            if self._fit([*chosen, *more]):
-                chosen += more
+            turn, way = divmod(self._planned[wanted], len(led))
+            more = dict.fromkeys(led[way], PAUSE * (turn % 2)) | {wanted: 0.0}
+            if self._fit([*chosen, *(one for one in more if one not in chosen)]):
+                chosen = more | chosen
                 self._planned[wanted] += 1
-        self._yard.plan.add(*(self._fault(f"{name}.{number}", cut) for number, cut in enumerate(chosen)))
+        faults = (self._fault(f"{name}.{number}", cut, pause) for number, (cut, pause) in enumerate(chosen.items()))
+        self._yard.plan.add(*faults)
         return len(chosen)
 
     def learn(self, scene: str, began: int) -> None:
@@ -62,6 +68,16 @@ class CutPlanner:
                     known += [way for way in dict.fromkeys(led) if way not in known][: MOST_WAYS - len(known)]
             if cut := cut_of(self._yard, one):
                 cuts.append(cut)
+
+    def wait_until_quiet(self, seconds: float = 10.0) -> None:
+        """Wait until nothing is called about the group any more: what a scene leads to may come after its end."""
+        until, calls = time.monotonic() + seconds, -1
+        while time.monotonic() < until:
+            now = sum(self._group in one["event"] for one in self._yard.plan.invocations())
+            if now == calls:
+                return
+            calls = now
+            time.sleep(1.5)
 
     def _wanted(self, scene: str) -> list[Cut]:
         coverage, reached = Coverage(self._yard), self._yard.reached[scene]
@@ -82,9 +98,9 @@ class CutPlanner:
         """Whether every function has a try left after these."""
         return all(number <= limit(function) for function, number in Counter(cut.function for cut in cuts).items())
 
-    def _fault(self, name: str, cut: Cut) -> Fault:
+    def _fault(self, name: str, cut: Cut, pause: float) -> Fault:
         about = () if cut.function in NAME_NO_GROUP else (self._group,)
-        where: dict[str, Any] = {"operation": cut.point.operation, "place": cut.point.place}
+        where: dict[str, Any] = {"operation": cut.point.operation, "place": cut.point.place, "pause": pause}
         return Fault(
             f"{name}.{cut.function}", self._yard.functions[cut.function], cut.when, about, cut.point.time, **where
         )

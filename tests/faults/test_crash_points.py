@@ -250,9 +250,10 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
     person, principal = yard.cloud.person(f"Ada-{when}"), f"arn:aws:iam::111122223333:role/Ada-{when}"
     # Nobody knows who started a pipeline: of such a version there have to be two who may decide.
     approvers = f"[{{name: Ada, email: {group}@example.com, aws_principal: '{principal}'}}, {{name: Bob, email: bob-{group}@example.com}}]"
-    yard.prepare(group)
+    yard.prepare(group, production=f"{ALL_DAY['production']}{trainer.policy}")
     problems += yard.ends_as(yard.register(group, next(versions)), "promoted")
     problems += yard.changed_as_often(group, "a first promotion")
+    yard.prepare(f"{group}-next")
     asks = f"{{before: [staging], approvers: {approvers}}}"
     yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{trainer.policy}", approval=asks)
     stops = 1 if when is When.NEVER else STOPS_A_DAY
@@ -260,6 +261,7 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
         ("a question", partial(a_question, person)),
         ("a drift", partial(a_drift, trainer)),
         ("a first version", partial(a_first_version, count(1))),
+        ("a promotion", partial(a_promotion, count(1))),
         *[("a stop", a_stop)] * stops,
     ]
     until = time.monotonic() + DAYS_END_AFTER
@@ -272,6 +274,7 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
                     continue
                 began = len(yard.plan.invocations())
                 problems += scene(yard, group, versions) + yard.changed_as_often(group, what)
+                planner.wait_until_quiet()
                 yard.plan.drop(f"{group}.")
                 planner.learn(what, began)
                 cuts += planned
@@ -344,14 +347,20 @@ def resume_retraining(yard: Yard, group: str) -> list[str]:
     return [f"{group}: retraining was not resumed"]
 
 
-def a_first_version(groups: Iterator[int], yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+def a_first_version(groups: Iterator[int], yard: Yard, group: str, _: Iterator[int]) -> list[str]:
     """The first version of another group, whose alarm goes off in the bake: its endpoint goes."""
-    del versions
     group = f"{group}-first-{next(groups)}"
     yard.prepare(group)
     yard.alarm(f"{group}-5xx", "OK")
     yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n")
     return roll_one_back(yard, group, 1, When.NEVER, 1) + yard.nothing_left(group)
+
+
+def a_promotion(versions: Iterator[int], yard: Yard, group: str, _: Iterator[int]) -> list[str]:
+    """The next version of another group, whose policy asks nobody, is promoted."""
+    group = f"{group}-next"
+    problems = yard.ends_as(yard.register(group, next(versions)), "promoted")
+    return problems + yard.changed_as_often(group, "a promotion")
 
 
 def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:

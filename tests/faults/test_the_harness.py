@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -33,6 +34,16 @@ def test_a_cut_ends_the_process_at_its_call_and_once(yard: Yard, when: When, cal
     answer, calls = reap(yard, name)
     assert answer == [f"{name}: nothing to do, it was never opened"]
     assert calls == [CALLS[:made], CALLS]
+
+
+def test_a_cut_may_come_late(yard: Yard) -> None:
+    target = yard.functions["ReapRelease"]
+    yard.plan.add(Fault("never-late", target, When.AFTER, ("never-late",), 1, pause=1.5))
+    began = time.monotonic()
+    answer, calls = reap(yard, "never-late")
+    assert answer["errorType"] == "Runtime.ExitError"
+    assert calls == [CALLS[:1]]
+    assert time.monotonic() - began >= 1.5
 
 
 def test_a_cut_is_told_by_the_place_in_the_code_as_well(yard: Yard) -> None:
