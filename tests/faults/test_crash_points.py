@@ -360,7 +360,7 @@ def a_promotion(versions: Iterator[int], yard: Yard, group: str, _: Iterator[int
     """The next version of another group, whose policy asks nobody, is promoted."""
     group = f"{group}-next"
     problems = yard.ends_as(yard.register(group, next(versions)), "promoted")
-    return problems + yard.changed_as_often(group, "a promotion")
+    return problems + yard.changed_as_often(group, "a promotion of another group")
 
 
 def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
