@@ -22,8 +22,8 @@ CUTS = 2
 """How many cuts of a function a scene is given: an event is tried three times."""
 CUTS_OF_THE_HOUSE = 5
 """The same of KeepHouse, which a scene asks again until it has not died."""
-NAME_NO_GROUP = ("ServeWeb", "KeepHouse")
-"""Functions whose events do not name the group: links have random names, and the house is kept by a schedule as well."""
+NAMES_NO_GROUP = "ServeWeb"
+"""A function whose events do not name the group: links have random names."""
 
 
 class CutPlanner:
@@ -59,7 +59,7 @@ class CutPlanner:
         reached, cuts = self._yard.reached[scene], list[Cut]()
         for one in self._yard.plan.invocations()[began:]:
             function = self._yard.logical[one["function"]]
-            if self._group not in one["event"] and function not in NAME_NO_GROUP:
+            if self._group not in one["event"] and function != NAMES_NO_GROUP:
                 continue
             led = [(), tuple(of_one(function, cuts)), tuple(of_all(function, cuts))]
             for point in points_of(one):
@@ -99,7 +99,7 @@ class CutPlanner:
         return all(number <= limit(function) for function, number in Counter(cut.function for cut in cuts).items())
 
     def _fault(self, name: str, cut: Cut, pause: float) -> Fault:
-        about = () if cut.function in NAME_NO_GROUP else (self._group,)
+        about = () if cut.function == NAMES_NO_GROUP else (self._group,)
         where: dict[str, Any] = {"operation": cut.point.operation, "place": cut.point.place, "pause": pause}
         return Fault(
             f"{name}.{cut.function}", self._yard.functions[cut.function], cut.when, about, cut.point.time, **where

@@ -20,7 +20,6 @@ from localcloud.fault_plan import Fault, When
 from tests.conftest import Figure
 from tests.faults.cut_planner import CUTS, CUTS_OF_THE_HOUSE, CutPlanner
 from tests.faults.cut_points import Coverage, cut_of
-from tests.faults.test_dead_letters import letters
 from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY
@@ -283,19 +282,16 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
                     break
             if problems or not cuts or time.monotonic() > until:
                 break
-    # Both lanes cut the keeper of the house: a round that died at all its tries is looked after by the next one.
-    problems += [one["MessageBody"] for one in letters(yard) if "housekeeping" not in one["MessageBody"]]
-    yard.throw_letters_away()
     return problems + yard.nothing_left(group)
 
 
 def keep_house(yard: Yard, group: str, **event: Any) -> None:
     """The house is kept, and kept again where that died."""
-    for _ in range(2 * CUTS_OF_THE_HOUSE + 1):
+    for _ in range(CUTS_OF_THE_HOUSE + 1):
         said = yard.keep_house(round=group, **event) or {}
         if "errorType" not in said:
             return
-    raise AssertionError(f"{group}: the house was kept {2 * CUTS_OF_THE_HOUSE + 1} times, and ended with {said}")
+    raise AssertionError(f"{group}: the house was kept {CUTS_OF_THE_HOUSE + 1} times, and ended with {said}")
 
 
 def a_question(person: dict[str, str], yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
