@@ -18,10 +18,10 @@ UNDISTURBED: list[tuple[Cut, ...]] = [()]
 """What led to a call that is made without any cut."""
 PAUSE = 4.0
 """Seconds in which an endpoint of the laptop's AWS comes up."""
-CUTS = 2
-"""How many cuts of a function a scene is given: an event is tried three times."""
-CUTS_OF_THE_HOUSE = 5
-"""The same of KeepHouse, which a scene asks again until it has not died."""
+CUTS = {"KeepHouse": 8, "StartDriftMonitor": 2, "ServeWeb": 2}
+"""How many cuts of a function a scene is given where it is called by the scene, which tries so often and once more."""
+USUAL_CUTS = 4
+"""The same of all others: a state is tried seven times, and an event three, and then as often as its dead letter is played."""
 NAMES_NO_GROUP = "ServeWeb"
 """A function whose events do not name the group: links have random names."""
 
@@ -120,4 +120,5 @@ def of_all(function: str, cuts: list[Cut]) -> list[Cut]:
 
 
 def limit(function: str) -> int:
-    return CUTS_OF_THE_HOUSE if function == "KeepHouse" else CUTS
+    """How many cuts of a function a scene is given."""
+    return CUTS.get(function, USUAL_CUTS)

@@ -1,0 +1,208 @@
+"""Lanes of crashes: one kind of release after the other, each with its functions cut at the next call."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from cli.story.letter import open_page, press
+from localcloud.fault_plan import Fault, When
+from tests.faults.training import Trainer
+from tests.faults.yard import Yard
+from tests.patience import ALL_DAY
+
+CALLS = range(1, 80)
+"""Numbers of calls that are cut one after the other; no function makes as many."""
+
+
+def promote_with_cuts(yard: Yard, when: When) -> list[str]:
+    """One release after the other, each with every function cut at the next call, until no function makes that many.
+
+    Like every lane it ends at its first problem: whoever comes after a release that is stuck would only wait for it.
+    """
+    group, problems = f"cut-{when}", []
+    yard.prepare(group)
+    for call in CALLS:
+        release_id = f"{group}-v{call}-a1"
+        yard.cuts_of_a_promotion(release_id, when, call)
+        yard.register(group, call)
+        problems += yard.ends_as(release_id, "promoted")
+        # The next version's endpoint has the same name: cuts that did not happen would add up to its event's three tries.
+        yard.plan.drop(f"{release_id}.production.")
+        if yard.production_changes(group) != call:
+            problems.append(
+                f"{release_id}: production was changed {yard.production_changes(group)} times by {call} releases"
+            )
+        if problems or not yard.broke(release_id):
+            break
+    return problems + yard.nothing_left(group)
+
+
+def roll_back_with_cuts(yard: Yard, when: When) -> list[str]:
+    """First versions whose alarm goes off in the bake: the endpoint has to go. Then a champion, and versions that give way to it."""
+    problems = []
+    for kind in ("gone", "back"):
+        group = f"{kind}-{when}"
+        yard.prepare(group)
+        yard.alarm(f"{group}-5xx", "OK")
+        first = 1
+        if kind == "back":
+            yard.register(group, 1)
+            problems += yard.ends_as(f"{group}-v1-a1", "promoted") + yard.changed_as_often(group, "a first promotion")
+            first = 2
+        yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n")
+        for call in CALLS:
+            problems += roll_one_back(yard, group, first + call - 1, when, call)
+            if problems or not yard.broke(f"{group}-v{first + call - 1}-a1"):
+                break
+        problems += yard.nothing_left(group)
+    return problems
+
+
+def roll_one_back(yard: Yard, group: str, version: int, when: When, call: int) -> list[str]:
+    release_id = f"{group}-v{version}-a1"
+    yard.cut(release_id, "RollBack", when, call, f'"{release_id}"')
+    if call == 1:
+        yard.cut_role(release_id, "RollBack", when, f'"{release_id}"')
+        yard.cut_role(release_id, "ResumeRelease", when, f"{group}-5xx", "ALARM")
+        yard.cut_role(release_id, "CloseRelease", when, f'"{release_id}"')
+    yard.cut(release_id, "ResumeRelease", when, call, f"{group}-5xx", "ALARM")
+    yard.cut(f"{release_id}.back", "CloseRelease", when, call, f'"{release_id}"')
+    yard.alarm(f"{group}-5xx", "OK")
+    yard.register(group, version)
+    yard.is_(release_id, "baking")
+    # An alarm that the first look sees is no event's business, and the cuts of ResumeRelease would wait for the next version.
+    yard.recorded(release_id, "looked at production")
+    yard.alarm(f"{group}-5xx")
+    problems = yard.ends_as(release_id, "rolled-back")
+    # A later version's alarm is another event to the same function: cuts that did not happen would add up to its three tries.
+    yard.plan.drop(f"{release_id}.")
+    problems += yard.changed_as_often(
+        group, "a way back" if version > 1 and "back" in group else "a first version's way back"
+    )
+    serving = "back" in group
+    endpoints = yard.cloud.client("sagemaker").list_endpoints(NameContains=group)["Endpoints"]
+    if bool([one for one in endpoints if one["EndpointStatus"] != "Deleting"]) != serving:
+        problems.append(f"{release_id}: endpoints are {endpoints}")
+    return problems
+
+
+def decide_with_cuts(yard: Yard, when: When) -> list[str]:
+    """People say no, through the page and under their AWS identity in turn, and the function dies at the next call."""
+    group, broke, problems = f"asked-{when}", False, []
+    person = yard.cloud.person(f"Person-{when}")
+    principal = f"arn:aws:iam::111122223333:role/Person-{when}"
+    approvers = f"[{{name: Ada, email: ada-{when}@example.com, aws_principal: '{principal}'}}]"
+    yard.prepare(group, approval=f"{{before: [staging], approvers: {approvers}}}")
+    for version in CALLS:
+        call, release_id = (version + 1) // 2, f"{group}-v{version}-a1"
+        yard.register(group, version)
+        yard.is_(release_id, "awaiting-approval")
+        link = yard.link(release_id, f"ada-{when}@example.com")
+        if version % 2:
+            yard.cut(release_id, "ServeWeb", when, call, link.rsplit("/", 1)[1], '"POST"')
+            page = open_page(link)
+            for _ in range(2):
+                press(page, "reject", {"comment": "no"})
+        else:
+            yard.cut(release_id, "ServeWeb", when, call, release_id, '"POST"')
+            for _ in range(2):
+                decide_by_principal(yard, release_id, "reject", person)
+        problems += yard.ends_as(release_id, "rejected")
+        problems += yard.changed_as_often(group, "a rejection")
+        broke = yard.broke(release_id) or (version % 2 == 0 and broke)
+        decisions = yard.release(release_id).approvals
+        if len(decisions) != 1:
+            problems.append(f"{release_id} was decided {len(decisions)} times")
+        if problems or (version % 2 == 0 and not broke):
+            break
+    return problems + yard.nothing_left(group)
+
+
+def decide_by_principal(yard: Yard, release_id: str, word: str, person: dict[str, str]) -> bool:
+    """`lockkeeper approve` or `reject`; whether the command says that it went well."""
+    with suppress(AssertionError):
+        yard.cloud.lockkeeper(word, release_id, "--comment", "as always", person=person)
+        return True
+    return False
+
+
+def reap_with_cuts(yard: Yard, when: When) -> list[str]:
+    """Executions that are stopped in their bake, and a function that dies twice while it cleans up after each."""
+    group, problems = f"reaped-{when}", []
+    yard.prepare(group)
+    yard.apply(group, bake="7d")
+    for version in CALLS:
+        call, release_id = 2 * version - 1, f"{group}-v{version}-a1"
+        yard.register(group, version)
+        yard.is_(release_id, "baking")
+        for number in (call, call + 1):
+            yard.cut(f"{release_id}.{number}", "ReapRelease", when, number, f'"{release_id}"', "ABORTED")
+        if call == 1:
+            yard.cut_role(release_id, "ReapRelease", when, f"lockkeeper-{release_id}-")
+        yard.stop(release_id)
+        problems += yard.ends_as(release_id, "failed") + yard.changed_as_often(group, "a stopped bake")
+        problems += yard.nothing_left(group)
+        if problems or not yard.broke(release_id):
+            break
+    return problems
+
+
+def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
+    """A decision that was not delivered, and a keeper of the house that dies at the next call; its next round comes."""
+    group, problems = f"kept-{when}", []
+    address = f"kept-{when}@example.com"
+    yard.prepare(group, approval=f"{{before: [staging], approvers: [{{name: Ada, email: {address}}}]}}")
+    for call in CALLS:
+        release_id = f"{group}-v{call}-a1"
+        yard.register(group, call)
+        yard.is_(release_id, "awaiting-approval")
+        link = yard.link(release_id, address)
+        yard.plan.add(
+            Fault(
+                f"{release_id}.web",
+                yard.functions["ServeWeb"],
+                When.BEFORE,
+                (link.rsplit("/", 1)[1],),
+                1,
+                "sfn:SendTaskFailure",
+            )
+        )
+        press(open_page(link), "reject", {"comment": "no"})
+        yard.cut(release_id, "KeepHouse", when, call, release_id)
+        for _ in range(2):
+            yard.keep_house(round=release_id)
+        problems += yard.ends_as(release_id, "rejected") + yard.changed_as_often(group, "a rejection")
+        if problems or not yard.plan.fired(f"{release_id}.KeepHouse"):
+            break
+    return problems + yard.nothing_left(group)
+
+
+def train_with_cuts(yard: Yard, when: When) -> list[str]:
+    """Drift that trains anew and a training job, a version each; every function that hears of them dies at the next call."""
+    group, problems = f"trained-{when}", []
+    trainer = Trainer(yard, group, yard.folder_of(group))
+    yard.prepare(group, production=f"{ALL_DAY['production']}{trainer.policy}")
+    yard.register(group, 1)
+    problems += yard.ends_as(f"{group}-v1-a1", "promoted") + yard.changed_as_often(group, "a first promotion")
+    with trainer.pipeline():
+        for call in CALLS:
+            name, retrained, trained = f"{group}.{call}", f"{group}-v{2 * call}-a1", f"{group}-v{2 * call + 1}-a1"
+            yard.cut(name, "ReactToDrift", when, call, f'"{group}-finding-{call}"')
+            yard.cut(f"{name}.pipeline", "ReactToTraining", when, call, f"pipeline/{group}-train")
+            yard.cut(f"{name}.promoted", "ReactToDrift", when, call, f'"{retrained}"')
+            yard.cut(f"{name}.promoted", "StartDriftMonitor", when, call, f'"{retrained}"')
+            yard.cut(f"{name}.job", "ReactToTraining", when, call, f"training-job/{group}-job-{call}")
+            yard.cut(f"{name}.look", "StartDriftMonitor", when, call, f'"{name}"')
+            number = trainer.drift()
+            problems += yard.ends_as(retrained, "promoted") + trainer.comes_to(number, "helped")
+            problems += trainer.looks(name)
+            trainer.train(call)
+            problems += yard.ends_as(trained, "promoted")
+            made = (trainer.executions(), trainer.versions())
+            if made != (call, 2 * call + 1):
+                problems.append(f"{name}: {made[0]} executions and {made[1]} versions")
+            problems += yard.changed_as_often(group, "a training")
+            yard.plan.drop(f"{name}.")
+            if problems or not yard.broke(name):
+                break
+    return problems + yard.nothing_left(group)
