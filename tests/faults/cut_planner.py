@@ -10,7 +10,7 @@ from localcloud.fault_plan import Fault, When
 from tests.faults.cut_points import Coverage, Cut, cut_of, points_of
 from tests.faults.yard import Yard
 
-CHANCES = 12
+CHANCES = 20
 """How often a cut is planned in scenes that came to its call before it is given up, and missing."""
 MOST_WAYS = 6
 """How many groups of cuts that led to a call are remembered."""
@@ -18,7 +18,7 @@ UNDISTURBED: list[tuple[Cut, ...]] = [()]
 """What led to a call that is made without any cut."""
 PAUSE = 4.0
 """Seconds in which an endpoint of the laptop's AWS comes up."""
-CUTS = {"KeepHouse": 8, "StartDriftMonitor": 2, "ServeWeb": 2}
+CUTS = {"KeepHouse": 16, "ReapRelease": 12, "ServeWeb": 2}
 """How many cuts of a function a scene is given where it is called by the scene, which tries so often and once more."""
 USUAL_CUTS = 4
 """The same of all others: a state is tried seven times, and an event three, and then as often as its dead letter is played."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from tests.patience import ALL_DAY, PATIENCE
 STOPS_A_DAY = 2
 """How often an execution is stopped for each question: what cleans up after it makes the most calls, and runs once for each."""
 END_AFTER = 3000.0
-"""Seconds after which no new day begins, so that what is missing by then is said."""
+"""Seconds after which no new scene begins, so that what is missing by then is said."""
 DAYS = range(1, 80)
 PRESSED = 8
 """How often somebody presses a button at most: both ways cut the page of either."""
@@ -76,7 +77,7 @@ def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
                 planner.wait_until_quiet()
                 yard.plan.drop(f"{group}.")
                 planner.learn(what, began)
-                if problems:
+                if problems or time.monotonic() > until:
                     break
             if problems or not played or when is When.NEVER or time.monotonic() > until:
                 break
@@ -122,6 +123,21 @@ def keep_house_until(yard: Yard, release_id: str, status: str) -> None:
     return yard.is_(release_id, status)
 
 
+def tell_again(yard: Yard, function: str, *about: str) -> None:
+    """An event that a function was called with comes again, as events may, and again where the function dies of it."""
+    until, came, target = time.monotonic() + PATIENCE, list[str](), yard.functions[function]
+    while not came:
+        assert time.monotonic() < until, f"{function} was told nothing about {about}"
+        time.sleep(0.2)
+        told = (one["event"] for one in yard.plan.invocations() if one["function"] == target)
+        came = [event for event in told if all(text in event for text in about)]
+    for _ in range(limit(function) + 1):
+        said = yard.invoke(function, json.loads(came[0]))
+        if "errorType" not in (said or {}):
+            return
+    raise AssertionError(f"{function} was told {limit(function) + 1} times about {about}, and ended with {said}")
+
+
 def a_question(person: dict[str, str], yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """A question gives way to a newer one, which is approved; two more wait for its lock; it fails, and the newest is rejected."""
     yard.alarm(f"{group}-5xx", "OK")
@@ -156,7 +172,9 @@ def a_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -
     keep_house(yard, group, housekeeping={"cleanup": True})
     problems = reject(yard, retrained) + trainer.comes_to(number, "did not help") + resume_retraining(yard, group)
     trainer.train(number)
-    return problems + reject(yard, f"{group}-v{next(versions)}-a1") + trainer.looks(group)
+    return (
+        problems + reject(yard, f"{group}-v{next(versions)}-a1") + trainer.looks(group, limit("StartDriftMonitor") + 1)
+    )
 
 
 def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
@@ -219,6 +237,7 @@ def a_stop(unheard: bool, yard: Yard, group: str, versions: Iterator[int]) -> li
         yard.plan.drop(fault.name)
     else:
         yard.stop(stopped)
+        tell_again(yard, "ReapRelease", f'"{stopped}"', '"ABORTED"')
     return yard.ends_as(stopped, "failed") + a_late_try(yard, stopped) + reject(yard, heir)
 
 
