@@ -19,7 +19,7 @@ UNDISTURBED: list[tuple[Cut, ...]] = [()]
 PAUSE = 4.0
 """Seconds in which an endpoint of the laptop's AWS comes up."""
 CUTS = {"KeepHouse": 16, "ReapRelease": 12, "ServeWeb": 2}
-"""How many cuts of a function a scene is given where it is called by the scene, which tries so often and once more."""
+"""How many cuts of a function a scene is given that calls it itself, so often and once more. Both ways cut the pages of either."""
 USUAL_CUTS = 4
 """The same of all others: a state is tried seven times, and an event three, and then as often as its dead letter is played."""
 NAMES_NO_GROUP = "ServeWeb"
