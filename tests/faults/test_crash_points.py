@@ -67,8 +67,9 @@ def test_a_crash_at_any_call_is_made_up_for(yard: Yard, lane: Lane, figure: Figu
 
 def test_crashes_that_no_lane_comes_to_are_made_up_for(yard: Yard, figure: Figure) -> None:
     """Limits of states are minutes on a scaled clock, and a scene's cuts take longer."""
-    with yard.executions(without_limits), dead_letters_come_back(yard):
+    with yard.executions(without_limits), dead_letters_come_back(yard) as odd:
         comes_out_whole(yard, the_rest_with_cuts, figure)
+    assert odd == {}
 
 
 def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> None:
