@@ -11,7 +11,7 @@ from localcloud.fault_plan import Fault, When
 from tests.faults.cut_points import Coverage, Cut, Point, cut_of, points_of
 from tests.faults.yard import Yard
 
-CHANCES = 20
+CHANCES = 12
 """How often a cut is planned in scenes that came to its call before it is given up, and missing."""
 MOST_WAYS = 6
 """How many groups of cuts that led to a call are remembered."""
@@ -19,13 +19,24 @@ UNDISTURBED: list[tuple[Cut, ...]] = [()]
 """What led to a call that is made without any cut."""
 PAUSE = 4.0
 """Seconds in which an endpoint of the laptop's AWS comes up."""
-CUTS = {"KeepHouse": 16, "ReapRelease": 12, "ServeWeb": 2}
-"""How many cuts of a function a scene is given that calls it itself, so often and once more. Both ways cut the pages of either."""
-USUAL_CUTS = 4
-"""The same of all others: a state is tried seven times, and an event three, and then as often as its dead letter is played."""
+Limits = dict[str, int]
+"""How many cuts of a function a scene is given, by its name, and of all others under `OTHERS`."""
+OTHERS = ""
+ONCE_TRIED: Limits = {"KeepHouse": 5, OTHERS: 2}
+"""An event is tried three times, and a state no less. Scenes ask for the house to be kept until that does not die."""
+TRIED_UNTIL_IT_GOES: Limits = {
+    "KeepHouse": 16,
+    "ReapRelease": 12,
+    "TestStaging": 3,
+    "StartDriftMonitor": 2,
+    "ServeWeb": 2,
+    OTHERS: 4,
+}
+"""Most states are tried seven times, and TestStaging four. An event's dead letter is played until it goes, and scenes tell ReapRelease
+again. Both ways cut the pages of either, where people press a button eight times."""
 RECENT = 12
 """How many invocations about a group may lie between a cut and a call that it led to, in lanes that cut one call after the other."""
-GROUP_OF_A_LANE = re.compile("[a-z]+-(?:before|after)")
+GROUP_OF_A_LANE = re.compile("(?:cut|asked|gone|back|reaped|kept|trained|days)-(?:before|after)")
 NAMES_NO_GROUP = "ServeWeb"
 """A function whose events do not name the group: links have random names."""
 
@@ -33,12 +44,19 @@ NAMES_NO_GROUP = "ServeWeb"
 class CutPlanner:
     """Cuts of the invocations about one group, before calls or after them."""
 
-    def __init__(self, yard: Yard, group: str, when: When) -> None:
+    def __init__(self, yard: Yard, group: str, when: When, limits: Limits, *, ways: bool) -> None:
+        """Plan cuts at what is left of all `ways`, or of all sites, and of each function no more in a scene than its limit."""
         self._yard = yard
         self._group = group
         self._when = when
-        self._planned: Counter[Cut] = Counter()
-        self._elsewhere = led_elsewhere(yard)
+        self._limits = limits
+        self._ways = ways
+        self._planned: Counter[tuple[str, Cut]] = Counter()
+        self._elsewhere = {} if ways else led_elsewhere(yard, limits)
+
+    def limit(self, function: str) -> int:
+        """How many cuts of a function a scene is given."""
+        return self._limits.get(function, self._limits[OTHERS])
 
     def plan(self, scene: str, name: str) -> int:
         """Plan cuts at points that have to be cut and were not, and that this scene came to before; how many.
@@ -49,13 +67,13 @@ class CutPlanner:
         than `CHANCES` times: what a scene came to once may have been a race.
         """
         chosen: dict[Cut, float] = {}
-        for wanted in sorted(self._wanted(scene), key=self._order):
-            led = self._led(scene, wanted.function, wanted.point)
-            turn, way = divmod(self._planned[wanted], len(led))
+        for wanted in self._wanted(scene):
+            led = self._led(scene, wanted)
+            turn, way = divmod(self._planned[scene, wanted], len(led))
             more = dict.fromkeys(led[way], PAUSE * (turn % 2)) | {wanted: 0.0}
             if self._fit([*chosen, *(one for one in more if one not in chosen)]):
                 chosen = more | chosen
-                self._planned[wanted] += 1
+                self._planned[scene, wanted] += 1
         faults = (self._fault(f"{name}.{number}", cut, pause) for number, (cut, pause) in enumerate(chosen.items()))
         self._yard.plan.add(*faults)
         return len(chosen)
@@ -67,7 +85,7 @@ class CutPlanner:
             function = self._yard.logical[one["function"]]
             if self._group not in one["event"] and function != NAMES_NO_GROUP:
                 continue
-            led = [(), tuple(of_one(function, cuts)), tuple(of_all(function, cuts))]
+            led = [(), tuple(of_one(function, cuts, self._limits)), tuple(of_all(function, cuts, self._limits))]
             for point in points_of(one):
                 known = reached.setdefault((function, point), [])
                 if known != UNDISTURBED:
@@ -86,30 +104,32 @@ class CutPlanner:
             time.sleep(1.5)
 
     def _wanted(self, scene: str) -> list[Cut]:
-        coverage, wanted = Coverage(self._yard), list[Cut]()
-        for function in self._yard.functions:
-            left = [point for point in coverage.untried(function, self._when) if self._led(scene, function, point)]
-            cuts = sorted((Cut(function, self._when, point) for point in left), key=self._order)
-            wanted += [
-                Cut(function, self._when, point)
-                for point in coverage.one_way_each(function, [cut.point for cut in cuts])
-            ]
-        return [cut for cut in wanted if self._planned[cut] < CHANCES]
+        """What to cut in this scene: one way to each site that is left, or every way; what is known to be reached first."""
+        coverage, reached, wanted = Coverage(self._yard), self._yard.reached[scene], dict[tuple[str, Point], Cut]()
+        left = coverage.ways_left if self._ways else coverage.sites_left
+        cuts = [
+            Cut(function, self._when, point)
+            for function in self._yard.functions
+            for point in left(function, self._when)
+        ]
+        for cut in sorted(
+            cuts, key=lambda cut: ((cut.function, cut.point) not in reached, self._planned[scene, cut], cut)
+        ):
+            if self._led(scene, cut) and self._planned[scene, cut] < CHANCES:
+                wanted.setdefault((cut.function, cut.point if self._ways else cut.point.site), cut)
+        return list(wanted.values())
 
-    def _led(self, scene: str, function: str, point: Point) -> list[tuple[Cut, ...]]:
-        """Groups of cuts after which this scene comes to a point, or may come to it as a lane did; none where that is not known."""
+    def _led(self, scene: str, wanted: Cut) -> list[tuple[Cut, ...]]:
+        """Groups of cuts after which this scene comes to a call, or may come to it as a lane did; none where that is not known."""
         reached = self._yard.reached[scene]
-        if known := reached.get((function, point)):
+        if known := reached.get((wanted.function, wanted.point)):
             return known
-        ways = self._elsewhere.get((function, point), [])
+        ways = self._elsewhere.get((wanted.function, wanted.point), [])
         return [way for way in ways if all((cut.function, cut.point) in reached for cut in way)]
-
-    def _order(self, cut: Cut) -> tuple[int, Cut]:
-        return self._planned[cut], cut
 
     def _fit(self, cuts: list[Cut]) -> bool:
         """Whether every function has a try left after these."""
-        return all(number <= limit(function) for function, number in Counter(cut.function for cut in cuts).items())
+        return all(number <= self.limit(function) for function, number in Counter(cut.function for cut in cuts).items())
 
     def _fault(self, name: str, cut: Cut, pause: float) -> Fault:
         about = () if cut.function == NAMES_NO_GROUP else (self._group,)
@@ -119,8 +139,8 @@ class CutPlanner:
         )
 
 
-def led_elsewhere(yard: Yard) -> dict[tuple[str, Point], list[tuple[Cut, ...]]]:
-    """Calls that were made so far after cuts in the same group, by function and point, and groups of the cuts that led to them."""
+def led_elsewhere(yard: Yard, limits: Limits) -> dict[tuple[str, Point], list[tuple[Cut, ...]]]:
+    """Calls that were made so far after cuts in the same model group, by function and point, and sets of the cuts that led to them."""
     ways: dict[tuple[str, Point], list[tuple[Cut, ...]]] = defaultdict(list)
     cuts: dict[str, list[tuple[int, Cut]]] = defaultdict(list)
     number: Counter[str] = Counter()
@@ -130,7 +150,7 @@ def led_elsewhere(yard: Yard) -> dict[tuple[str, Point], list[tuple[Cut, ...]]]:
         number[group] += 1
         recent = [cut for at, cut in cuts[group][-RECENT:] if number[group] - at <= RECENT]
         own = [cut for cut in recent if cut.function == function]
-        led = [tuple(own[-1:]), tuple(recent[-1:]), tuple(of_all(function, recent))]
+        led = [tuple(own[-1:]), tuple(recent[-1:]), tuple(of_all(function, recent, limits))]
         for point in points_of(one):
             known = ways[function, point]
             known += [way for way in dict.fromkeys(led) if way and way not in known][: MOST_WAYS - len(known)]
@@ -139,19 +159,13 @@ def led_elsewhere(yard: Yard) -> dict[tuple[str, Point], list[tuple[Cut, ...]]]:
     return ways
 
 
-def of_one(function: str, cuts: list[Cut]) -> list[Cut]:
+def of_one(function: str, cuts: list[Cut], limits: Limits) -> list[Cut]:
     """The last cuts of a function; one try is left."""
-    return [cut for cut in cuts if cut.function == function][1 - limit(function) :]
+    return [cut for cut in cuts if cut.function == function][1 - limits.get(function, limits[OTHERS]) :]
 
 
-def of_all(function: str, cuts: list[Cut]) -> list[Cut]:
+def of_all(function: str, cuts: list[Cut], limits: Limits) -> list[Cut]:
     """The last cuts of every function; of this one a try is left."""
-    others = {cut.function for cut in cuts} - {function}
-    return of_one(function, cuts) + [
-        cut for one in sorted(others) for cut in [cut for cut in cuts if cut.function == one][-limit(one) :]
-    ]
-
-
-def limit(function: str) -> int:
-    """How many cuts of a function a scene is given."""
-    return CUTS.get(function, USUAL_CUTS)
+    others = sorted({cut.function for cut in cuts} - {function})
+    last = {one: [cut for cut in cuts if cut.function == one][-limits.get(one, limits[OTHERS]) :] for one in others}
+    return of_one(function, cuts, limits) + [cut for one in others for cut in last[one]]

@@ -10,7 +10,6 @@ Two rules say what has to be cut, before it and after it (decision 40):
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -18,6 +17,8 @@ from typing import Any
 from localcloud.fault_plan import When
 from tests.faults.yard import Yard
 
+UNHEARD = "unheard-"
+"""How the names of faults begin that end every try of an event."""
 BY = " < "
 """Between the frames of a place, the innermost first."""
 
@@ -78,22 +79,19 @@ class Coverage:
             for when in (When.BEFORE, When.AFTER)
             for name in functions
             for what in (
-                *(f"way {point}" for point in sorted(self._ways_left(name, when))),
-                *(f"site {point}" for point in sorted({point.site for point in self._sites_left(name, when)})),
+                *(f"way {point}" for point in sorted(self.ways_left(name, when))),
+                *(f"site {point}" for point in sorted({point.site for point in self.sites_left(name, when)})),
             )
         ]
 
-    def untried(self, function: str, when: When) -> set[Point]:
-        """Calls of a function that have to be cut before, or after them, and were not; of a site all ways to it."""
-        return self._ways_left(function, when) | self._sites_left(function, when)
+    def ways_left(self, function: str, when: When) -> set[Point]:
+        """Calls of a function whose way has to be cut before, or after them, and was not."""
+        return self._undisturbed[function] - self._points_cut(function, when)
 
-    def one_way_each(self, function: str, points: Iterable[Point]) -> list[Point]:
-        """Of these points all whose way has to be cut, and of the others the first of each site."""
-        chosen: dict[tuple[Point, Point | None], Point] = {}
-        for point in points:
-            way = point if point in self._undisturbed[function] else None
-            chosen.setdefault((point.site, way), point)
-        return list(chosen.values())
+    def sites_left(self, function: str, when: When) -> set[Point]:
+        """Calls of a function whose site was not cut before, or after them: all ways to each."""
+        tried = {point.site for point in self._points_cut(function, when)}
+        return {point for point in self._calls[function] if point.site not in tried}
 
     def cuts(self) -> int:
         """How many ways to calls were cut before or after, required or not."""
@@ -103,13 +101,6 @@ class Coverage:
         """How many ways, and how many sites, have to be cut, before and after."""
         sites = sum(len({point.site for point in points}) for points in self._calls.values())
         return 2 * sum(len(points) for points in self._undisturbed.values()), 2 * sites
-
-    def _ways_left(self, function: str, when: When) -> set[Point]:
-        return self._undisturbed[function] - self._points_cut(function, when)
-
-    def _sites_left(self, function: str, when: When) -> set[Point]:
-        tried = {point.site for point in self._points_cut(function, when)}
-        return {point for point in self._calls[function] if point.site not in tried}
 
     def _points_cut(self, function: str, when: When) -> set[Point]:
         return {cut.point for cut in self._cut if (cut.function, cut.when) == (function, when)}
@@ -126,8 +117,8 @@ def _points(made: tuple[tuple[str, str], ...]) -> tuple[Point, ...]:
 
 
 def cut_of(yard: Yard, invocation: dict[str, Any]) -> Cut | None:
-    """Where an invocation was cut, if it was."""
-    if not invocation["cut"]:
+    """Where an invocation was cut, if it was. One that nobody was to hear of is no cut: its retry was not to complete."""
+    if not invocation["cut"] or any(name.startswith(UNHEARD) for name in invocation["faults"]):
         return None
     when, _, number = invocation["cut"].partition(" ")
     return Cut(yard.logical[invocation["function"]], When(when), points_of(invocation)[int(number) - 1])

@@ -1,134 +1,194 @@
-"""Days of one group, in scenes that come to nearly all that its functions do: with cuts at what nothing else has cut so far."""
+"""Days and nights of one group, in scenes that come to nearly all that its functions do, with cuts at what nothing else has cut."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import count
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
-from tests.faults.cut_planner import CutPlanner, limit
+from tests.faults.cut_planner import ONCE_TRIED, TRIED_UNTIL_IT_GOES, CutPlanner
+from tests.faults.cut_points import UNHEARD
 from tests.faults.lanes import decide_by_principal, roll_one_back
-from tests.faults.lost_events import FOREVER, TRIES, swallow
+from tests.faults.lost_events import FOREVER
 from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY, PATIENCE
 
-STOPS_A_DAY = 2
+STOPS_A_DAY = 4
 """How often an execution is stopped for each question: what cleans up after it makes the most calls, and runs once for each."""
-END_AFTER = 3000.0
-"""Seconds after which no new scene begins, so that what is missing by then is said."""
-DAYS = range(1, 80)
+STOPS_A_NIGHT = 2
+"""The same of stops that are told again: more crashes in each."""
+DAYS = range(1, 200)
+SECONDS = {"days": 1200.0, "nights": 1800.0}
+"""After so long no new scene begins, so that what is missing by then is said."""
 PRESSED = 8
 """How often somebody presses a button at most: both ways cut the page of either."""
 BROKEN = 500
 """Where the statuses of a page begin that broke."""
+TIMES_TOLD = TRIED_UNTIL_IT_GOES["KeepHouse"] + 1
+"""How often something is asked for at most until what does it does not die."""
+SENDS = "sfn:SendTaskSuccess"
+"""How a state that waits is told to go on."""
+EVENT_ID = re.compile('"id": ?"[0-9a-f-]{36}"')
 Scene = Callable[[Yard, str, Iterator[int]], list[str]]
+Idle = set[When]
+"""Ways of cutting that found nothing to cut in their last day."""
 
 
-def the_rest_with_cuts(yard: Yard, when: When) -> list[str]:
-    """Days of one group, each scene with every function cut at what no lane has cut so far, until nothing is left.
+def days_with_cuts(idle: Idle, yard: Yard, when: When) -> list[str]:
+    """Days of one group, each scene with every function cut at what is left of all ways, until nothing is.
 
     What each scene comes to is known from a day on which nothing is cut, and from every scene after that, of either way. A scene
-    in which nothing is left to cut is not played again. Scenes in which events are lost are no part of the day without cuts.
+    in which nothing is left to cut is not played again.
     """
-    group, problems, versions = f"days-{when}", [], count(1)
-    planner, trainer = CutPlanner(yard, group, when), Trainer(yard, group, yard.folder_of(group))
-    person, principal = yard.cloud.person(f"Ada-{when}"), f"arn:aws:iam::111122223333:role/Ada-{when}"
-    # Nobody knows who started a pipeline: of such a version there have to be two who may decide.
-    approvers = f"[{{name: Ada, email: {group}@example.com, aws_principal: '{principal}'}}, {{name: Bob, email: bob-{group}@example.com}}]"
-    yard.prepare(group, production=f"{ALL_DAY['production']}{trainer.policy}")
-    problems += yard.ends_as(yard.register(group, next(versions)), "promoted")
-    problems += yard.changed_as_often(group, "a first promotion")
-    yard.prepare(f"{group}-next")
-    asks = f"{{before: [staging], approvers: {approvers}}}"
-    yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{trainer.policy}", approval=asks)
-    scenes: list[tuple[str, Scene]] = [
-        ("a question", partial(a_question, person)),
-        ("a drift", partial(a_drift, trainer)),
-        ("a first version", partial(a_first_version, count(1))),
-        ("a promotion", partial(a_promotion, count(1))),
-        ("a stop", partial(a_stop, False)),
-    ]
+    town = Town(yard, f"days-{when}", when)
+    planner = CutPlanner(yard, town.group, when, ONCE_TRIED, ways=True)
+    scenes = [*town.scenes(), *[("a stop", "a stop", a_stop)] * (0 if when is When.NEVER else STOPS_A_DAY - 1)]
+    with town.trainer.pipeline():
+        problems = play(town, planner, scenes, idle, SECONDS["days"])
+    return problems + yard.nothing_left(town.group)
+
+
+def nights_with_cuts(idle: Idle, yard: Yard, when: When) -> list[str]:
+    """The same with scenes in which events are lost, and with cuts at what is left of all sites: a crash upon a crash.
+
+    A function may die at every try of an event: a person plays its dead letter then, until it goes.
+    """
+    town, scenes = Town(yard, f"nights-{when}", when), []
+    planner = CutPlanner(yard, town.group, when, TRIED_UNTIL_IT_GOES, ways=False)
     if when is not When.NEVER:
-        scenes += [
-            ("an unheard stop", partial(a_stop, True)),
-            ("an unheard drift", partial(an_unheard_drift, trainer)),
-            ("an unheard release", partial(an_unheard_release, "")),
-            ("a release whose news are not passed on", partial(an_unheard_release, "sfn:SendTaskSuccess")),
-            *[("a stop", partial(a_stop, False))] * (STOPS_A_DAY - 1),
+        scenes = [
+            ("an unheard stop", "a stop", an_unheard_stop),
+            ("an unheard drift", "a drift", partial(an_unheard_drift, town.trainer)),
+            ("an unheard release", "a question", partial(an_unheard_release, "")),
+            ("a release whose news are not passed on", "a question", partial(an_unheard_release, SENDS)),
+            *[("a stop that is told again", "a stop", a_stop_told_again)] * STOPS_A_NIGHT,
         ]
-    until = time.monotonic() + END_AFTER
-    with trainer.pipeline():
-        for day in DAYS:
-            played = False
-            for number, (what, scene) in enumerate(scenes):
-                planned = 0 if when is When.NEVER else planner.plan(what, f"{group}.{day}.{number}")
-                if not planned and yard.reached[what]:
-                    continue
-                began, played = len(yard.plan.invocations()), True
-                problems += scene(yard, group, versions) + yard.changed_as_often(group, what)
-                planner.wait_until_quiet()
-                yard.plan.drop(f"{group}.")
-                planner.learn(what, began)
-                if problems or time.monotonic() > until:
-                    break
-            if problems or not played or when is When.NEVER or time.monotonic() > until:
+    with town.trainer.pipeline(), dead_letters_come_back(yard) if scenes else nullcontext():
+        problems = play(town, planner, [*town.scenes(), *scenes], idle, SECONDS["nights"])
+    return problems + yard.nothing_left(town.group)
+
+
+class Town:
+    """A group whose versions are asked about, bake for long under an alarm and are trained anew; and the people there."""
+
+    def __init__(self, yard: Yard, group: str, when: When) -> None:
+        self.yard, self.group, self.when = yard, group, when
+        self.trainer, self.versions = Trainer(yard, group, yard.folder_of(group)), count(1)
+        self._person = yard.cloud.person(f"Ada-{group}")
+        principal = f"arn:aws:iam::111122223333:role/Ada-{group}"
+        # Nobody knows who started a pipeline: of such a version there have to be two who may decide.
+        ada = f"{{name: Ada, email: {group}@example.com, aws_principal: '{principal}'}}"
+        asks = f"{{before: [staging], approvers: [{ada}, {{name: Bob, email: bob-{group}@example.com}}]}}"
+        yard.prepare(group, production=f"{ALL_DAY['production']}{self.trainer.policy}")
+        self.problems = yard.ends_as(yard.register(group, next(self.versions)), "promoted")
+        self.problems += yard.changed_as_often(group, "a first promotion")
+        yard.prepare(f"{group}-next")
+        yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{self.trainer.policy}", approval=asks)
+
+    def scenes(self) -> list[tuple[str, str, Scene]]:
+        """Scenes in which nothing is lost: their names, how often production changes in them (as in which scene), and what happens."""
+        return [
+            ("a question", "a question", partial(a_question, self._person)),
+            ("a drift", "a drift", partial(a_drift, self.trainer)),
+            ("a first version", "a first version", partial(a_first_version, count(1))),
+            ("a promotion", "a promotion", partial(a_promotion, count(1))),
+            ("a stop", "a stop", a_stop),
+        ]
+
+
+def play(
+    town: Town, planner: CutPlanner, scenes: list[tuple[str, str, Scene]], idle: Idle, seconds: float
+) -> list[str]:
+    """Play all scenes day by day with what the planner cuts in each, until neither way finds anything to cut; what is wrong, in words."""
+    yard, group, problems = town.yard, town.group, town.problems
+    until = time.monotonic() + seconds
+    for day in DAYS:
+        played = False
+        for number, (what, like, scene) in enumerate(scenes):
+            if problems or time.monotonic() > until:
                 break
-    return problems + yard.nothing_left(group)
+            planned = 0 if town.when is When.NEVER else planner.plan(what, f"{group}.{day}.{number}")
+            if not planned and yard.reached[what] and town.when is not When.NEVER:
+                continue
+            began, played = len(yard.plan.invocations()), True
+            try:
+                problems += scene(yard, group, town.versions)
+                planner.wait_until_quiet()
+            finally:
+                yard.plan.drop(f"{group}.")
+            wait_for_last_tries(yard, group)
+            problems += yard.changed_as_often(group, like)
+            planner.learn(what, began)
+        (idle.discard if played else idle.add)(town.when)
+        if problems or town.when is When.NEVER or time.monotonic() > until or {When.BEFORE, When.AFTER} <= idle:
+            break
+        time.sleep(0.0 if played else 3.0)
+    idle.add(town.when)
+    return problems
+
+
+def wait_for_last_tries(yard: Yard, group: str) -> None:
+    """Wait until the last try of every event about a group went through: one that died at all of them is a dead letter."""
+    until = time.monotonic() + PATIENCE
+    while died := {key for key, cut in last_tries(yard, group).items() if cut}:
+        assert time.monotonic() < until, f"{group}: nobody made up for the crashes of {died}"
+        time.sleep(0.5)
+
+
+def last_tries(yard: Yard, group: str) -> dict[tuple[str, str], str]:
+    """Where the last try of each event about a group was cut, if it was; by function, and by the event's id or all of its text."""
+    events = [one for one in yard.plan.invocations() if group in one["event"] and '"detail-type"' in one["event"]]
+    return {(one["function"], (EVENT_ID.search(one["event"]) or [one["event"]])[0]): one["cut"] for one in events}
 
 
 @contextmanager
-def dead_letters_come_back(yard: Yard) -> Iterator[dict[str, str]]:
-    """Meanwhile a person plays the dead letters again, and again: what dies at every try is tried until it does not.
+def dead_letters_come_back(yard: Yard) -> Iterator[None]:
+    """Meanwhile a person plays the dead letters again, and again: what dies at every try is tried until it does not."""
+    ended = Event()
 
-    Yields, by message id, letters that no crash explains.
-    """
-    ended, known, odd = Event(), set[str](), dict[str, str]()
-
-    def play() -> None:
+    def play_them() -> None:
         while not ended.wait(2.0):
-            odd.update(letters_of_no_crash(yard, known))
             with suppress(AssertionError):  # A letter whose function dies once more stays, and the command says so.
                 yard.cloud.lockkeeper("replay", "--dead-letters")
 
-    person = Thread(target=play)
-    person.start()
+    with ThreadPoolExecutor(1) as pool:
+        person = pool.submit(play_them)
+        try:
+            yield
+        finally:
+            ended.set()
+        person.result()
+
+
+@contextmanager
+def unheard(yard: Yard, name: str, function: str, *about: str, operation: str = "") -> Iterator[None]:
+    """Meanwhile a function dies of such events at every try, before its first call or before every call of an operation."""
+    target, call = yard.functions[function], 0 if operation else 1
+    fault = Fault(f"{UNHEARD}{name}.{function}", target, When.BEFORE, about, call, operation, times=FOREVER)
+    yard.plan.add(fault)
     try:
-        yield odd
+        yield
     finally:
-        ended.set()
-        person.join()
-    yard.cloud.lockkeeper("replay", "--dead-letters")
-
-
-def letters_of_no_crash(yard: Yard, known: set[str]) -> Iterator[tuple[str, str]]:
-    """Letters in the queue, but for those that are `known`, whose event was not cut at every try; they stay there."""
-    url = yard.cloud.outputs["DeadLettersUrl"]
-    found = yard.cloud.client("sqs").receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
-    )
-    for one in found.get("Messages", []):
-        if one["MessageId"] not in known:
-            known.add(one["MessageId"])
-            event, cuts = json.loads(one["Body"]), [tried["event"] for tried in yard.plan.invocations() if tried["cut"]]
-            if sum(json.loads(tried) == event for tried in cuts) < TRIES:
-                yield one["MessageId"], f"{one.get('MessageAttributes')}: {one['Body']}"
+        yard.plan.drop(fault.name)
 
 
 def keep_house(yard: Yard, group: str, **event: Any) -> None:
     """The house is kept, and kept again where that died."""
-    for _ in range(limit("KeepHouse") + 1):
+    for _ in range(TIMES_TOLD):
         said = yard.keep_house(round=group, **event) or {}
         if "errorType" not in said:
             return
-    raise AssertionError(f"{group}: the house was kept {limit('KeepHouse') + 1} times, and ended with {said}")
+    raise AssertionError(f"{group}: the house was kept {TIMES_TOLD} times, and ended with {said}")
 
 
 def keep_house_until(yard: Yard, release_id: str, status: str) -> None:
@@ -149,11 +209,11 @@ def tell_again(yard: Yard, function: str, *about: str) -> None:
         time.sleep(0.2)
         told = (one["event"] for one in yard.plan.invocations() if one["function"] == target)
         came = [event for event in told if all(text in event for text in about)]
-    for _ in range(limit(function) + 1):
+    for _ in range(TIMES_TOLD):
         said = yard.invoke(function, json.loads(came[0]))
         if "errorType" not in (said or {}):
             return
-    raise AssertionError(f"{function} was told {limit(function) + 1} times about {about}, and ended with {said}")
+    raise AssertionError(f"{function} was told {TIMES_TOLD} times about {about}, and ended with {said}")
 
 
 def a_question(person: dict[str, str], yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
@@ -190,34 +250,29 @@ def a_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -
     keep_house(yard, group, housekeeping={"cleanup": True})
     problems = reject(yard, retrained) + trainer.comes_to(number, "did not help") + resume_retraining(yard, group)
     trainer.train(number)
-    return (
-        problems + reject(yard, f"{group}-v{next(versions)}-a1") + trainer.looks(group, limit("StartDriftMonitor") + 1)
-    )
+    return problems + reject(yard, f"{group}-v{next(versions)}-a1") + trainer.looks(group)
 
 
 def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """As `a_drift`, and nobody hears of the pipeline's end, of what it registered, of the decision, or of the training job."""
     trainer.hold()
     number, retrained, trained = trainer.drift(), f"{group}-v{next(versions)}-a1", f"{group}-v{next(versions)}-a1"
-    unheard = [
-        swallow(yard, f"{group}-drift-{number}.pipeline", "ReactToTraining", f"pipeline/{group}-train"),
-        swallow(yard, f"{group}-drift-{number}.version", "ReactToRegistry", f"model-package/{group}/"),
-        swallow(yard, f"{group}-drift-{number}.end", "ReactToDrift", f'"{retrained}"'),
-    ]
-    trainer.let_go()
-    keep_house_until(yard, retrained, "awaiting-approval")
-    problems = reject(yard, retrained)
-    keep_house(yard, group)
-    problems += trainer.comes_to(number, "did not help") + resume_retraining(yard, group)
-    unheard.append(
-        swallow(yard, f"{group}-drift-{number}.job", "ReactToTraining", f"training-job/{group}-job-{number}")
-    )
-    trainer.train(number)
-    keep_house_until(yard, trained, "awaiting-approval")
-    problems += reject(yard, trained)
-    for one in unheard:
-        yard.plan.drop(one.name)
-    return problems
+    name = f"{group}-{number}"
+    with (
+        unheard(yard, f"{name}.version", "ReactToRegistry", f"model-package/{group}/"),
+        unheard(yard, f"{name}.pipeline", "ReactToTraining", f"pipeline/{group}-train"),
+        unheard(yard, f"{name}.job", "ReactToTraining", f"training-job/{group}-job-{number}"),
+    ):
+        trainer.let_go()
+        keep_house_until(yard, retrained, "awaiting-approval")
+        with unheard(yard, f"{name}.end", "ReactToDrift", f'"{retrained}"'):
+            problems = reject(yard, retrained)
+            keep_house(yard, group)
+            problems += trainer.comes_to(number, "did not help")
+        problems += resume_retraining(yard, group)
+        trainer.train(number)
+        keep_house_until(yard, trained, "awaiting-approval")
+        return problems + reject(yard, trained)
 
 
 def resume_retraining(yard: Yard, group: str) -> list[str]:
@@ -245,36 +300,43 @@ def a_promotion(versions: Iterator[int], yard: Yard, group: str, _: Iterator[int
     return problems + yard.changed_as_often(group, "a promotion of another group")
 
 
-def a_stop(unheard: bool, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """One is stopped in its bake, and the one that waits for its lock is asked about and rejected."""
     stopped, heir = baking_with_heir(yard, group, versions)
-    if unheard:
-        fault = swallow(yard, stopped, "ReapRelease", f'"{stopped}"', '"ABORTED"')
+    yard.stop(stopped)
+    return yard.ends_as(stopped, "failed") + a_late_try(yard, stopped) + reject(yard, heir)
+
+
+def a_stop_told_again(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """As `a_stop`, and the event of the stop comes twice, the second time until ReapRelease does not die."""
+    stopped, heir = baking_with_heir(yard, group, versions)
+    yard.stop(stopped)
+    tell_again(yard, "ReapRelease", f'"{stopped}"', '"ABORTED"')
+    return yard.ends_as(stopped, "failed") + reject(yard, heir)
+
+
+def an_unheard_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """As `a_stop`, and only who keeps the house finds out."""
+    stopped, heir = baking_with_heir(yard, group, versions)
+    with unheard(yard, stopped, "ReapRelease", f'"{stopped}"', '"ABORTED"'):
         yard.stop(stopped)
         keep_house_until(yard, stopped, "failed")
-        yard.plan.drop(fault.name)
-    else:
-        yard.stop(stopped)
-        tell_again(yard, "ReapRelease", f'"{stopped}"', '"ABORTED"')
-    return yard.ends_as(stopped, "failed") + a_late_try(yard, stopped) + reject(yard, heir)
+    return yard.ends_as(stopped, "failed") + reject(yard, heir)
 
 
 def an_unheard_release(operation: str, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """Nobody hears that an endpoint is ready, nor the alarm in the bake; or who does dies before each call of an operation."""
     yard.alarm(f"{group}-5xx", "OK")
     chosen = yard.register(group, next(versions))
-    target = yard.functions["ResumeRelease"]
-    fault = Fault(f"{chosen}.news", target, When.BEFORE, (group,), int(not operation), operation, times=FOREVER)
-    yard.plan.add(fault)
-    yard.is_(chosen, "awaiting-approval")
-    answer(yard, chosen, "approve")
-    keep_house_until(yard, chosen, "baking")
-    yard.recorded(chosen, "looked at production")
-    heir = yard.register(group, next(versions))
-    yard.is_(heir, "waiting-for-lock")
-    yard.alarm(f"{group}-5xx")
-    keep_house_until(yard, chosen, "rolled-back")
-    yard.plan.drop(fault.name)
+    with unheard(yard, chosen, "ResumeRelease", group, operation=operation):
+        yard.is_(chosen, "awaiting-approval")
+        answer(yard, chosen, "approve")
+        keep_house_until(yard, chosen, "baking")
+        yard.recorded(chosen, "looked at production")
+        heir = yard.register(group, next(versions))
+        yard.is_(heir, "waiting-for-lock")
+        yard.alarm(f"{group}-5xx")
+        keep_house_until(yard, chosen, "rolled-back")
     return yard.ends_as(chosen, "rolled-back") + reject(yard, heir)
 
 
@@ -292,7 +354,7 @@ def baking_with_heir(yard: Yard, group: str, versions: Iterator[int]) -> tuple[s
 
 def a_late_try(yard: Yard, release_id: str) -> list[str]:
     """WatchProduction was under way when the execution was stopped, and comes when all is over; what is wrong, in words."""
-    for _ in range(limit("WatchProduction") + 1):
+    for _ in range(TIMES_TOLD):
         said = yard.invoke("WatchProduction", {"release_id": release_id, "token": "of nobody"}) or {}
         if said.get("errorType") == "LockLost":
             return []

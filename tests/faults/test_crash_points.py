@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from localcloud.fault_plan import When
 from tests.conftest import Figure
 from tests.faults.cut_points import Coverage, cut_of
-from tests.faults.days import dead_letters_come_back, the_rest_with_cuts
+from tests.faults.days import days_with_cuts, nights_with_cuts
 from tests.faults.lanes import (
     decide_with_cuts,
     keep_house_with_cuts,
@@ -43,9 +44,9 @@ def in_both_ways(lane: Lane, yard: Yard) -> list[str]:
     return problems + [f"no more than {cuts.count(when)} cuts {when} calls" for when in few]
 
 
-def comes_out_whole(yard: Yard, lane: Lane, figure: Figure) -> None:
+def comes_out_whole(yard: Yard, lane: Lane, name: str, figure: Figure) -> None:
     problems = in_both_ways(lane, yard)
-    what = lane.__name__.removesuffix("_with_cuts").replace("_", " ")
+    what = name.removesuffix("_with_cuts").replace("_", " ")
     figure(f"crash before or after any AWS call: {what}", f"{len(problems)} wrong or left", "1 deployment, 0 orphans")
     assert not problems, "\n".join(problems)
 
@@ -62,14 +63,17 @@ def comes_out_whole(yard: Yard, lane: Lane, figure: Figure) -> None:
     ],
 )
 def test_a_crash_at_any_call_is_made_up_for(yard: Yard, lane: Lane, figure: Figure) -> None:
-    comes_out_whole(yard, lane, figure)
+    comes_out_whole(yard, lane, lane.__name__, figure)
 
 
-def test_crashes_that_no_lane_comes_to_are_made_up_for(yard: Yard, figure: Figure) -> None:
-    """Limits of states are minutes on a scaled clock, and a scene's cuts take longer."""
-    with yard.executions(without_limits), dead_letters_come_back(yard) as odd:
-        comes_out_whole(yard, the_rest_with_cuts, figure)
-    assert odd == {}
+def test_a_crash_on_any_way_that_no_lane_cuts_is_made_up_for(yard: Yard, figure: Figure) -> None:
+    comes_out_whole(yard, partial(days_with_cuts, set()), "days", figure)
+
+
+def test_a_crash_upon_a_crash_is_made_up_for(yard: Yard, figure: Figure) -> None:
+    """Limits of states are minutes on a scaled clock, and so many crashes take longer."""
+    with yard.executions(without_limits):
+        comes_out_whole(yard, partial(nights_with_cuts, set()), "nights", figure)
 
 
 def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> None:

@@ -89,14 +89,14 @@ class Trainer:
             return [f"{self.group}-r{number} is {retraining(self.cloud, self.group, number)}, not {stage}"]
         return []
 
-    def looks(self, about: str, times: int = 3) -> list[str]:
-        """The monitor is asked for a look, and to set every schedule right, so many times, for it may die. What is wrong, in words."""
+    def looks(self, about: str) -> list[str]:
+        """The monitor is asked for a look, and to set every schedule right; three times, for it may die twice. What is wrong, in words."""
         problems = []
         for asked in ({"group": self.group}, {}):
-            for _ in range(times):
+            for _ in range(3):
                 said = self.yard.invoke("StartDriftMonitor", {"drift_monitor": asked, "round": about})
             if "errorType" in said:
-                problems.append(f"{about}: the monitor was asked {times} times, and ended with {said}")
+                problems.append(f"{about}: the monitor was asked three times, and ended with {said}")
         return problems
 
     def executions(self) -> int:
