@@ -9,7 +9,7 @@ from typing import Any
 
 from localcloud.fault_plan import Fault, When
 from tests.faults.cut_points import Coverage, Cut, Point, cut_of, points_of
-from tests.faults.yard import Yard
+from tests.faults.yard import STATES, Yard
 
 CHANCES = 12
 """How often a cut is planned in scenes that came to its call before it is given up, and missing."""
@@ -22,18 +22,14 @@ PAUSE = 4.0
 Limits = dict[str, int]
 """How many cuts of a function a scene is given, by its name, and of all others under `OTHERS`."""
 OTHERS = ""
-ONCE_TRIED: Limits = {"KeepHouse": 5, OTHERS: 2}
-"""An event is tried three times, and a state no less. Scenes ask for the house to be kept until that does not die."""
-TRIED_UNTIL_IT_GOES: Limits = {
-    "KeepHouse": 16,
-    "ReapRelease": 12,
-    "TestStaging": 3,
-    "StartDriftMonitor": 2,
-    "ServeWeb": 2,
-    OTHERS: 4,
-}
-"""Most states are tried seven times, and TestStaging four. An event's dead letter is played until it goes, and scenes tell ReapRelease
-again. Both ways cut the pages of either, where people press a button eight times."""
+BY_THE_MACHINE = dict.fromkeys((*STATES, "RequestApproval", "RollBack"), 5) | {"TestStaging": 3}
+"""States are tried seven times or more, and TestStaging four."""
+BY_DAY: Limits = {"KeepHouse": 16, **BY_THE_MACHINE, OTHERS: 2}
+"""An event is tried three times. Scenes ask for the house to be kept until that does not die."""
+BY_NIGHT: Limits = BY_DAY | {"StartDriftMonitor": 2, "ServeWeb": 2, OTHERS: 4}
+"""An event's dead letter is played until it goes; the monitor is asked three times, and buttons are pressed eight, of both ways."""
+TOLD = 12
+"""How many cuts of a function a scene is given that tells it by hand what happened, until it does not die."""
 RECENT = 12
 """How many invocations about a group may lie between a cut and a call that it led to, in lanes that cut one call after the other."""
 GROUP_OF_A_LANE = re.compile("(?:cut|asked|gone|back|reaped|kept|trained|days)-(?:before|after)")
@@ -54,12 +50,10 @@ class CutPlanner:
         self._planned: Counter[tuple[str, Cut]] = Counter()
         self._elsewhere = {} if ways else led_elsewhere(yard, limits)
 
-    def limit(self, function: str) -> int:
-        """How many cuts of a function a scene is given."""
-        return self._limits.get(function, self._limits[OTHERS])
-
-    def plan(self, scene: str, name: str) -> int:
+    def plan(self, scene: str, name: str, told: str = "") -> int:
         """Plan cuts at points that have to be cut and were not, and that this scene came to before; how many.
+
+        A function that is `told` by the scene is given more of them.
 
         A point that the scene came to after other cuts is tried without them, and with them; then with them and a pause, for
         what was under way may have to be over when the function comes again. So is one that a lane came to after cuts at calls
@@ -67,11 +61,12 @@ class CutPlanner:
         than `CHANCES` times: what a scene came to once may have been a race.
         """
         chosen: dict[Cut, float] = {}
+        limits = self._limits | {told: TOLD} if told else self._limits
         for wanted in self._wanted(scene):
             led = self._led(scene, wanted)
             turn, way = divmod(self._planned[scene, wanted], len(led))
             more = dict.fromkeys(led[way], PAUSE * (turn % 2)) | {wanted: 0.0}
-            if self._fit([*chosen, *(one for one in more if one not in chosen)]):
+            if fit([*chosen, *(one for one in more if one not in chosen)], limits):
                 chosen = more | chosen
                 self._planned[scene, wanted] += 1
         faults = (self._fault(f"{name}.{number}", cut, pause) for number, (cut, pause) in enumerate(chosen.items()))
@@ -127,10 +122,6 @@ class CutPlanner:
         ways = self._elsewhere.get((wanted.function, wanted.point), [])
         return [way for way in ways if all((cut.function, cut.point) in reached for cut in way)]
 
-    def _fit(self, cuts: list[Cut]) -> bool:
-        """Whether every function has a try left after these."""
-        return all(number <= self.limit(function) for function, number in Counter(cut.function for cut in cuts).items())
-
     def _fault(self, name: str, cut: Cut, pause: float) -> Fault:
         about = () if cut.function == NAMES_NO_GROUP else (self._group,)
         where: dict[str, Any] = {"operation": cut.point.operation, "place": cut.point.place, "pause": pause}
@@ -157,6 +148,13 @@ def led_elsewhere(yard: Yard, limits: Limits) -> dict[tuple[str, Point], list[tu
         if cut := cut_of(yard, one):
             cuts[group].append((number[group], cut))
     return ways
+
+
+def fit(cuts: list[Cut], limits: Limits) -> bool:
+    """Whether every function has a try left after these."""
+    return all(
+        number <= limits.get(one, limits[OTHERS]) for one, number in Counter(cut.function for cut in cuts).items()
+    )
 
 
 def of_one(function: str, cuts: list[Cut], limits: Limits) -> list[Cut]:
