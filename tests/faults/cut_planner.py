@@ -26,7 +26,7 @@ BY_THE_MACHINE = dict.fromkeys((*STATES, "RequestApproval", "RollBack"), 5) | {"
 """States are tried seven times or more, and TestStaging four."""
 BY_DAY: Limits = {"KeepHouse": 16, **BY_THE_MACHINE, OTHERS: 2}
 """An event is tried three times. Scenes ask for the house to be kept until that does not die."""
-BY_NIGHT: Limits = BY_DAY | {"StartDriftMonitor": 2, "ServeWeb": 2, OTHERS: 4}
+BY_NIGHT: Limits = BY_DAY | {"KeepHouse": 40, "StartDriftMonitor": 2, "ServeWeb": 2, OTHERS: 4}
 """An event's dead letter is played until it goes; the monitor is asked three times, and buttons are pressed eight, of both ways."""
 TOLD = 30
 """How many cuts of a function a scene is given that tells it by hand what happened, until it does not die."""

@@ -24,7 +24,7 @@ from tests.faults.yard import Yard
 from tests.patience import ALL_DAY, PATIENCE
 
 TOLD_STOPS = 2
-"""How often an execution is stopped in each day and night, and ReapRelease told by hand: what cleans up makes the most calls."""
+"""How often a day or night has a stop of which ReapRelease is told by hand, and one that is unheard: what cleans up makes the most calls."""
 DAYS = range(1, 200)
 SECONDS = {"days": 1200.0, "nights": 1800.0}
 """After so long no new scene begins, so that what is missing by then is said."""
@@ -68,7 +68,7 @@ def nights_with_cuts(idle: Idle, yard: Yard, when: When) -> list[str]:
     planner = CutPlanner(yard, town.group, when, BY_NIGHT, ways=False)
     if when is not When.NEVER:
         scenes = [
-            ("an unheard stop", "a stop", an_unheard_stop),
+            *[("an unheard stop", "a stop", an_unheard_stop)] * TOLD_STOPS,
             ("an unheard drift", "a drift", partial(an_unheard_drift, town.trainer)),
             ("an unheard release", "a question", partial(an_unheard_release, "")),
             ("a release whose news are not passed on", "a question", partial(an_unheard_release, SENDS)),
