@@ -24,7 +24,7 @@ from tests.faults.yard import Yard
 from tests.patience import ALL_DAY, PATIENCE
 
 TOLD_STOPS = 2
-"""How often a day or night has a stop of which ReapRelease is told by hand, and one that is unheard: what cleans up makes the most calls."""
+"""How often a day has a stop of which ReapRelease is told by hand, and a night one that is unheard: to clean up takes the most calls."""
 DAYS = range(1, 200)
 SECONDS = {"days": 1200.0, "nights": 1800.0}
 """After so long no new scene begins, so that what is missing by then is said."""
