@@ -113,30 +113,33 @@ def play(
     """Play all scenes day by day with what the planner cuts in each, until neither way finds anything to cut; what is wrong, in words."""
     yard, group, problems = town.yard, town.group, town.problems
     until = time.monotonic() + seconds
-    for day in DAYS:
-        played = False
-        for number, (what, like, scene) in enumerate(scenes):
-            if problems or time.monotonic() > until:
+    try:
+        for day in DAYS:
+            played = False
+            for number, (what, like, scene) in enumerate(scenes):
+                if problems or time.monotonic() > until:
+                    break
+                planned = (
+                    0 if town.when is When.NEVER else planner.plan(what, f"{group}.{day}.{number}", TELLS.get(what, ""))
+                )
+                if not planned and yard.reached[what] and town.when is not When.NEVER:
+                    continue
+                began, played = len(yard.plan.invocations()), True
+                try:
+                    problems += scene(yard, group, town.versions)
+                    planner.wait_until_quiet()
+                finally:
+                    yard.plan.drop(f"{group}.")
+                wait_for_last_tries(yard, group)
+                problems += yard.changed_as_often(group, like)
+                planner.learn(what, began)
+            (idle.discard if played else idle.add)(town.when)
+            if problems or town.when is When.NEVER or time.monotonic() > until or {When.BEFORE, When.AFTER} <= idle:
                 break
-            planned = (
-                0 if town.when is When.NEVER else planner.plan(what, f"{group}.{day}.{number}", TELLS.get(what, ""))
-            )
-            if not planned and yard.reached[what] and town.when is not When.NEVER:
-                continue
-            began, played = len(yard.plan.invocations()), True
-            try:
-                problems += scene(yard, group, town.versions)
-                planner.wait_until_quiet()
-            finally:
-                yard.plan.drop(f"{group}.")
-            wait_for_last_tries(yard, group)
-            problems += yard.changed_as_often(group, like)
-            planner.learn(what, began)
-        (idle.discard if played else idle.add)(town.when)
-        if problems or town.when is When.NEVER or time.monotonic() > until or {When.BEFORE, When.AFTER} <= idle:
-            break
-        time.sleep(0.0 if played else 3.0)
-    idle.add(town.when)
+            time.sleep(0.0 if played else 3.0)
+    finally:
+        # The other way does not wait for one that broke.
+        idle.add(town.when)
     return problems
 
 
