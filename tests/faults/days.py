@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from threading import Event
@@ -64,18 +64,18 @@ def nights_with_cuts(idle: Idle, yard: Yard, when: When) -> list[str]:
 
     A function may die at every try of an event: a person plays its dead letter then, until it goes.
     """
-    town, scenes = Town(yard, f"nights-{when}", when), []
+    town = Town(yard, f"nights-{when}", when)
     planner = CutPlanner(yard, town.group, when, BY_NIGHT, ways=False)
-    if when is not When.NEVER:
-        scenes = [
-            *[("an unheard stop", "a stop", an_unheard_stop)] * TOLD_STOPS,
-            ("an unheard drift", "a drift", partial(an_unheard_drift, town.trainer)),
-            ("an unheard release", "a question", partial(an_unheard_release, "")),
-            ("a release whose news are not passed on", "a question", partial(an_unheard_release, SENDS)),
-            *[(A_TOLD_STOP, "a stop", a_told_stop)] * TOLD_STOPS,
-        ]
-    with town.trainer.pipeline(), dead_letters_come_back(yard) if scenes else nullcontext():
-        problems = play(town, planner, [*town.scenes(), *scenes], idle, SECONDS["nights"])
+    scenes = [
+        *town.scenes(),
+        *[("an unheard stop", "a stop", an_unheard_stop)] * TOLD_STOPS,
+        ("an unheard drift", "a drift", partial(an_unheard_drift, town.trainer)),
+        ("an unheard release", "a question", partial(an_unheard_release, "")),
+        ("a release whose news are not passed on", "a question", partial(an_unheard_release, SENDS)),
+        *[(A_TOLD_STOP, "a stop", a_told_stop)] * TOLD_STOPS,
+    ]
+    with town.trainer.pipeline(), dead_letters_come_back(yard):
+        problems = play(town, planner, scenes, idle, SECONDS["nights"])
     return problems + yard.nothing_left(town.group)
 
 

@@ -31,11 +31,7 @@ Lane = Callable[[Yard, When], list[str]]
 
 
 def in_both_ways(lane: Lane, yard: Yard) -> list[str]:
-    """A lane in which nothing is cut, to compare with; then one that cuts before calls, and one that cuts after them, side by side."""
-    with yard.undisturbed_round():
-        problems = lane(yard, When.NEVER)
-    if problems:
-        return problems
+    """A lane that cuts before calls, and one that cuts after them, side by side."""
     began = len(yard.plan.invocations())
     with ThreadPoolExecutor(2) as pool:
         problems = [one for found in pool.map(lane, [yard] * 2, [When.BEFORE, When.AFTER]) for one in found]
@@ -44,10 +40,15 @@ def in_both_ways(lane: Lane, yard: Yard) -> list[str]:
     return problems + [f"no more than {cuts.count(when)} cuts {when} calls" for when in few]
 
 
-def comes_out_whole(yard: Yard, lane: Lane, name: str, figure: Figure) -> None:
-    problems = in_both_ways(lane, yard)
-    what = name.removesuffix("_with_cuts").replace("_", " ")
-    figure(f"crash before or after any AWS call: {what}", f"{len(problems)} wrong or left", "1 deployment, 0 orphans")
+def undisturbed_first(lane: Lane, yard: Yard) -> list[str]:
+    """A lane in which nothing is cut, to compare with; then both ways."""
+    with yard.undisturbed_round():
+        problems = lane(yard, When.NEVER)
+    return problems or in_both_ways(lane, yard)
+
+
+def tell(figure: Figure, name: str, problems: list[str]) -> None:
+    figure(f"crash before or after any AWS call: {name}", f"{len(problems)} wrong or left", "1 deployment, 0 orphans")
     assert not problems, "\n".join(problems)
 
 
@@ -63,17 +64,18 @@ def comes_out_whole(yard: Yard, lane: Lane, name: str, figure: Figure) -> None:
     ],
 )
 def test_a_crash_at_any_call_is_made_up_for(yard: Yard, lane: Lane, figure: Figure) -> None:
-    comes_out_whole(yard, lane, lane.__name__, figure)
+    name = lane.__name__.removesuffix("_with_cuts").replace("_", " ")
+    tell(figure, name, undisturbed_first(lane, yard))
 
 
 def test_a_crash_on_any_way_that_no_lane_cuts_is_made_up_for(yard: Yard, figure: Figure) -> None:
-    comes_out_whole(yard, partial(days_with_cuts, set()), "days", figure)
+    tell(figure, "days", undisturbed_first(partial(days_with_cuts, set()), yard))
 
 
 def test_a_crash_upon_a_crash_is_made_up_for(yard: Yard, figure: Figure) -> None:
     """Limits of states are minutes on a scaled clock, and so many crashes take longer."""
     with yard.executions(without_limits):
-        comes_out_whole(yard, partial(nights_with_cuts, set()), "nights", figure)
+        tell(figure, "nights", in_both_ways(partial(nights_with_cuts, set()), yard))
 
 
 def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> None:
