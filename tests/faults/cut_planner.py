@@ -57,8 +57,8 @@ class CutPlanner:
 
         A point that the scene came to after other cuts is tried without them, and with them; then with them and a pause, for
         what was under way may have to be over when the function comes again. So is one that a lane came to after cuts at calls
-        that the scene comes to. Those that were planned least come first, and none more
-        than `CHANCES` times: what a scene came to once may have been a race.
+        that the scene comes to. What the scene is known to come to is planned first, then what was planned least, and none more than
+        `CHANCES` times: what a scene came to once may have been a race.
         """
         chosen: dict[Cut, float] = {}
         limits = self._limits | {told: TOLD} if told else self._limits
@@ -150,20 +150,23 @@ def led_elsewhere(yard: Yard, limits: Limits) -> dict[tuple[str, Point], list[tu
     return ways
 
 
+def limit(function: str, limits: Limits) -> int:
+    """How many cuts of a function a scene is given."""
+    return limits.get(function, limits[OTHERS])
+
+
 def fit(cuts: list[Cut], limits: Limits) -> bool:
     """Whether every function has a try left after these."""
-    return all(
-        number <= limits.get(one, limits[OTHERS]) for one, number in Counter(cut.function for cut in cuts).items()
-    )
+    return all(number <= limit(one, limits) for one, number in Counter(cut.function for cut in cuts).items())
 
 
 def of_one(function: str, cuts: list[Cut], limits: Limits) -> list[Cut]:
     """The last cuts of a function; one try is left."""
-    return [cut for cut in cuts if cut.function == function][1 - limits.get(function, limits[OTHERS]) :]
+    return [cut for cut in cuts if cut.function == function][1 - limit(function, limits) :]
 
 
 def of_all(function: str, cuts: list[Cut], limits: Limits) -> list[Cut]:
     """The last cuts of every function; of this one a try is left."""
     others = sorted({cut.function for cut in cuts} - {function})
-    last = {one: [cut for cut in cuts if cut.function == one][-limits.get(one, limits[OTHERS]) :] for one in others}
+    last = {one: [cut for cut in cuts if cut.function == one][-limit(one, limits) :] for one in others}
     return of_one(function, cuts, limits) + [cut for one in others for cut in last[one]]

@@ -47,7 +47,7 @@ def undisturbed_first(lane: Lane, yard: Yard) -> list[str]:
     return problems or in_both_ways(lane, yard)
 
 
-def tell(figure: Figure, name: str, problems: list[str]) -> None:
+def report(figure: Figure, name: str, problems: list[str]) -> None:
     figure(f"crash before or after any AWS call: {name}", f"{len(problems)} wrong or left", "1 deployment, 0 orphans")
     assert not problems, "\n".join(problems)
 
@@ -65,17 +65,17 @@ def tell(figure: Figure, name: str, problems: list[str]) -> None:
 )
 def test_a_crash_at_any_call_is_made_up_for(yard: Yard, lane: Lane, figure: Figure) -> None:
     name = lane.__name__.removesuffix("_with_cuts").replace("_", " ")
-    tell(figure, name, undisturbed_first(lane, yard))
+    report(figure, name, undisturbed_first(lane, yard))
 
 
 def test_a_crash_on_any_way_that_no_lane_cuts_is_made_up_for(yard: Yard, figure: Figure) -> None:
-    tell(figure, "days", undisturbed_first(partial(days_with_cuts, set()), yard))
+    report(figure, "days", undisturbed_first(partial(days_with_cuts, set()), yard))
 
 
 def test_a_crash_upon_a_crash_is_made_up_for(yard: Yard, figure: Figure) -> None:
     """Limits of states are minutes on a scaled clock, and so many crashes take longer."""
     with yard.executions(without_limits):
-        tell(figure, "nights", in_both_ways(partial(nights_with_cuts, set()), yard))
+        report(figure, "nights", in_both_ways(partial(nights_with_cuts, set()), yard))
 
 
 def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> None:
