@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
 from threading import Event
@@ -53,9 +53,9 @@ def days_with_cuts(idle: Idle, yard: Yard, when: When) -> list[str]:
     """
     town = Town(yard, f"days-{when}", when)
     planner = CutPlanner(yard, town.group, when, BY_DAY, ways=True)
-    scenes = [] if when is When.NEVER else [(A_TOLD_STOP, "a stop", a_told_stop)] * TOLD_STOPS
+    told = [] if when is When.NEVER else [(A_TOLD_STOP, "a stop", a_told_stop)] * TOLD_STOPS
     with town.trainer.pipeline():
-        problems = play(town, planner, [*town.scenes(), *scenes], idle, SECONDS["days"])
+        problems = play(town, planner, [*town.scenes(), *told], idle, SECONDS["days"])
     return problems + yard.nothing_left(town.group)
 
 
@@ -66,7 +66,7 @@ def nights_with_cuts(idle: Idle, yard: Yard, when: When) -> list[str]:
     """
     town = Town(yard, f"nights-{when}", when)
     planner = CutPlanner(yard, town.group, when, BY_NIGHT, ways=False)
-    scenes = [
+    scenes: list[tuple[str, str, Scene]] = [
         *town.scenes(),
         *[("an unheard stop", "a stop", an_unheard_stop)] * TOLD_STOPS,
         ("an unheard drift", "a drift", partial(an_unheard_drift, town.trainer)),
@@ -90,10 +90,12 @@ class Town:
         # Nobody knows who started a pipeline: of such a version there have to be two who may decide.
         ada = f"{{name: Ada, email: {group}@example.com, aws_principal: '{principal}'}}"
         asks = f"{{before: [staging], approvers: [{ada}, {{name: Bob, email: bob-{group}@example.com}}]}}"
+        asks_too = f"{{before: [staging], approvers: [{{name: Ada, email: {group}-too@example.com}}]}}"
         yard.prepare(group, production=f"{ALL_DAY['production']}{self.trainer.policy}")
         self.problems = yard.ends_as(yard.register(group, next(self.versions)), "promoted")
         self.problems += yard.changed_as_often(group, "a first promotion")
         yard.prepare(f"{group}-next")
+        yard.prepare(f"{group}-too", approval=asks_too)
         yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{self.trainer.policy}", approval=asks)
 
     def scenes(self) -> list[tuple[str, str, Scene]]:
@@ -104,6 +106,7 @@ class Town:
             ("a first version", "a first version", partial(a_first_version, count(1))),
             ("a promotion", "a promotion", partial(a_promotion, count(1))),
             ("a stop", "a stop", a_stop),
+            ("undelivered decisions", "a rejection", partial(undelivered_decisions, count(1))),
         ]
 
 
@@ -262,7 +265,7 @@ def a_question(person: dict[str, str], yard: Yard, group: str, versions: Iterato
 
 
 def a_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
-    """The house is kept while a pipeline takes its time and while its version waits; that, and a training job's, are rejected."""
+    """The house is kept while a pipeline takes its time and while its version waits; that, and two training jobs', are rejected."""
     trainer.hold()
     number = trainer.drift()
     keep_house(yard, group)
@@ -271,8 +274,10 @@ def a_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -
     yard.is_(retrained, "awaiting-approval")
     keep_house(yard, group, housekeeping={"cleanup": True})
     problems = reject(yard, retrained) + trainer.comes_to(number, "did not help") + resume_retraining(yard, group)
-    trainer.train(number)
-    return problems + reject(yard, f"{group}-v{next(versions)}-a1") + trainer.looks(group)
+    for job in (2 * number, 2 * number + 1):
+        trainer.train(job)
+        problems += reject(yard, f"{group}-v{next(versions)}-a1")
+    return problems + trainer.looks(group)
 
 
 def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
@@ -283,7 +288,7 @@ def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterato
     with (
         unheard(yard, f"{name}.version", "ReactToRegistry", f"model-package/{group}/"),
         unheard(yard, f"{name}.pipeline", "ReactToTraining", f"pipeline/{group}-train"),
-        unheard(yard, f"{name}.job", "ReactToTraining", f"training-job/{group}-job-{number}"),
+        unheard(yard, f"{name}.job", "ReactToTraining", f"training-job/{group}-job-{2 * number}"),
     ):
         trainer.let_go()
         keep_house_until(yard, retrained, "awaiting-approval")
@@ -292,7 +297,7 @@ def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterato
             keep_house(yard, group)
             problems += trainer.comes_to(number, "did not help")
         problems += resume_retraining(yard, group)
-        trainer.train(number)
+        trainer.train(2 * number)
         keep_house_until(yard, trained, "awaiting-approval")
         return problems + reject(yard, trained)
 
@@ -322,6 +327,18 @@ def a_promotion(versions: Iterator[int], yard: Yard, group: str, _: Iterator[int
     return problems + yard.changed_as_often(group, "a promotion of another group")
 
 
+def undelivered_decisions(others: Iterator[int], yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """Two groups' versions are rejected, and nobody tells their executions but who keeps the house, of both in one look."""
+    releases = [yard.register(group, next(versions)), yard.register(f"{group}-too", next(others))]
+    for release_id in releases:
+        yard.is_(release_id, "awaiting-approval")
+    for release_id in releases:
+        reject_unheard(yard, release_id)
+    for release_id in releases:
+        keep_house_until(yard, release_id, "rejected")
+    return [one for release_id in releases for one in yard.ends_as(release_id, "rejected")]
+
+
 def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """One is stopped in its bake, and the one that waits for its lock is asked about and rejected."""
     stopped, heir = baking_with_heir(yard, group, versions)
@@ -330,12 +347,25 @@ def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
 
 
 def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
-    """As `a_stop`, and ReapRelease dies of it at every try, and again and again where its letter is played."""
+    """As `a_stop`, and ReapRelease dies of all that it hears of it at every try, and again and again where those letters are played.
+
+    It hears that the execution has ended, then that production is back, and then that staging is gone.
+    """
     stopped, heir = baking_with_heir(yard, group, versions)
-    with unheard(yard, stopped, "ReapRelease", f'"{stopped}"', '"ABORTED"'):
+    news = (
+        (f'"{stopped}"', '"ABORTED"'),
+        (f':endpoint/{group}"', '"IN_SERVICE"'),
+        (f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'),
+    )
+    problems: list[str] = []
+    with ExitStack() as deaf:
+        for number, about in enumerate(news):
+            deaf.enter_context(unheard(yard, f"{stopped}.{number}", "ReapRelease", *about))
         yard.stop(stopped)
-        event = take_letter(yard, f'"{stopped}"', '"ABORTED"')
-    problems = tell(yard, "ReapRelease", event)
+        for number, about in enumerate(news):
+            event = take_letter(yard, *about)
+            yard.plan.drop(f"{UNHEARD}{stopped}.{number}.")
+            problems += tell(yard, "ReapRelease", event)
     # Events of other ends are tried three times.
     yard.plan.drop(f"{group}.")
     return problems + yard.ends_as(stopped, "failed") + reject(yard, heir)
@@ -392,6 +422,19 @@ def reject(yard: Yard, release_id: str) -> list[str]:
     yard.is_(release_id, "awaiting-approval")
     answer(yard, release_id, "reject")
     return yard.ends_as(release_id, "rejected")
+
+
+def reject_unheard(yard: Yard, release_id: str) -> None:
+    """Ada says no, and the page breaks when that is written and nobody was told."""
+    link = yard.link(release_id, f"{release_id.rpartition('-v')[0]}@example.com")
+    with unheard(yard, release_id, "ServeWeb", link.rsplit("/", 1)[1], operation="sfn:SendTaskFailure"):
+        for _ in range(PRESSED):
+            page = open_page(link)
+            if page.status < BROKEN:
+                press(page, "reject", {"comment": "as always"})
+            if yard.release(release_id).approvals:
+                return
+    raise AssertionError(f"{release_id}: the decision was not written in {PRESSED} times")
 
 
 def answer(yard: Yard, release_id: str, word: str) -> None:
