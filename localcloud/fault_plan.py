@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-FOLDER, PLAN, FIRED, INVOCATIONS = "faults", "plan.json", "fired", "invocations.jsonl"
+FOLDER, PLAN, FIRED, FRESH, INVOCATIONS = "faults", "plan.json", "fired", "fresh", "invocations.jsonl"
 
 
 class When(StrEnum):
@@ -20,6 +20,8 @@ class When(StrEnum):
 
     BEFORE = "before"
     AFTER = "after"
+    AROUND = "around"
+    """Before or after, at whichever is first to be new to a fault that is `fresh`."""
     INSTEAD = "instead"
     NEVER = "never"
 
@@ -29,10 +31,8 @@ class Fault:
     """One way in which one function breaks.
 
     `function` is a physical name. `about` are texts that the invocation's event contains, all of them. `call` is the number of the call
-    within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) and from `place` (as invocations
-    name it) where they are named; 0 is any.
-    BEFORE and AFTER end the process, after `pause` seconds in which the world goes on; INSTEAD answers the request with `error` and
-    `status`. It happens `times` times at most.
+    within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) where that is named; 0 is any.
+    BEFORE and AFTER end the process; INSTEAD answers the request with `error` and `status`. It happens `times` times at most.
     """
 
     name: str
@@ -44,8 +44,10 @@ class Fault:
     error: str = "ThrottlingException"
     status: int = 400
     times: int = 1
-    place: str = ""
-    pause: float = 0.0
+    fresh: str = ""
+    until: str = ""
+    only: tuple[tuple[str, str, int, str], ...] = ()
+    each: tuple[str, ...] = ()
 
 
 class FaultPlan:
@@ -54,7 +56,8 @@ class FaultPlan:
     def __init__(self, run_folder: Path) -> None:
         """From now on new sandboxes of this server obey the plan, which is empty."""
         self.folder = run_folder / FOLDER
-        (self.folder / FIRED).mkdir(parents=True, exist_ok=True)
+        for name in (FIRED, FRESH):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._names: set[str] = set()
         self._planned: list[Fault] = []
         self._writing = RLock()
@@ -72,6 +75,10 @@ class FaultPlan:
                 self._names.add(fault.name)
             self._planned += [fault for fault in faults if fault.when is not When.NEVER]
             self._write()
+
+    def planned(self, name: str) -> list[Fault]:
+        """What is planned under a name."""
+        return [fault for fault in self._planned if fault.name == name]
 
     def drop(self, prefix: str) -> None:
         """What was planned under names that begin so, and has not happened, will not; what has happened stays on record."""

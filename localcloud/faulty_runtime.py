@@ -7,11 +7,12 @@ sandbox ends that was killed: at once, without an answer. It imports nothing of 
 """
 
 import contextlib
+import hashlib
 import json
 import os
+import re
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -51,9 +52,10 @@ class Breaker:
         self._calls: list[str] = []
         self._places: list[str] = []
         planned = json.loads((self._folder / "plan.json").read_text())
-        self._faults = [
+        mine = [
             one for one in planned if one["function"] == self._function and all(text in event for text in one["about"])
         ]
+        self._faults = [one for one in mine if not one["fresh"]] or mine
 
     def before_call(self, model: Any, context: dict[str, Any], **_more: Any) -> None:
         """Hook of botocore: an operation is about to be called."""
@@ -97,18 +99,46 @@ class Breaker:
     def _cut(self, when: str, number: int) -> None:
         operation = self._calls[number - 1]
         for fault in self._faults:
-            if fault["when"] == when and self._is_meant(fault, number) and self._happens(fault, number, operation):
-                time.sleep(fault["pause"])
+            if (
+                fault["when"] in (when, "around")
+                and self._is_meant(fault, number)
+                and self._is_new(fault, when, number)
+                and self._happens(fault, number, operation)
+            ):
                 self.end(cut=f"{when} {number}")
                 os._exit(1)
 
     def _is_meant(self, fault: Fault, number: int) -> bool:
-        """Whether a fault is about the call of this number: of its operation, from its place, the how many-th of these."""
-        calls = zip(self._calls[:number], self._places[:number], strict=True)
-        counted = [
-            fault["operation"] in ("", operation) and fault["place"] in ("", place) for operation, place in calls
-        ]
+        """Whether a fault is about the call of this number: of its operation, the how many-th of it."""
+        counted = [fault["operation"] in ("", operation) for operation in self._calls[:number]]
         return counted[-1] and fault["call"] in (0, sum(counted))
+
+    def _is_new(self, fault: Fault, when: str, number: int) -> bool:
+        """Whether a call is new to the record of a fault that wants that, from now on it is not; any call is to other faults."""
+        if not fault["fresh"]:
+            return True
+        if (self._folder / "fired" / f"{self._times_of(fault)}.{fault['times'] - 1}").exists():
+            return False
+        made = list(zip(self._calls[:number], self._places[:number], strict=True))
+        operation, place = made[-1]
+        point = [when, operation, min(made.count(made[-1]), 2), up_to(fault["until"], place)]
+        if fault["only"] and point not in fault["only"]:
+            return False
+        text = json.dumps([self._function, *point])
+        mark = self._folder / "fresh" / f"{fault['fresh']}.{hashlib.sha256(text.encode()).hexdigest()}"
+        with contextlib.suppress(FileExistsError):
+            with mark.open("x") as record:
+                record.write(text)
+            return True
+        return False
+
+    def _times_of(self, fault: Fault) -> str:
+        """Under which name the times of a fault are counted: of one that is fresh, those of each event."""
+        if not fault["fresh"]:
+            return str(fault["name"])
+        found = (re.search(pattern, self._event) for pattern in fault["each"])
+        event = next((one[0] for one in found if one), self._event)
+        return f"{fault['name']}.{hashlib.sha256(event.encode()).hexdigest()[:16]}"
 
     def _happens(self, fault: Fault, number: int, operation: str) -> bool:
         """Whether the fault has a time left; several sandboxes of a function share what is left."""
@@ -118,7 +148,7 @@ class Breaker:
         for turn in range(fault["times"]):
             # A link is made in one piece and never over another, so that each time is taken once and read whole.
             with contextlib.suppress(FileExistsError):
-                os.link(written, self._folder / "fired" / f"{fault['name']}.{turn}")
+                os.link(written, self._folder / "fired" / f"{self._times_of(fault)}.{turn}")
                 return True
         return False
 
@@ -133,6 +163,13 @@ def place_of_call() -> str:
             lines.append(line)
         frame = frame.f_back
     return " < ".join(lines)
+
+
+def up_to(pattern: str, place: str) -> str:
+    """A place up to the first frame that a pattern matches: all of it where there is no pattern, or none that does."""
+    frames = place.split(" < ")
+    last = next((number for number, frame in enumerate(frames) if pattern and re.match(pattern, frame)), len(frames))
+    return " < ".join(frames[: last + 1])
 
 
 def answer(url: str, protocol: str, fault: Fault) -> AWSResponse:

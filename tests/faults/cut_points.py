@@ -9,6 +9,7 @@ Two rules say what has to be cut, before it and after it (decision 40):
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,6 +20,8 @@ from tests.faults.yard import Yard
 
 UNHEARD = "unheard-"
 """How the names of faults begin that end every try of an event."""
+SITE = r"use_cases/(?!settle_wait\.py)"
+"""Where the way to a site begins: the use case that makes a call, or that lets a wait be settled."""
 BY = " < "
 """Between the frames of a place, the innermost first."""
 
@@ -34,17 +37,13 @@ class Point:
 
     @property
     def site(self) -> Point:
-        """The same call without the way to it: up to the use case that makes it, or that lets a wait be settled."""
+        """The same call without the way to it: up to its use case."""
         frames = self.place.split(BY)
-        last = next((number for number, frame in enumerate(frames) if _is_use_case(frame)), len(frames) - 1)
+        last = next((number for number, frame in enumerate(frames) if re.match(SITE, frame)), len(frames) - 1)
         return replace(self, place=BY.join(frames[: last + 1]))
 
     def __str__(self) -> str:
         return f"{self.operation}, {'first' if self.time == 1 else 'later'} time at {self.place}"
-
-
-def _is_use_case(frame: str) -> bool:
-    return frame.startswith("use_cases/") and not frame.startswith("use_cases/settle_wait.py")
 
 
 @dataclass(frozen=True, order=True)

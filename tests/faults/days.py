@@ -15,8 +15,8 @@ from typing import Any
 
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
-from tests.faults.cut_planner import BY_DAY, BY_NIGHT, TOLD, CutPlanner
-from tests.faults.cut_points import UNHEARD
+from tests.faults.cut_points import UNHEARD, Coverage
+from tests.faults.fresh_cuts import BY_NIGHT, TOLD, cut_every_site, cut_more, cut_ways_left
 from tests.faults.lanes import decide_by_principal, roll_one_back
 from tests.faults.lost_events import FOREVER
 from tests.faults.training import Trainer
@@ -25,65 +25,68 @@ from tests.patience import ALL_DAY, PATIENCE
 
 TOLD_STOPS = 2
 """How often a day has a stop of which ReapRelease is told by hand, and a night one that is unheard: to clean up takes the most calls."""
-DAYS = range(1, 200)
-SECONDS = {"days": 1200.0, "nights": 1800.0}
+DRY = 2
+"""A scene in which so often in a row nothing new was cut is not played again."""
+SECONDS = {"days": 900.0, "nights": 1500.0}
 """After so long no new scene begins, so that what is missing by then is said."""
 PRESSED = 8
-"""How often somebody presses a button at most: both ways cut the page of either."""
+"""How often somebody presses a button at most."""
 BROKEN = 500
 """Where the statuses of a page begin that broke."""
 TIMES_TOLD = max(TOLD, *BY_NIGHT.values()) + 1
 """How often something is asked for at most until what does it does not die."""
-A_TOLD_STOP = "a stop whose letter is played"
-TELLS = {A_TOLD_STOP: "ReapRelease"}
-"""Which scenes tell a function by hand what happened."""
+ROUNDS = count(1)
+"""Numbers of what is asked for by hand, so that each is an event of its own."""
 SENDS = "sfn:SendTaskSuccess"
 """How a state that waits is told to go on."""
 EVENT_ID = re.compile('"id": ?"[0-9a-f-]{36}"')
-Scene = Callable[[Yard, str, Iterator[int]], list[str]]
-Idle = set[When]
-"""Ways of cutting that found nothing to cut in their last day."""
+Act = Callable[[Yard, str, Iterator[int]], list[str]]
+Scene = tuple[str, Act]
+"""After which scene production has changed as often as here, and what happens."""
 
 
-def days_with_cuts(idle: Idle, yard: Yard, when: When) -> list[str]:
-    """Days of one group, each scene with every function cut at what is left of all ways, until nothing is.
-
-    What each scene comes to is known from a day on which nothing is cut, and from every scene after that, of either way. A scene
-    in which nothing is left to cut is not played again.
-    """
-    town = Town(yard, f"days-{when}", when)
-    planner = CutPlanner(yard, town.group, when, BY_DAY, ways=True)
-    told = [] if when is When.NEVER else [(A_TOLD_STOP, "a stop", a_told_stop)] * TOLD_STOPS
+def days_with_cuts(yard: Yard, name: str) -> list[str]:
+    """Days of one group, with every function cut once at each way that is left, until none is."""
+    town = Town(yard, f"days-{name}")
+    cut_ways_left(yard, town.group)
+    told: list[Scene] = [("a stop", a_told_stop)] * TOLD_STOPS
     with town.trainer.pipeline():
-        problems = play(town, planner, [*town.scenes(), *told], idle, SECONDS["days"])
+        problems = play(town, [*town.scenes(), *told], SECONDS["days"], lambda: not ways_left(yard))
     return problems + yard.nothing_left(town.group)
 
 
-def nights_with_cuts(idle: Idle, yard: Yard, when: When) -> list[str]:
-    """The same with scenes in which events are lost, and with cuts at what is left of all sites: a crash upon a crash.
+def undisturbed_day(yard: Yard) -> list[str]:
+    """A day on which nothing is cut."""
+    town = Town(yard, "days-never")
+    with town.trainer.pipeline():
+        problems = play(town, town.scenes(), SECONDS["days"], lambda: True)
+    return problems + yard.nothing_left(town.group)
+
+
+def nights_with_cuts(yard: Yard, name: str) -> list[str]:
+    """The same with scenes in which events are lost, and with cuts at every site: a crash upon a crash.
 
     A function may die at every try of an event: a person plays its dead letter then, until it goes.
     """
-    town = Town(yard, f"nights-{when}", when)
-    planner = CutPlanner(yard, town.group, when, BY_NIGHT, ways=False)
-    scenes: list[tuple[str, str, Scene]] = [
-        *town.scenes(),
-        *[("an unheard stop", "a stop", an_unheard_stop)] * TOLD_STOPS,
-        ("an unheard drift", "a drift", partial(an_unheard_drift, town.trainer)),
-        ("an unheard release", "a question", partial(an_unheard_release, "")),
-        ("a release whose news are not passed on", "a question", partial(an_unheard_release, SENDS)),
-        *[(A_TOLD_STOP, "a stop", a_told_stop)] * TOLD_STOPS,
+    town = Town(yard, f"nights-{name}")
+    cut_every_site(yard, town.group)
+    lost: list[Scene] = [
+        *[("a stop", an_unheard_stop)] * TOLD_STOPS,
+        ("a drift", partial(an_unheard_drift, town.trainer)),
+        ("a question", partial(an_unheard_release, "")),
+        ("a question", partial(an_unheard_release, SENDS)),
+        *[("a stop", a_told_stop)] * TOLD_STOPS,
     ]
     with town.trainer.pipeline(), dead_letters_come_back(yard):
-        problems = play(town, planner, scenes, idle, SECONDS["nights"])
+        problems = play(town, [*town.scenes(), *lost], SECONDS["nights"], lambda: False)
     return problems + yard.nothing_left(town.group)
 
 
 class Town:
     """A group whose versions are asked about, bake for long under an alarm and are trained anew; and the people there."""
 
-    def __init__(self, yard: Yard, group: str, when: When) -> None:
-        self.yard, self.group, self.when = yard, group, when
+    def __init__(self, yard: Yard, group: str) -> None:
+        self.yard, self.group = yard, group
         self.trainer, self.versions = Trainer(yard, group, yard.folder_of(group)), count(1)
         self._person = yard.cloud.person(f"Ada-{group}")
         principal = f"arn:aws:iam::111122223333:role/Ada-{group}"
@@ -98,52 +101,58 @@ class Town:
         yard.prepare(f"{group}-too", approval=asks_too)
         yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{self.trainer.policy}", approval=asks)
 
-    def scenes(self) -> list[tuple[str, str, Scene]]:
-        """Scenes in which nothing is lost: their names, how often production changes in them (as in which scene), and what happens."""
+    def scenes(self) -> list[Scene]:
+        """Scenes in which nothing is lost."""
         return [
-            ("a question", "a question", partial(a_question, self._person)),
-            ("a drift", "a drift", partial(a_drift, self.trainer)),
-            ("a first version", "a first version", partial(a_first_version, count(1))),
-            ("a promotion", "a promotion", partial(a_promotion, count(1))),
-            ("a stop", "a stop", a_stop),
-            ("undelivered decisions", "a rejection", partial(undelivered_decisions, count(1))),
+            ("a question", partial(a_question, self._person)),
+            ("a drift", partial(a_drift, self.trainer)),
+            ("a first version", partial(a_first_version, count(1))),
+            ("a promotion", partial(a_promotion, count(1))),
+            ("a stop", a_stop),
+            ("a rejection", partial(undelivered_decisions, count(1))),
         ]
 
 
-def play(
-    town: Town, planner: CutPlanner, scenes: list[tuple[str, str, Scene]], idle: Idle, seconds: float
-) -> list[str]:
-    """Play all scenes day by day with what the planner cuts in each, until neither way finds anything to cut; what is wrong, in words."""
-    yard, group, problems = town.yard, town.group, town.problems
+def play(town: Town, scenes: list[Scene], seconds: float, is_over: Callable[[], bool]) -> list[str]:
+    """Play all scenes, day by day, until all is cut or no scene comes to anything new; what is wrong, in words."""
+    yard, group, problems, dry = town.yard, town.group, town.problems, [0] * len(scenes)
     until = time.monotonic() + seconds
     try:
-        for day in DAYS:
-            played = False
-            for number, (what, like, scene) in enumerate(scenes):
-                if problems or time.monotonic() > until:
-                    break
-                planned = (
-                    0 if town.when is When.NEVER else planner.plan(what, f"{group}.{day}.{number}", TELLS.get(what, ""))
-                )
-                if not planned and yard.reached[what] and town.when is not When.NEVER:
+        while not problems and min(dry) < DRY:
+            for number, (like, act) in enumerate(scenes):
+                if problems or dry[number] >= DRY or time.monotonic() > until:
                     continue
-                began, played = len(yard.plan.invocations()), True
-                try:
-                    problems += scene(yard, group, town.versions)
-                    planner.wait_until_quiet()
-                finally:
-                    yard.plan.drop(f"{group}.")
+                began = len(yard.plan.invocations())
+                problems += act(yard, group, town.versions)
+                wait_until_quiet(yard, group)
                 wait_for_last_tries(yard, group)
                 problems += yard.changed_as_often(group, like)
-                planner.learn(what, began)
-            (idle.discard if played else idle.add)(town.when)
-            if problems or town.when is When.NEVER or time.monotonic() > until or {When.BEFORE, When.AFTER} <= idle:
+                cuts = [
+                    one for one in yard.plan.invocations()[began:] if one["cut"] and group in " ".join(one["faults"])
+                ]
+                dry[number] = 0 if cuts else dry[number] + 1
+            if is_over() or time.monotonic() > until:
                 break
-            time.sleep(0.0 if played else 3.0)
     finally:
-        # The other way does not wait for one that broke.
-        idle.add(town.when)
+        yard.plan.drop(f"{group}.")
     return problems
+
+
+def ways_left(yard: Yard) -> bool:
+    """Whether any way is left to be cut, before or after its call."""
+    coverage = Coverage(yard)
+    return any(coverage.ways_left(name, when) for name in yard.functions for when in (When.BEFORE, When.AFTER))
+
+
+def wait_until_quiet(yard: Yard, group: str, seconds: float = 10.0) -> None:
+    """Wait until nothing is called about the group any more: what a scene leads to may come after its end."""
+    until, calls = time.monotonic() + seconds, -1
+    while time.monotonic() < until:
+        now = sum(group in one["event"] for one in yard.plan.invocations())
+        if now == calls:
+            return
+        calls = now
+        time.sleep(1.5)
 
 
 def wait_for_last_tries(yard: Yard, group: str) -> None:
@@ -193,8 +202,9 @@ def unheard(yard: Yard, name: str, function: str, *about: str, operation: str = 
 
 def keep_house(yard: Yard, group: str, **event: Any) -> None:
     """The house is kept, and kept again where that died."""
+    this = f"{group}.{next(ROUNDS)}"
     for _ in range(TIMES_TOLD):
-        said = yard.keep_house(round=group, **event) or {}
+        said = yard.keep_house(round=this, **event) or {}
         if "errorType" not in said:
             return
     raise AssertionError(f"{group}: the house was kept {TIMES_TOLD} times, and ended with {said}")
@@ -277,7 +287,7 @@ def a_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -
     for job in (2 * number, 2 * number + 1):
         trainer.train(job)
         problems += reject(yard, f"{group}-v{next(versions)}-a1")
-    return problems + trainer.looks(group)
+    return problems + trainer.looks(f"{group}-{number}")
 
 
 def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
@@ -304,9 +314,10 @@ def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterato
 
 def resume_retraining(yard: Yard, group: str) -> list[str]:
     """`lockkeeper resume-retraining`, and again where the function behind it died; what is wrong, in words."""
+    reason = f"more is to come {next(ROUNDS)}"
     for _ in range(PRESSED):
         with suppress(AssertionError):
-            yard.cloud.lockkeeper("resume-retraining", group, "--reason", "more is to come")
+            yard.cloud.lockkeeper("resume-retraining", group, "--reason", reason)
             return []
     return [f"{group}: retraining was not resumed"]
 
@@ -365,9 +376,8 @@ def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
         for number, about in enumerate(news):
             event = take_letter(yard, *about)
             yard.plan.drop(f"{UNHEARD}{stopped}.{number}.")
+            cut_more(yard, group, "ReapRelease", event)
             problems += tell(yard, "ReapRelease", event)
-    # Events of other ends are tried three times.
-    yard.plan.drop(f"{group}.")
     return problems + yard.ends_as(stopped, "failed") + reject(yard, heir)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import pytest
 
 from localcloud.fault_plan import When
 from tests.conftest import Figure
 from tests.faults.cut_points import Coverage, cut_of
-from tests.faults.days import days_with_cuts, nights_with_cuts
+from tests.faults.days import days_with_cuts, nights_with_cuts, undisturbed_day
 from tests.faults.lanes import (
     decide_with_cuts,
     keep_house_with_cuts,
@@ -40,11 +39,10 @@ def in_both_ways(lane: Lane, yard: Yard) -> list[str]:
     return problems + [f"no more than {cuts.count(when)} cuts {when} calls" for when in few]
 
 
-def undisturbed_first(lane: Lane, yard: Yard) -> list[str]:
-    """A lane in which nothing is cut, to compare with; then both ways."""
-    with yard.undisturbed_round():
-        problems = lane(yard, When.NEVER)
-    return problems or in_both_ways(lane, yard)
+def in_two_towns(days: Callable[[Yard, str], list[str]], yard: Yard) -> list[str]:
+    """Two groups side by side, each with functions that are cut before and after calls."""
+    with ThreadPoolExecutor(2) as pool:
+        return [one for found in pool.map(days, [yard] * 2, ["east", "west"]) for one in found]
 
 
 def report(figure: Figure, name: str, problems: list[str]) -> None:
@@ -65,17 +63,21 @@ def report(figure: Figure, name: str, problems: list[str]) -> None:
 )
 def test_a_crash_at_any_call_is_made_up_for(yard: Yard, lane: Lane, figure: Figure) -> None:
     name = lane.__name__.removesuffix("_with_cuts").replace("_", " ")
-    report(figure, name, undisturbed_first(lane, yard))
+    with yard.undisturbed_round():
+        problems = lane(yard, When.NEVER)
+    report(figure, name, problems or in_both_ways(lane, yard))
 
 
 def test_a_crash_on_any_way_that_no_lane_cuts_is_made_up_for(yard: Yard, figure: Figure) -> None:
-    report(figure, "days", undisturbed_first(partial(days_with_cuts, set()), yard))
+    with yard.undisturbed_round():
+        problems = undisturbed_day(yard)
+    report(figure, "days", problems or in_two_towns(days_with_cuts, yard))
 
 
 def test_a_crash_upon_a_crash_is_made_up_for(yard: Yard, figure: Figure) -> None:
     """Limits of states are minutes on a scaled clock, and so many crashes take longer."""
     with yard.executions(without_limits):
-        report(figure, "nights", in_both_ways(partial(nights_with_cuts, set()), yard))
+        report(figure, "nights", in_two_towns(nights_with_cuts, yard))
 
 
 def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -36,34 +35,35 @@ def test_a_cut_ends_the_process_at_its_call_and_once(yard: Yard, when: When, cal
     assert calls == [CALLS[:made], CALLS]
 
 
-def test_a_cut_may_come_late(yard: Yard) -> None:
-    target = yard.functions["ReapRelease"]
-    yard.plan.add(Fault("never-late", target, When.AFTER, ("never-late",), 1, pause=1.5))
-    began = time.monotonic()
-    answer, calls = reap(yard, "never-late")
-    assert answer["errorType"] == "Runtime.ExitError"
-    assert calls == [CALLS[:1]]
-    assert time.monotonic() - began >= 1.5
+def test_a_fresh_cut_happens_once_before_and_once_after_each_call_and_so_often_of_an_event(yard: Yard) -> None:
+    target, each = yard.functions["ReapRelease"], ('"name": ?"[^"]+"',)
+    yard.plan.add(Fault("never-fresh", target, When.AROUND, ("never-fresh",), times=3, fresh="new", each=each))
+    for number, made in ((1, 1), (2, 1), (3, 2)):
+        answer, calls = reap(yard, "never-fresh-1")
+        assert answer["errorType"] == "Runtime.ExitError"
+        assert len(calls) == number
+        assert calls[-1] == CALLS[:made]
+    assert reap(yard, "never-fresh-1")[0] == ["never-fresh-1: nothing to do, it was never opened"]
+    assert reap(yard, "never-fresh-2")[0]["errorType"] == "Runtime.ExitError"
+    assert reap(yard, "never-fresh-2")[0] == ["never-fresh-2: nothing to do, it was never opened"]
+    cuts = [one["cut"] for one in yard.plan.invocations() if "never-fresh" in one["event"]]
+    assert cuts == ["before 1", "after 1", "before 2", "", "after 2", ""]
 
 
-def test_a_cut_is_told_by_the_place_in_the_code_as_well(yard: Yard) -> None:
-    """Which a first, whole invocation has told."""
-    reap(yard, "never-placed-1")
-    (seen,) = [one for one in yard.plan.invocations() if "never-placed-1" in one["event"]]
+def test_a_fresh_cut_happens_at_the_calls_that_are_named_and_lets_alone_what_another_fault_is_about(yard: Yard) -> None:
+    """A first, whole invocation tells the places of its calls."""
+    reap(yard, "never-named-1")
+    (seen,) = [one for one in yard.plan.invocations() if "never-named-1" in one["event"]]
     asked, read = seen["places"]
     assert asked.startswith("adapters/")
     assert read.startswith("adapters/dynamodb/table.py:")
-    assert " < use_cases/reap_release.py:" in asked
-    target = yard.functions["ReapRelease"]
-    yard.plan.add(
-        Fault("never-placed-2", target, When.AFTER, ("never-placed",), 1, place=read),
-        Fault("never-placed-3", target, When.BEFORE, ("never-placed",), 2, place=read),
-    )
-    answer, calls = reap(yard, "never-placed-2")
-    assert answer["errorType"] == "Runtime.ExitError"
-    assert calls == [CALLS]
-    assert reap(yard, "never-placed-2")[1] == [CALLS, CALLS]
-    assert yard.plan.fired("never-placed-3") == []
+    site = read[: read.index(" < ", read.index(" < use_cases/reap_release.py:") + 3)]
+    target, only = yard.functions["ReapRelease"], ((str(When.AFTER), CALLS[1], 1, site),)
+    fault = Fault("never-named", target, When.AROUND, ("never-named",), fresh="named", until="use_cases/", only=only)
+    yard.plan.add(fault, Fault("never-named-2", target, When.BEFORE, ("never-named-2",), 1))
+    for cut in ("before 1", "after 2", ""):
+        reap(yard, "never-named-2")
+        assert yard.plan.invocations()[-1]["cut"] == cut
 
 
 def test_any_call_of_an_operation_is_no_call_of_another(yard: Yard) -> None:

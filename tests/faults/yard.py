@@ -47,8 +47,6 @@ class Yard:
         self._folder = folder
         self.undisturbed: list[range] = []
         """Which invocations were made in rounds in which nothing was cut."""
-        self.reached: dict[str, dict[tuple[str, Any], list[tuple[Any, ...]]]] = defaultdict(dict)
-        """What scenes came to, by their name: functions and their calls, each with the cuts after which that was. Lanes share it."""
         self._changes: dict[str, int] = defaultdict(int)
         self._usual_changes: dict[str, int] = {}
 

@@ -1,0 +1,61 @@
+"""Cuts at whatever call is new: each function of one group dies at the first call that none has died at before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from localcloud.fault_plan import Fault, When
+from tests.faults.cut_points import SITE, Coverage
+from tests.faults.yard import STATES, Yard
+
+Limits = dict[str, int]
+"""How often a function may die of the same event, by its name, and of all others under `OTHERS`."""
+OTHERS = ""
+BY_DAY: Limits = dict.fromkeys((*STATES, "RequestApproval", "RollBack"), 5) | {
+    "TestStaging": 3,
+    "KeepHouse": 16,
+    OTHERS: 2,
+}
+"""States are tried seven times or more, TestStaging four, and an event three; the house is kept until that does not die."""
+BY_NIGHT: Limits = BY_DAY | {"KeepHouse": 40, "StartDriftMonitor": 2, "ServeWeb": 2, OTHERS: 4}
+"""An event's dead letter is played until it goes; the monitor is asked three times, and buttons are pressed eight, of both towns."""
+TOLD = 30
+"""How often a function may die of an event of which a scene tells it by hand, until it does not die."""
+AGAIN = "more is to come [0-9]+"
+"""What tells one request to resume a retraining from another: they have the same address."""
+EVENT = ('"id": ?"[0-9a-f-]{36}"', '"release_id": ?"[^"]+"', AGAIN, '"rawPath": ?"[^"]+"')
+"""What tells one event from another: EventBridge's id, the release of a state, the address of a page. Else it is all of the text."""
+NAMES_NO_GROUP = "ServeWeb"
+"""A function whose events do not name the group: links have random names."""
+
+
+def cut_ways_left(yard: Yard, group: str) -> None:
+    """From now on every function of a group dies once at each of the ways that are left, before the call and after it."""
+    coverage = Coverage(yard)
+    for function in yard.functions:
+        only = tuple(
+            (str(when), point.operation, point.time, point.place)
+            for when in (When.BEFORE, When.AFTER)
+            for point in coverage.ways_left(function, when)
+        )
+        if only:
+            yard.plan.add(_fault(yard, group, function, BY_DAY, fresh="ways", only=only))
+
+
+def cut_every_site(yard: Yard, group: str) -> None:
+    """From now on every function of a group dies once at each site of a call that it comes to, before the call and after it."""
+    for function in yard.functions:
+        yard.plan.add(_fault(yard, group, function, BY_NIGHT, fresh="sites", until=SITE))
+
+
+def cut_more(yard: Yard, group: str, function: str, event: dict[str, Any]) -> None:
+    """A function that is told of an event by hand may die of it more often."""
+    for fault in yard.plan.planned(f"{group}.{function}"):
+        yard.plan.add(replace(fault, name=f"{fault.name}.{event['id']}", about=(event["id"],), times=TOLD))
+
+
+def _fault(yard: Yard, group: str, function: str, limits: Limits, **where: Any) -> Fault:
+    about = () if function == NAMES_NO_GROUP else (group,)
+    times = limits.get(function, limits[OTHERS])
+    return Fault(f"{group}.{function}", yard.functions[function], When.AROUND, about, times=times, each=EVENT, **where)
