@@ -201,6 +201,20 @@ def schedules_on(aws: boto3.Session) -> tuple[Any, OneTimeSchedules]:
     )
 
 
+def test_a_one_time_schedule_that_fires_while_it_is_replaced_is_made_anew(aws: boto3.Session) -> None:
+    client, schedules = schedules_on(aws)
+    other = aws.client("scheduler")
+
+    def fire(**_call: Any) -> None:
+        other.delete_schedule(Name="bake", GroupName="monitors")
+
+    schedules.once("bake", AT, {})
+    client.meta.events.register("before-call.scheduler.UpdateSchedule", fire)
+    schedules.once("bake", AT.replace(hour=10), {})
+    kept = client.get_schedule(Name="bake", GroupName="monitors")
+    assert kept["ScheduleExpression"] == "at(2026-11-24T10:00:01)"
+
+
 @pytest.mark.parametrize(
     ("seconds", "expression"),
     [

@@ -102,7 +102,16 @@ class OneTimeSchedules:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConflictException":
                 raise
+            self._replace(request)
+
+    def _replace(self, request: dict[str, Any]) -> None:
+        try:
             self._client.update_schedule(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            # It fired in between, and was deleted as one-time schedules are.
+            self._client.create_schedule(**request)
 
     def every(self, name: str, seconds: int, payload: dict[str, Any]) -> None:
         # A schedule that is written again counts its pause anew, and one that is written daily would never come to its day.
