@@ -33,6 +33,12 @@ class Fault:
     `function` is a physical name. `about` are texts that the invocation's event contains, all of them. `call` is the number of the call
     within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) where that is named; 0 is any.
     BEFORE and AFTER end the process; INSTEAD answers the request with `error` and `status`. It happens `times` times at most.
+
+    `fresh` is the name of a record of calls. Such a fault, which is AROUND, leaves invocations alone that any other is planned for, and
+    happens once before and once after each call that the record has not: told by its operation, by whether it is the first from its
+    place or a later one, and by its place (as invocations name it), of which no more counts than up to the first frame that `until`
+    matches. `only` are the calls that it may happen at, each as when, operation, 1 or 2, and place; none are all. It happens `times`
+    times to each event, told from another by what the first of the patterns `each` finds that finds something, else by all of its text.
     """
 
     name: str
@@ -70,6 +76,8 @@ class FaultPlan:
         """These happen too, from the next invocation on. A name is used once, so that what happened under it is clear."""
         with self._writing:
             for fault in faults:
+                if (fault.when is When.AROUND) != bool(fault.fresh):
+                    raise ValueError(f"{fault.name!r}: a fault is AROUND if and only if it is fresh")
                 if fault.name in self._names or "/" in fault.name:
                     raise ValueError(f"{fault.name!r} was used before, or cannot be a file's name")
                 self._names.add(fault.name)
@@ -99,9 +107,9 @@ class FaultPlan:
     def invocations(self) -> list[dict[str, Any]]:
         """Every invocation that was finished or cut.
 
-        Each has `function`, `request`, `event` (text), `calls` (operations in order), `places` (where in the
-        code each was made), `faults` (names of those that it was meant
-        by) and `cut` (such as `before 3`, else empty).
+        Each has `function`, `request`, `event` (text), `calls` (operations in order), `places` (where in the code each was made),
+        `faults` (names of those that were planned for it; fresh ones where there was no other), `cut` (such as `before 3`, else empty)
+        and `error` (name of the error that it ended with, else empty).
         """
         path = self.folder / INVOCATIONS
         with self._reading:

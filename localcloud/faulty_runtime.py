@@ -49,6 +49,7 @@ class Breaker:
         """A new invocation: the plan is read anew, and calls are counted from 1."""
         self._request_id = request_id
         self._event = event
+        self._error = ""
         self._calls: list[str] = []
         self._places: list[str] = []
         planned = json.loads((self._folder / "plan.json").read_text())
@@ -82,6 +83,14 @@ class Breaker:
                 return answer(request.url, self._protocols[service], fault)
         return None
 
+    def broke(self, error: BaseException) -> None:
+        """The invocation ends with an error: its name, or that of what the project's entry made it of because nobody had foreseen it."""
+        frame = error.__traceback__
+        while frame and frame.tb_next:
+            frame = frame.tb_next
+        by_entry = frame and frame.tb_frame.f_code.co_filename.endswith("/lockkeeper/entry.py")
+        self._error = type(error.__cause__ if by_entry and error.__cause__ else error).__name__
+
     def end(self, cut: str = "") -> None:
         """Write down what the invocation called."""
         line = {
@@ -92,63 +101,67 @@ class Breaker:
             "places": self._places,
             "faults": [fault["name"] for fault in self._faults],
             "cut": cut,
+            "error": self._error,
         }
         with (self._folder / "invocations.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(line) + "\n")
 
     def _cut(self, when: str, number: int) -> None:
         operation = self._calls[number - 1]
-        for fault in self._faults:
-            if (
-                fault["when"] in (when, "around")
-                and self._is_meant(fault, number)
-                and self._is_new(fault, when, number)
-                and self._happens(fault, number, operation)
-            ):
-                self.end(cut=f"{when} {number}")
-                os._exit(1)
+        with self._lock:
+            for fault in self._faults:
+                if fault["when"] not in (when, "around") or not self._is_meant(fault, number):
+                    continue
+                mark = self._mark(fault, when, number)
+                if mark is None:
+                    continue
+                if self._happens(fault, number, operation):
+                    self.end(cut=f"{when} {number}")
+                    os._exit(1)
+                if fault["fresh"]:
+                    mark.unlink()
 
     def _is_meant(self, fault: Fault, number: int) -> bool:
         """Whether a fault is about the call of this number: of its operation, the how many-th of it."""
         counted = [fault["operation"] in ("", operation) for operation in self._calls[:number]]
         return counted[-1] and fault["call"] in (0, sum(counted))
 
-    def _is_new(self, fault: Fault, when: str, number: int) -> bool:
-        """Whether a call is new to the record of a fault that wants that, from now on it is not; any call is to other faults."""
+    def _mark(self, fault: Fault, when: str, number: int) -> Path | None:
+        """The mark that a fault may happen at a call: of one that is fresh nobody has made it before; others need none."""
         if not fault["fresh"]:
-            return True
-        if (self._folder / "fired" / f"{self._times_of(fault)}.{fault['times'] - 1}").exists():
-            return False
-        made = list(zip(self._calls[:number], self._places[:number], strict=True))
-        operation, place = made[-1]
-        point = [when, operation, min(made.count(made[-1]), 2), up_to(fault["until"], place)]
+            return self._folder
+        operation, place = self._calls[number - 1], self._places[number - 1]
+        made = list(zip(self._calls[:number], self._places[:number], strict=True)).count((operation, place))
+        point = [when, operation, min(made, 2), up_to(fault["until"], place)]
         if fault["only"] and point not in fault["only"]:
-            return False
+            return None
         text = json.dumps([self._function, *point])
         mark = self._folder / "fresh" / f"{fault['fresh']}.{hashlib.sha256(text.encode()).hexdigest()}"
-        with contextlib.suppress(FileExistsError):
-            with mark.open("x") as record:
-                record.write(text)
-            return True
-        return False
+        with contextlib.suppress(FileExistsError), mark.open("x") as record:
+            record.write(text)
+            return mark
+        return None
 
-    def _times_of(self, fault: Fault) -> str:
-        """Under which name the times of a fault are counted: of one that is fresh, those of each event."""
+    def _which(self, fault: Fault) -> str:
+        """Of a fresh fault, the event whose times are counted; nothing of others."""
         if not fault["fresh"]:
-            return str(fault["name"])
+            return ""
         found = (re.search(pattern, self._event) for pattern in fault["each"])
         event = next((one[0] for one in found if one), self._event)
-        return f"{fault['name']}.{hashlib.sha256(event.encode()).hexdigest()[:16]}"
+        return f".{hashlib.sha256(event.encode()).hexdigest()}"
 
     def _happens(self, fault: Fault, number: int, operation: str) -> bool:
         """Whether the fault has a time left; several sandboxes of a function share what is left."""
         record = {"function": self._function, "request": self._request_id, "call": number, "operation": operation}
         written = self._folder / "fired" / f".{os.getpid()}"
+        written.unlink(
+            missing_ok=True
+        )  # Of a process before, whose number this one has: it is linked to what happened then.
         written.write_text(json.dumps(record))
         for turn in range(fault["times"]):
             # A link is made in one piece and never over another, so that each time is taken once and read whole.
             with contextlib.suppress(FileExistsError):
-                os.link(written, self._folder / "fired" / f"{self._times_of(fault)}.{turn}")
+                os.link(written, self._folder / "fired" / f"{fault['name']}.{turn}{self._which(fault)}")
                 return True
         return False
 
@@ -198,6 +211,9 @@ def watch_invocations(breaker: Breaker) -> None:
         def ending(event: Any, context: Any) -> Any:
             try:
                 return handler(event, context)
+            except BaseException as error:
+                breaker.broke(error)
+                raise
             finally:
                 breaker.end()
 

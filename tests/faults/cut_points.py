@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from lockkeeper.domain import errors
+
 from localcloud.fault_plan import When
 from tests.faults.yard import Yard
 
@@ -66,7 +68,7 @@ class Coverage:
             name, points = yard.logical[one["function"]], points_of(one)
             if cut := cut_of(yard, one):
                 self._cut.add(cut)
-            elif any(number in window for window in yard.undisturbed):
+            elif not one["cut"] and any(number in window for window in yard.undisturbed):
                 self._undisturbed[name] |= set(points)
             self._calls[name] |= set(points)
 
@@ -103,6 +105,15 @@ class Coverage:
 
     def _points_cut(self, function: str, when: When) -> set[Point]:
         return {cut.point for cut in self._cut if (cut.function, cut.when) == (function, when)}
+
+
+def broken(yard: Yard, began: int) -> list[str]:
+    """Invocations, from the `began`-th on, that ended with an error which is not the project's own, in words: a crash is to be no cause."""
+    return [
+        f"{yard.logical[one['function']]} broke with {one['error']}: {one['event'][:500]}"
+        for one in yard.plan.invocations()[began:]
+        if one["error"] and one["error"] not in vars(errors)
+    ]
 
 
 def points_of(invocation: dict[str, Any]) -> tuple[Point, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
-from tests.faults.cut_points import UNHEARD, Coverage
+from tests.faults.cut_points import UNHEARD, Coverage, cut_of
 from tests.faults.fresh_cuts import BY_NIGHT, TOLD, cut_every_site, cut_more, cut_ways_left
 from tests.faults.lanes import decide_by_principal, roll_one_back
 from tests.faults.lost_events import FOREVER
@@ -25,8 +25,6 @@ from tests.patience import ALL_DAY, PATIENCE
 
 TOLD_STOPS = 2
 """How often a day has a stop of which ReapRelease is told by hand, and a night one that is unheard: to clean up takes the most calls."""
-DRY = 2
-"""A scene in which so often in a row nothing new was cut is not played again."""
 SECONDS = {"days": 900.0, "nights": 1500.0}
 """After so long no new scene begins, so that what is missing by then is said."""
 PRESSED = 8
@@ -52,11 +50,11 @@ def days_with_cuts(yard: Yard, name: str) -> list[str]:
     told: list[Scene] = [("a stop", a_told_stop)] * TOLD_STOPS
     with town.trainer.pipeline():
         problems = play(town, [*town.scenes(), *told], SECONDS["days"], lambda: not ways_left(yard))
-    return problems + yard.nothing_left(town.group)
+    return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
 
 def undisturbed_day(yard: Yard) -> list[str]:
-    """A day on which nothing is cut."""
+    """A day on which nothing is cut, but for the page of two decisions, which who keeps the house delivers."""
     town = Town(yard, "days-never")
     with town.trainer.pipeline():
         problems = play(town, town.scenes(), SECONDS["days"], lambda: True)
@@ -79,7 +77,7 @@ def nights_with_cuts(yard: Yard, name: str) -> list[str]:
     ]
     with town.trainer.pipeline(), dead_letters_come_back(yard):
         problems = play(town, [*town.scenes(), *lost], SECONDS["nights"], lambda: False)
-    return problems + yard.nothing_left(town.group)
+    return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
 
 class Town:
@@ -102,7 +100,7 @@ class Town:
         yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{self.trainer.policy}", approval=asks)
 
     def scenes(self) -> list[Scene]:
-        """Scenes in which nothing is lost."""
+        """Scenes in which no event is lost."""
         return [
             ("a question", partial(a_question, self._person)),
             ("a drift", partial(a_drift, self.trainer)),
@@ -114,24 +112,21 @@ class Town:
 
 
 def play(town: Town, scenes: list[Scene], seconds: float, is_over: Callable[[], bool]) -> list[str]:
-    """Play all scenes, day by day, until all is cut or no scene comes to anything new; what is wrong, in words."""
-    yard, group, problems, dry = town.yard, town.group, town.problems, [0] * len(scenes)
-    until = time.monotonic() + seconds
+    """Play all scenes, day by day, until all is cut or nothing was on the last; what is wrong, and what was never played, in words."""
+    yard, group, problems, began = town.yard, town.group, town.problems, time.monotonic()
     try:
-        while not problems and min(dry) < DRY:
+        for day in count(1):
+            seen = len(yard.plan.invocations())
             for number, (like, act) in enumerate(scenes):
-                if problems or dry[number] >= DRY or time.monotonic() > until:
-                    continue
-                began = len(yard.plan.invocations())
-                problems += act(yard, group, town.versions)
-                wait_until_quiet(yard, group)
-                wait_for_last_tries(yard, group)
-                problems += yard.changed_as_often(group, like)
-                cuts = [
-                    one for one in yard.plan.invocations()[began:] if one["cut"] and group in " ".join(one["faults"])
-                ]
-                dry[number] = 0 if cuts else dry[number] + 1
-            if is_over() or time.monotonic() > until:
+                if not problems and time.monotonic() < began + seconds:
+                    problems += act(yard, group, town.versions)
+                    wait_until_quiet(yard, group)
+                    wait_for_last_tries(yard, group)
+                    problems += yard.changed_as_often(group, like)
+                elif not problems and day == 1:
+                    problems.append(f"{group}: scene {number}, such as {like}, was not played in {seconds} s")
+            cuts = (cut_of(yard, one) for one in yard.plan.invocations()[seen:] if group in one["event"])
+            if problems or not any(cuts) or is_over() or time.monotonic() > began + seconds:
                 break
     finally:
         yard.plan.drop(f"{group}.")
@@ -204,9 +199,13 @@ def keep_house(yard: Yard, group: str, **event: Any) -> None:
     """The house is kept, and kept again where that died."""
     this = f"{group}.{next(ROUNDS)}"
     for _ in range(TIMES_TOLD):
-        said = yard.keep_house(round=this, **event) or {}
-        if "errorType" not in said:
+        said = yard.keep_house(round=this, **event) or []
+        if isinstance(said, list):
+            # What is told to try again is seen in the next look.
+            problems = [one["what"] for one in said if one["kind"] == "problem" and "TryAgain" not in one["what"]]
+            assert not problems, f"{group}: who kept the house had problems: {problems}"
             return
+        assert said["errorType"] == "Runtime.ExitError", f"{group}: keeping the house broke: {said}"
     raise AssertionError(f"{group}: the house was kept {TIMES_TOLD} times, and ended with {said}")
 
 
@@ -236,6 +235,14 @@ def take_letter(yard: Yard, *about: str) -> dict[str, Any]:
             return dict(json.loads(mine[0]["Body"]))
         time.sleep(0.3)
     raise AssertionError(f"there was no letter about {about}")
+
+
+def letters_left(yard: Yard, group: str) -> list[str]:
+    """Dead letters about a group, which nobody has played, in words."""
+    queue, url = yard.cloud.client("sqs"), yard.cloud.outputs["DeadLettersUrl"]
+    looks = [queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0) for _ in range(3)]
+    letters = dict.fromkeys(one["Body"] for look in looks for one in look.get("Messages", []))
+    return [f"{group}: a dead letter was left: {letter[:500]}" for letter in letters if group in letter]
 
 
 def tell(yard: Yard, function: str, event: dict[str, Any]) -> list[str]:
@@ -339,7 +346,7 @@ def a_promotion(versions: Iterator[int], yard: Yard, group: str, _: Iterator[int
 
 
 def undelivered_decisions(others: Iterator[int], yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
-    """Two groups' versions are rejected, and nobody tells their executions but who keeps the house, of both in one look."""
+    """Two groups' versions are rejected, and nobody tells their executions but who keeps the house."""
     releases = [yard.register(group, next(versions)), yard.register(f"{group}-too", next(others))]
     for release_id in releases:
         yard.is_(release_id, "awaiting-approval")
@@ -368,6 +375,9 @@ def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
         (f':endpoint/{group}"', '"IN_SERVICE"'),
         (f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'),
     )
+    # A late try of what came before the stop is no news of it.
+    wait_until_quiet(yard, group)
+    wait_for_last_tries(yard, group)
     problems: list[str] = []
     with ExitStack() as deaf:
         for number, about in enumerate(news):
@@ -376,8 +386,8 @@ def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
         for number, about in enumerate(news):
             event = take_letter(yard, *about)
             yard.plan.drop(f"{UNHEARD}{stopped}.{number}.")
-            cut_more(yard, group, "ReapRelease", event)
-            problems += tell(yard, "ReapRelease", event)
+            with cut_more(yard, group, "ReapRelease", event):
+                problems += tell(yard, "ReapRelease", event)
     return problems + yard.ends_as(stopped, "failed") + reject(yard, heir)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +19,8 @@ BY_DAY: Limits = dict.fromkeys((*STATES, "RequestApproval", "RollBack"), 5) | {
     "KeepHouse": 16,
     OTHERS: 2,
 }
-"""States are tried seven times or more, TestStaging four, and an event three; the house is kept until that does not die."""
+"""States are tried seven times or more, TestStaging four, and an event three; the house is kept until that does not die.
+Of a page both towns cut as often: its events do not name the group."""
 BY_NIGHT: Limits = BY_DAY | {"KeepHouse": 40, "StartDriftMonitor": 2, "ServeWeb": 2, OTHERS: 4}
 """An event's dead letter is played until it goes; the monitor is asked three times, and buttons are pressed eight, of both towns."""
 TOLD = 30
@@ -25,7 +28,8 @@ TOLD = 30
 AGAIN = "more is to come [0-9]+"
 """What tells one request to resume a retraining from another: they have the same address."""
 EVENT = ('"id": ?"[0-9a-f-]{36}"', '"release_id": ?"[^"]+"', AGAIN, '"rawPath": ?"[^"]+"')
-"""What tells one event from another: EventBridge's id, the release of a state, the address of a page. Else it is all of the text."""
+"""What tells one event from another: EventBridge's id; the release, of all that a state or a deadline is called for; the address, of all
+that is done with a page. Else it is all of the text."""
 NAMES_NO_GROUP = "ServeWeb"
 """A function whose events do not name the group: links have random names."""
 
@@ -49,10 +53,14 @@ def cut_every_site(yard: Yard, group: str) -> None:
         yard.plan.add(_fault(yard, group, function, BY_NIGHT, fresh="sites", until=SITE))
 
 
-def cut_more(yard: Yard, group: str, function: str, event: dict[str, Any]) -> None:
-    """A function that is told of an event by hand may die of it more often."""
-    for fault in yard.plan.planned(f"{group}.{function}"):
-        yard.plan.add(replace(fault, name=f"{fault.name}.{event['id']}", about=(event["id"],), times=TOLD))
+@contextmanager
+def cut_more(yard: Yard, group: str, function: str, event: dict[str, Any]) -> Iterator[None]:
+    """Meanwhile a function that is told of an event by hand may die of it more often."""
+    (fault,) = yard.plan.planned(f"{group}.{function}")
+    more = replace(fault, name=f"{fault.name}.{event['id']}", about=(event["id"],), times=TOLD)
+    yard.plan.add(more)
+    yield
+    yard.plan.drop(more.name)
 
 
 def _fault(yard: Yard, group: str, function: str, limits: Limits, **where: Any) -> Fault:

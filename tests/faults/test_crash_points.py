@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import pytest
 
 from localcloud.fault_plan import When
 from tests.conftest import Figure
-from tests.faults.cut_points import Coverage, cut_of
+from tests.faults.cut_points import Coverage, broken, cut_of
 from tests.faults.days import days_with_cuts, nights_with_cuts, undisturbed_day
 from tests.faults.lanes import (
     decide_with_cuts,
@@ -24,30 +26,35 @@ from tests.faults.yard import Yard
 
 pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(3600)]
 
+Side = TypeVar("Side")
 FEWEST_CUTS = 5
 """A lane that cuts less often than this, before calls or after them, has not done its work."""
+TOWNS = ("east", "west")
 Lane = Callable[[Yard, When], list[str]]
 
 
-def in_both_ways(lane: Lane, yard: Yard) -> list[str]:
-    """A lane that cuts before calls, and one that cuts after them, side by side."""
+def side_by_side(lane: Callable[[Yard, Side], list[str]], yard: Yard, sides: Sequence[Side]) -> list[str]:
+    """A lane of each side at the same time, which together have to cut before calls and after them."""
     began = len(yard.plan.invocations())
-    with ThreadPoolExecutor(2) as pool:
-        problems = [one for found in pool.map(lane, [yard] * 2, [When.BEFORE, When.AFTER]) for one in found]
+    with ThreadPoolExecutor(len(sides)) as pool:
+        problems = [one for found in pool.map(partial(lane, yard), sides) for one in found]
     cuts = [cut.when for one in yard.plan.invocations()[began:] if (cut := cut_of(yard, one))]
     few = [when for when in (When.BEFORE, When.AFTER) if cuts.count(when) < FEWEST_CUTS]
     return problems + [f"no more than {cuts.count(when)} cuts {when} calls" for when in few]
 
 
-def in_two_towns(days: Callable[[Yard, str], list[str]], yard: Yard) -> list[str]:
-    """Two groups side by side, each with functions that are cut before and after calls."""
-    with ThreadPoolExecutor(2) as pool:
-        return [one for found in pool.map(days, [yard] * 2, ["east", "west"]) for one in found]
-
-
-def report(figure: Figure, name: str, problems: list[str]) -> None:
+def report(figure: Figure, yard: Yard, name: str, play: Callable[[], list[str]]) -> None:
+    began = len(yard.plan.invocations())
+    problems = play() + broken(yard, began)
     figure(f"crash before or after any AWS call: {name}", f"{len(problems)} wrong or left", "1 deployment, 0 orphans")
     assert not problems, "\n".join(problems)
+
+
+def undisturbed_first(yard: Yard, undisturbed: Callable[[], list[str]], cut: Callable[[], list[str]]) -> list[str]:
+    """What is called while nothing is cut is what has to be cut then."""
+    with yard.undisturbed_round():
+        problems = undisturbed()
+    return problems or cut()
 
 
 @pytest.mark.parametrize(
@@ -63,21 +70,19 @@ def report(figure: Figure, name: str, problems: list[str]) -> None:
 )
 def test_a_crash_at_any_call_is_made_up_for(yard: Yard, lane: Lane, figure: Figure) -> None:
     name = lane.__name__.removesuffix("_with_cuts").replace("_", " ")
-    with yard.undisturbed_round():
-        problems = lane(yard, When.NEVER)
-    report(figure, name, problems or in_both_ways(lane, yard))
+    both = partial(side_by_side, lane, yard, (When.BEFORE, When.AFTER))
+    report(figure, yard, name, partial(undisturbed_first, yard, partial(lane, yard, When.NEVER), both))
 
 
 def test_a_crash_on_any_way_that_no_lane_cuts_is_made_up_for(yard: Yard, figure: Figure) -> None:
-    with yard.undisturbed_round():
-        problems = undisturbed_day(yard)
-    report(figure, "days", problems or in_two_towns(days_with_cuts, yard))
+    both = partial(side_by_side, days_with_cuts, yard, TOWNS)
+    report(figure, yard, "days", partial(undisturbed_first, yard, partial(undisturbed_day, yard), both))
 
 
 def test_a_crash_upon_a_crash_is_made_up_for(yard: Yard, figure: Figure) -> None:
     """Limits of states are minutes on a scaled clock, and so many crashes take longer."""
     with yard.executions(without_limits):
-        report(figure, "nights", in_two_towns(nights_with_cuts, yard))
+        report(figure, yard, "nights", partial(side_by_side, nights_with_cuts, yard, TOWNS))
 
 
 def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from localcloud.fault_plan import Fault, When
+from tests.faults.cut_points import SITE, points_of
 from tests.faults.yard import Yard
 
 CALLS = ["sfn:DescribeExecution", "dynamodb:GetItem"]
@@ -48,6 +50,7 @@ def test_a_fresh_cut_happens_once_before_and_once_after_each_call_and_so_often_o
     assert reap(yard, "never-fresh-2")[0] == ["never-fresh-2: nothing to do, it was never opened"]
     cuts = [one["cut"] for one in yard.plan.invocations() if "never-fresh" in one["event"]]
     assert cuts == ["before 1", "after 1", "before 2", "", "after 2", ""]
+    assert len(yard.plan.fired("never-fresh")) == 4
 
 
 def test_a_fresh_cut_happens_at_the_calls_that_are_named_and_lets_alone_what_another_fault_is_about(yard: Yard) -> None:
@@ -57,13 +60,29 @@ def test_a_fresh_cut_happens_at_the_calls_that_are_named_and_lets_alone_what_ano
     asked, read = seen["places"]
     assert asked.startswith("adapters/")
     assert read.startswith("adapters/dynamodb/table.py:")
-    site = read[: read.index(" < ", read.index(" < use_cases/reap_release.py:") + 3)]
-    target, only = yard.functions["ReapRelease"], ((str(When.AFTER), CALLS[1], 1, site),)
-    fault = Fault("never-named", target, When.AROUND, ("never-named",), fresh="named", until="use_cases/", only=only)
+    target, site = yard.functions["ReapRelease"], points_of(seen)[1].site.place
+    assert site in read
+    assert site != read
+    only = ((str(When.AFTER), CALLS[1], 1, site),)
+    fault = Fault("never-named", target, When.AROUND, ("never-named",), fresh="named", until=SITE, only=only)
     yard.plan.add(fault, Fault("never-named-2", target, When.BEFORE, ("never-named-2",), 1))
     for cut in ("before 1", "after 2", ""):
         reap(yard, "never-named-2")
         assert yard.plan.invocations()[-1]["cut"] == cut
+
+
+def test_what_an_invocation_broke_with_is_on_record(yard: Yard) -> None:
+    """What nobody foresaw, and not what a state made of it."""
+    refused(yard, "never-broken", "AccessDeniedException")
+    reap(yard, "never-broken")
+    assert [one["error"] for one in yard.plan.invocations() if "never-broken" in one["event"]] == ["ClientError"]
+    target = yard.functions["ScanArtifact"]
+    denied = Fault(
+        "never-scanned", target, When.INSTEAD, ("never-scanned",), 0, "dynamodb:GetItem", "AccessDeniedException"
+    )
+    yard.plan.add(replace(denied, times=5))
+    assert yard.invoke("ScanArtifact", {"release_id": "never-scanned"})["errorType"] == "TryAgain"
+    assert [one["error"] for one in yard.plan.invocations() if "never-scanned" in one["event"]] == ["ClientError"]
 
 
 def test_any_call_of_an_operation_is_no_call_of_another(yard: Yard) -> None:

@@ -46,3 +46,11 @@ def test_a_name_that_would_not_say_which_fault_happened_is_refused(tmp_path: Pat
     plan.add(FAULT)
     with pytest.raises(ValueError, match="was used before, or cannot be a file's name"):
         plan.add(Fault(name, "function", When.AFTER))
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault("first", "function", When.AROUND), Fault("first", "function", When.BEFORE, fresh="new")]
+)
+def test_what_is_fresh_is_cut_before_and_after(tmp_path: Path, fault: Fault) -> None:
+    with pytest.raises(ValueError, match="AROUND if and only if it is fresh"):
+        FaultPlan(tmp_path).add(fault)
