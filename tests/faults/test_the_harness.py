@@ -66,8 +66,8 @@ def test_a_fresh_cut_happens_at_the_calls_that_are_named_and_lets_alone_what_ano
     only = ((str(When.AFTER), CALLS[1], 1, site),)
     fault = Fault("never-named", target, When.AROUND, ("never-named",), fresh="named", until=SITE, only=only)
     yard.plan.add(fault, Fault("never-named-2", target, When.BEFORE, ("never-named-2",), 1))
-    for cut in ("before 1", "after 2", ""):
-        reap(yard, "never-named-2")
+    for number, cut in ((2, "before 1"), (2, ""), (3, "after 2"), (3, "")):
+        reap(yard, f"never-named-{number}")
         assert yard.plan.invocations()[-1]["cut"] == cut
 
 
