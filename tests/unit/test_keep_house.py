@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from lockkeeper.domain.approval import Answer
-from lockkeeper.domain.release import Status
+from lockkeeper.domain.release import Pins, Status
 from lockkeeper.domain.targets import Fleet
 from lockkeeper.use_cases.decide_approval import decide_by_link
 from lockkeeper.use_cases.keep_house import LATE, QUIET, Found, Kind, keep_house
@@ -189,6 +190,20 @@ def test_a_release_whose_lock_is_free_goes_on() -> None:
     harbour.register(2)
     harbour.world.ledger.pass_lock(GROUP, release_id(1), None)
     assert Kind.LOCK in kinds(look_around(harbour))
+    assert harbour.release(2).status is Status.AWAITING_APPROVAL
+
+
+def test_a_release_that_begins_to_wait_for_its_lock_during_the_look_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    harbour = Harbour()
+    harbour.register(1)
+    harbour.approve()
+    harbour.register(2)
+    ledger = harbour.world.ledger
+    ledger.pass_lock(GROUP, release_id(1), None)
+    read, waiting = ledger.get, release_id(2)
+    before = iter([replace(read(waiting), pins=Pins())])
+    monkeypatch.setattr(ledger, "get", lambda one: next(before, read(one)) if one == waiting else read(one))
+    assert kinds(look_around(harbour)) == [Kind.LOCK]
     assert harbour.release(2).status is Status.AWAITING_APPROVAL
 
 

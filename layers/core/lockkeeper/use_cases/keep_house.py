@@ -180,6 +180,8 @@ def _look_after_lock(release: Release, world: World) -> Iterator[Found]:
     wait = next((wait for wait in waits if wait.state == OPEN), None)
     if wait is None:
         return
+    # Its policy was pinned before it began to wait, which may have been since it was read.
+    release = world.ledger.get(release_id)
     if lock and lock.owner != release_id:
         owner = world.ledger.get(lock.owner)
         if not owner.unfinished:
