@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -16,22 +16,20 @@ from typing import Any
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
 from tests.faults.cut_points import UNHEARD, Coverage, cut_of
-from tests.faults.fresh_cuts import BY_NIGHT, TOLD, cut_every_site, cut_more, cut_ways_left
+from tests.faults.fresh_cuts import TOLD, cut_every_site, cut_more, cut_ways_left
 from tests.faults.lanes import decide_by_principal, roll_one_back
 from tests.faults.lost_events import FOREVER
 from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY, PATIENCE
 
-TOLD_STOPS = 2
-"""How often a day has a stop of which ReapRelease is told by hand, and a night one that is unheard: to clean up takes the most calls."""
 SECONDS = {"days": 900.0, "nights": 1500.0}
 """After so long no new scene begins, so that what is missing by then is said."""
 PRESSED = 8
 """How often somebody presses a button at most."""
 BROKEN = 500
 """Where the statuses of a page begin that broke."""
-TIMES_TOLD = max(TOLD, *BY_NIGHT.values()) + 1
+TIMES_TOLD = TOLD + 1
 """How often something is asked for at most until what does it does not die."""
 ROUNDS = count(1)
 """Numbers of what is asked for by hand, so that each is an event of its own."""
@@ -47,9 +45,8 @@ def days_with_cuts(yard: Yard, name: str) -> list[str]:
     """Days of one group, with every function cut once at each way that is left, until none is."""
     town = Town(yard, f"days-{name}")
     cut_ways_left(yard, town.group)
-    told: list[Scene] = [("a stop", a_told_stop)] * TOLD_STOPS
     with town.trainer.pipeline():
-        problems = play(town, [*town.scenes(), *told], SECONDS["days"], lambda: not ways_left(yard))
+        problems = play(town, [*town.scenes(), *town.told()], SECONDS["days"], lambda: not ways_left(yard))
     return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
 
@@ -69,14 +66,13 @@ def nights_with_cuts(yard: Yard, name: str) -> list[str]:
     town = Town(yard, f"nights-{name}")
     cut_every_site(yard, town.group)
     lost: list[Scene] = [
-        *[("a stop", an_unheard_stop)] * TOLD_STOPS,
+        ("a stop", an_unheard_stop),
         ("a drift", partial(an_unheard_drift, town.trainer)),
         ("a question", partial(an_unheard_release, "")),
         ("a question", partial(an_unheard_release, SENDS)),
-        *[("a stop", a_told_stop)] * TOLD_STOPS,
     ]
     with town.trainer.pipeline(), dead_letters_come_back(yard):
-        problems = play(town, [*town.scenes(), *lost], SECONDS["nights"], lambda: False)
+        problems = play(town, [*town.scenes(), *lost, *town.told()], SECONDS["nights"], lambda: False)
     return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
 
@@ -109,6 +105,10 @@ class Town:
             ("a stop", a_stop),
             ("a rejection", partial(undelivered_decisions, count(1))),
         ]
+
+    def told(self) -> list[Scene]:
+        """Scenes in which what a function hears is played by hand until it does not die: it may die of that as often as it has calls."""
+        return [("a stop", a_told_stop), ("a drift", partial(a_told_drift, self.trainer))]
 
 
 def play(town: Town, scenes: list[Scene], seconds: float, is_over: Callable[[], bool]) -> list[str]:
@@ -365,30 +365,54 @@ def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
 
 
 def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
-    """As `a_stop`, and ReapRelease dies of all that it hears of it at every try, and again and again where those letters are played.
-
-    It hears that the execution has ended, then that production is back, and then that staging is gone.
-    """
+    """As `a_stop`, and ReapRelease hears by hand that the execution has ended, that production is back, and that staging is gone."""
     stopped, heir = baking_with_heir(yard, group, versions)
     news = (
-        (f'"{stopped}"', '"ABORTED"'),
-        (f':endpoint/{group}"', '"IN_SERVICE"'),
-        (f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'),
+        ("ReapRelease", f'"{stopped}"', '"ABORTED"'),
+        ("ReapRelease", f':endpoint/{group}"', '"IN_SERVICE"'),
+        ("ReapRelease", f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'),
     )
-    # A late try of what came before the stop is no news of it.
+    problems = told(yard, group, stopped, news, partial(yard.stop, stopped))
+    return problems + yard.ends_as(stopped, "failed") + reject(yard, heir)
+
+
+def a_told_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """As `a_drift`, and who reacts to its version, its pipeline's end, the decision and a training job hears of it by hand."""
+    trainer.hold()
+    number, retrained, trained = trainer.drift(), f"{group}-v{next(versions)}-a1", f"{group}-v{next(versions)}-a1"
+    name, job = f"{group}-told-{number}", 2 * number
+    trains = (("ReactToRegistry", f"model-package/{group}/"), ("ReactToTraining", f"pipeline/{group}-train"))
+    problems = told(yard, group, name, trains, trainer.let_go)
+    yard.is_(retrained, "awaiting-approval")
+    ends = [("ReactToDrift", f'"{retrained}"', "Release Rejected")]
+    problems += told(yard, group, retrained, ends, partial(answer, yard, retrained, "reject"))
+    problems += yard.ends_as(retrained, "rejected") + trainer.comes_to(number, "did not help")
+    problems += resume_retraining(yard, group)
+    trains_again = [("ReactToTraining", f"training-job/{group}-job-{job}")]
+    problems += told(yard, group, f"{name}.job", trains_again, partial(trainer.train, job)) + reject(yard, trained)
+    for asked in ({"group": group}, {}):
+        this = f"{group}-look-{next(ROUNDS)}"
+        with cut_more(yard, group, "StartDriftMonitor", this):
+            problems += tell(yard, "StartDriftMonitor", {"drift_monitor": asked, "round": this})
+    return problems
+
+
+def told(yard: Yard, group: str, name: str, news: Sequence[tuple[str, ...]], act: Callable[[], Any]) -> list[str]:
+    """Functions die at every try of the news of something, and again and again where those letters are played, one after the other."""
+    # A late try of what came before is no news of it.
     wait_until_quiet(yard, group)
     wait_for_last_tries(yard, group)
     problems: list[str] = []
     with ExitStack() as deaf:
-        for number, about in enumerate(news):
-            deaf.enter_context(unheard(yard, f"{stopped}.{number}", "ReapRelease", *about))
-        yard.stop(stopped)
-        for number, about in enumerate(news):
+        for number, (function, *about) in enumerate(news):
+            deaf.enter_context(unheard(yard, f"{name}.{number}", function, *about))
+        act()
+        for number, (function, *about) in enumerate(news):
             event = take_letter(yard, *about)
-            yard.plan.drop(f"{UNHEARD}{stopped}.{number}.")
-            with cut_more(yard, group, "ReapRelease", event):
-                problems += tell(yard, "ReapRelease", event)
-    return problems + yard.ends_as(stopped, "failed") + reject(yard, heir)
+            yard.plan.drop(f"{UNHEARD}{name}.{number}.")
+            with cut_more(yard, group, function, event["id"]):
+                problems += tell(yard, function, event)
+    return problems
 
 
 def an_unheard_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:

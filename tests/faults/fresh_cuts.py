@@ -14,6 +14,8 @@ from tests.faults.yard import STATES, Yard
 Limits = dict[str, int]
 """How often a function may die of the same event, by its name, and of all others under `OTHERS`."""
 OTHERS = ""
+TOLD = 100
+"""How often a function may die of an event of which a scene tells it by hand, until it does not die."""
 BY_DAY: Limits = dict.fromkeys((*STATES, "RequestApproval", "RollBack"), 5) | {
     "TestStaging": 3,
     "KeepHouse": 16,
@@ -21,10 +23,8 @@ BY_DAY: Limits = dict.fromkeys((*STATES, "RequestApproval", "RollBack"), 5) | {
 }
 """States are tried seven times or more, TestStaging four, and an event three; the house is kept until that does not die.
 Of a page both towns cut as often: its events do not name the group."""
-BY_NIGHT: Limits = BY_DAY | {"KeepHouse": 40, "StartDriftMonitor": 2, "ServeWeb": 2, OTHERS: 4}
+BY_NIGHT: Limits = BY_DAY | {"StartDriftMonitor": 2, "ServeWeb": 2, OTHERS: 4}
 """An event's dead letter is played until it goes; the monitor is asked three times, and buttons are pressed eight, of both towns."""
-TOLD = 30
-"""How often a function may die of an event of which a scene tells it by hand, until it does not die."""
 AGAIN = "more is to come [0-9]+"
 """What tells one request to resume a retraining from another: they have the same address."""
 EVENT = ('"id": ?"[0-9a-f-]{36}"', '"release_id": ?"[^"]+"', AGAIN, '"rawPath": ?"[^"]+"')
@@ -54,13 +54,15 @@ def cut_every_site(yard: Yard, group: str) -> None:
 
 
 @contextmanager
-def cut_more(yard: Yard, group: str, function: str, event: dict[str, Any]) -> Iterator[None]:
-    """Meanwhile a function that is told of an event by hand may die of it more often."""
-    (fault,) = yard.plan.planned(f"{group}.{function}")
-    more = replace(fault, name=f"{fault.name}.{event['id']}", about=(event["id"],), times=TOLD)
-    yard.plan.add(more)
+def cut_more(yard: Yard, group: str, function: str, about: str) -> Iterator[None]:
+    """Meanwhile a function that is told by hand of an event, which says this, may die of it more often; if it is to die at all."""
+    more = [
+        replace(fault, name=f"{fault.name}.{about}", about=(about,), times=TOLD)
+        for fault in yard.plan.planned(f"{group}.{function}")
+    ]
+    yard.plan.add(*more)
     yield
-    yard.plan.drop(more.name)
+    yard.plan.drop(f"{group}.{function}.{about}")
 
 
 def _fault(yard: Yard, group: str, function: str, limits: Limits, **where: Any) -> Fault:

@@ -30,23 +30,24 @@ ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 def reap_release(event: dict[str, Any], world: World) -> list[str]:
     """An execution ended badly, a promotion was withdrawn, or an endpoint changed that such a release waits for. Says what was done."""
+    releases = _releases_of(event, world)
+    if isinstance(releases, Unusable):
+        return [f"ignored: {releases.reason}"]
+    return [f"{release_id}: {reap(release_id, world)}" for release_id in releases]
+
+
+def _releases_of(event: dict[str, Any], world: World) -> list[str] | Unusable:
     if event.get("source") == "lockkeeper":
         told = announcement(event, world.accounts)
-        return [
-            f"ignored: {told.reason}"
-            if isinstance(told, Unusable)
-            else f"{told.release_id}: {reap(told.release_id, world)}"
-        ]
+        return told if isinstance(told, Unusable) else [told.release_id]
     if event.get("source") == "aws.states":
         hint = execution_hint(event, world.accounts)
-        if isinstance(hint, Unusable):
-            return [f"ignored: {hint.reason}"]
-        return [f"{hint.release_id}: {reap(hint.release_id, world)}"]
+        return hint if isinstance(hint, Unusable) else [hint.release_id]
     changed = wait_hint(event, world.accounts)
     if not isinstance(changed, EndpointHint):
-        return [f"ignored: {changed.reason if isinstance(changed, Unusable) else changed.what}"]
+        return changed if isinstance(changed, Unusable) else Unusable(changed.what)
     waiting = [wait.release_id for wait in world.ledger.waits_on(changed.arn) if wait.state == REAP]
-    return [f"{release_id}: {reap(release_id, world)}" for release_id in waiting] or ["ignored: no dead release waits"]
+    return waiting or Unusable("no dead release waits")
 
 
 def reap(release_id: str, world: World) -> str:
