@@ -46,7 +46,7 @@ def days_with_cuts(yard: Yard, name: str) -> list[str]:
     town = Town(yard, f"days-{name}")
     cut_ways_left(yard, town.group)
     with town.trainer.pipeline():
-        problems = play(town, [*town.scenes(), *town.told()], SECONDS["days"], lambda: not ways_left(yard))
+        problems = play(town, [*town.told(), *town.scenes()], SECONDS["days"], lambda: not ways_left(yard))
     return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
 
@@ -72,7 +72,7 @@ def nights_with_cuts(yard: Yard, name: str) -> list[str]:
         ("a question", partial(an_unheard_release, SENDS)),
     ]
     with town.trainer.pipeline(), dead_letters_come_back(yard):
-        problems = play(town, [*town.scenes(), *lost, *town.told()], SECONDS["nights"], lambda: False)
+        problems = play(town, [*town.told(), *lost, *town.scenes()], SECONDS["nights"], lambda: False)
     return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
 

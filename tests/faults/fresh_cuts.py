@@ -18,7 +18,7 @@ TOLD = 100
 """How often a function may die of an event of which a scene tells it by hand, until it does not die."""
 BY_DAY: Limits = dict.fromkeys((*STATES, "RequestApproval", "RollBack"), 5) | {
     "TestStaging": 3,
-    "KeepHouse": 16,
+    "KeepHouse": TOLD,
     OTHERS: 2,
 }
 """States are tried seven times or more, TestStaging four, and an event three; the house is kept until that does not die.
