@@ -93,6 +93,7 @@ class Town:
         self.problems += yard.changed_as_often(group, "a first promotion")
         yard.prepare(f"{group}-next")
         yard.prepare(f"{group}-too", approval=asks_too)
+        yard.alarm(f"{group}-5xx", "OK")
         yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{self.trainer.policy}", approval=asks)
 
     def scenes(self) -> list[Scene]:
@@ -299,8 +300,7 @@ def a_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -
 
 def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """As `a_drift`, and nobody hears of the pipeline's end, of what it registered, of the decision, or of the training job."""
-    trainer.hold()
-    number, retrained, trained = trainer.drift(), f"{group}-v{next(versions)}-a1", f"{group}-v{next(versions)}-a1"
+    number, retrained, trained = held_drift(trainer, group, versions)
     name = f"{group}-{number}"
     with (
         unheard(yard, f"{name}.version", "ReactToRegistry", f"model-package/{group}/"),
@@ -317,6 +317,12 @@ def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterato
         trainer.train(2 * number)
         keep_house_until(yard, trained, "awaiting-approval")
         return problems + reject(yard, trained)
+
+
+def held_drift(trainer: Trainer, group: str, versions: Iterator[int]) -> tuple[int, str, str]:
+    """A drift whose pipeline takes its time: its number, and the releases of what it and then a training job register."""
+    trainer.hold()
+    return trainer.drift(), f"{group}-v{next(versions)}-a1", f"{group}-v{next(versions)}-a1"
 
 
 def resume_retraining(yard: Yard, group: str) -> list[str]:
@@ -378,8 +384,7 @@ def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
 
 def a_told_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """As `a_drift`, and who reacts to its version, its pipeline's end, the decision and a training job hears of it by hand."""
-    trainer.hold()
-    number, retrained, trained = trainer.drift(), f"{group}-v{next(versions)}-a1", f"{group}-v{next(versions)}-a1"
+    number, retrained, trained = held_drift(trainer, group, versions)
     name, job = f"{group}-told-{number}", 2 * number
     trains = (("ReactToRegistry", f"model-package/{group}/"), ("ReactToTraining", f"pipeline/{group}-train"))
     problems = told(yard, group, name, trains, trainer.let_go)
