@@ -386,7 +386,12 @@ def a_told_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[in
     """As `a_drift`, and who reacts to its version, its pipeline's end, the decision and a training job hears of it by hand."""
     number, retrained, trained = held_drift(trainer, group, versions)
     name, job = f"{group}-told-{number}", 2 * number
-    trains = (("ReactToRegistry", f"model-package/{group}/"), ("ReactToTraining", f"pipeline/{group}-train"))
+    pipeline = f"pipeline/{group}-train"
+    trains = (
+        ("ReactToRegistry", f"model-package/{group}/"),
+        ("ReactToTraining", pipeline, "SageMaker Training Job State Change"),
+        ("ReactToTraining", pipeline, "SageMaker Model Building Pipeline Execution Status Change"),
+    )
     problems = told(yard, group, name, trains, trainer.let_go)
     yard.is_(retrained, "awaiting-approval")
     ends = [("ReactToDrift", f'"{retrained}"', "Release Rejected")]
