@@ -11,6 +11,7 @@ from lockkeeper.domain.registration import Ignore
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.retraining import Answer, Stage
 from lockkeeper.ports_of_retraining import Step
+from lockkeeper.use_cases import follow_retraining, react_to_registry
 from lockkeeper.use_cases.follow_retraining import follow_execution, link_version
 from lockkeeper.use_cases.react_to_pipeline import Followed
 from lockkeeper.use_cases.react_to_training import react_to_training
@@ -139,6 +140,34 @@ def test_the_version_is_known_as_the_retrainings_before_its_pipeline_ends(drifti
     made = drifting.world.ledger.retraining_of(GROUP, 2)
     assert made is not None
     assert (made.retraining_id, made.stage) == ("wages-r1", Stage.RUNNING)
+
+
+def test_a_registration_that_dies_after_it_has_started_a_release_tells_it_of_the_retraining_when_it_is_tried_again(
+    drifting: Drifting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_given: Any) -> None:
+        raise OSError("the sandbox is gone")
+
+    drifting.drift()
+    harbour, ledger = drifting.harbour, drifting.world.ledger
+    drifting.world.pipelines.step(
+        drifting.running().execution_arn, Step("Register", "Succeeded", package_arn=package_arn(2))
+    )
+    harbour.register(2, told=False)
+    for step in (f"{react_to_registry.__name__}.link_version", f"{follow_retraining.__name__}._tell_release"):
+        with monkeypatch.context() as patch:
+            patch.setattr(step, dies)
+            with pytest.raises(OSError, match="gone"):
+                harbour.tell_registry(2)
+        harbour.settle()
+    assert "retraining" not in ledger.get("wages-v2-a1").about
+    for _ in range(2):
+        assert isinstance(harbour.tell_registry(2), Ignore)
+    made = ledger.retraining_of(GROUP, 2)
+    assert made is not None
+    assert ledger.get("wages-v2-a1").about["retraining"] == f"{made.retraining_id}: {made.why}"
+    told = [entry.what for entry in ledger.get("wages-v2-a1").timeline]
+    assert told.count("made by a retraining") == 1
 
 
 @pytest.mark.parametrize(("status", "stage"), [("Succeeded", Stage.REGISTERED), ("Failed", Stage.DID_NOT_HELP)])

@@ -87,7 +87,12 @@ def link_version(arn: str, world: World) -> Retraining | None:
     name = PackageName.from_arn(arn)
     head = world.ledger.retraining_head(name.group) if name else None
     current = world.ledger.retraining(head.group, head.open) if head and head.open else None
-    if current is None or current.stage is not Stage.RUNNING or current.version or name is None:
+    if current is None or current.stage is not Stage.RUNNING or name is None:
+        return None
+    if current.version == name.version:
+        _tell_release(current, world)  # Who linked it may have died before it did this.
+        return current
+    if current.version:
         return None
     if all(step.package_arn != arn for step in world.pipelines.steps(current.execution_arn)):
         return None
@@ -110,6 +115,8 @@ def _tell_release(retraining: Retraining, world: World) -> None:
         return
     about = about_retraining(retraining)
     known = world.ledger.get(release_id).about
+    if about.items() <= known.items():
+        return
     world.ledger.record(release_id, "made by a retraining", about["retraining"], about={**known, **about})
 
 

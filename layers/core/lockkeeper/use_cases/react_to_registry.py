@@ -33,19 +33,17 @@ def react_to_registry(event: dict[str, Any], world: World) -> Start | Decided | 
 
 def start_release(hint: PackageHint, name: PackageName, world: World) -> Start | Ignore:
     """Start the release of a version that the registry has, unless there is a reason not to."""
-    champion = world.ledger.champion(name.group)
+    champion, existing = world.ledger.champion(name.group), world.ledger.release_of(name.group, name.version)
     decision = decide_on_package(
-        hint,
-        name,
-        world.registry.describe(hint.arn),
-        world.ledger.release_of(name.group, name.version),
-        champion.version if champion else None,
+        hint, name, world.registry.describe(hint.arn), existing, champion.version if champion else None
     )
-    if isinstance(decision, Ignore):
-        return decision
-    payload = {"release_id": decision.release_id, "model_package_arn": hint.arn, "attempt": 1}
-    if not world.tasks.start(decision.release_id, payload):
+    started = isinstance(decision, Start) and world.tasks.start(
+        decision.release_id, {"release_id": decision.release_id, "model_package_arn": hint.arn, "attempt": 1}
+    )
+    if isinstance(decision, Start) or (existing and not hint.updated_fields):
+        # Now, and not at the pipeline's end alone: people who are asked are told why there is this version. A try that had started
+        # the release may have died before it did this.
+        link_version(hint.arn, world)
+    if isinstance(decision, Start) and not started:
         return Ignore(f"release {decision.release_id} was started before")
-    # Now, and not at the pipeline's end alone: people who are asked are told why there is this version.
-    link_version(hint.arn, world)
     return decision
