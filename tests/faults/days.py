@@ -27,6 +27,8 @@ SECONDS = {"days": 900.0, "nights": 1500.0}
 """After so long no new scene begins, so that what is missing by then is said."""
 PRESSED = 8
 """How often somebody presses a button at most."""
+OTHER_GROUPS = 3
+"""Of how many more a decision is delivered by who keeps the house."""
 BROKEN = 500
 """Where the statuses of a page begin that broke."""
 TIMES_TOLD = TOLD + 1
@@ -51,7 +53,7 @@ def days_with_cuts(yard: Yard, name: str) -> list[str]:
 
 
 def undisturbed_day(yard: Yard) -> list[str]:
-    """A day on which nothing is cut, but for the page of two decisions, which who keeps the house delivers."""
+    """A day on which nothing is cut, but for the page of some decisions, which who keeps the house delivers."""
     town = Town(yard, "days-never")
     with town.trainer.pipeline():
         problems = play(town, town.scenes(), SECONDS["days"], lambda: True)
@@ -87,12 +89,13 @@ class Town:
         # Nobody knows who started a pipeline: of such a version there have to be two who may decide.
         ada = f"{{name: Ada, email: {group}@example.com, aws_principal: '{principal}'}}"
         asks = f"{{before: [staging], approvers: [{ada}, {{name: Bob, email: bob-{group}@example.com}}]}}"
-        asks_too = f"{{before: [staging], approvers: [{{name: Ada, email: {group}-too@example.com}}]}}"
+        asks_too = f"{{before: [staging], approvers: [{{name: Ada, email: {group}@example.com}}]}}"
         yard.prepare(group, production=f"{ALL_DAY['production']}{self.trainer.policy}")
         self.problems = yard.ends_as(yard.register(group, next(self.versions)), "promoted")
         self.problems += yard.changed_as_often(group, "a first promotion")
         yard.prepare(f"{group}-next")
-        yard.prepare(f"{group}-too", approval=asks_too)
+        for other in others_of(group):
+            yard.prepare(other, approval=asks_too)
         yard.alarm(f"{group}-5xx", "OK")
         yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n{self.trainer.policy}", approval=asks)
 
@@ -109,29 +112,49 @@ class Town:
 
     def told(self) -> list[Scene]:
         """Scenes in which what a function hears is played by hand until it does not die: it may die of that as often as it has calls."""
-        return [("a stop", a_told_stop), ("a drift", partial(a_told_drift, self.trainer))]
+        return [
+            ("a stop", a_told_stop),
+            ("a drift", partial(a_told_drift, self.trainer)),
+            ("a first stop", partial(a_told_first_stop, count(1))),
+            ("a watched promotion", partial(a_told_promotion, self.trainer, count(1))),
+        ]
 
 
 def play(town: Town, scenes: list[Scene], seconds: float, is_over: Callable[[], bool]) -> list[str]:
-    """Play all scenes, day by day, until all is cut or nothing was on the last; what is wrong, and what was never played, in words."""
-    yard, group, problems, began = town.yard, town.group, town.problems, time.monotonic()
+    """Play all scenes of a day, then again and again those in which something was cut, then a new day: until it is over or nothing was cut.
+
+    What is wrong, and what was never played, in words.
+    """
+    group, problems, until = town.group, town.problems, time.monotonic() + seconds
+    due, unplayed = scenes, list(scenes)
     try:
-        for day in count(1):
-            seen = len(yard.plan.invocations())
-            for number, (like, act) in enumerate(scenes):
-                if not problems and time.monotonic() < began + seconds:
-                    problems += act(yard, group, town.versions)
-                    wait_until_quiet(yard, group)
-                    wait_for_last_tries(yard, group)
-                    problems += yard.changed_as_often(group, like)
-                elif not problems and day == 1:
-                    problems.append(f"{group}: scene {number}, such as {like}, was not played in {seconds} s")
-            cuts = (cut_of(yard, one) for one in yard.plan.invocations()[seen:] if group in one["event"])
-            if problems or not any(cuts) or is_over() or time.monotonic() > began + seconds:
+        while True:
+            cut = []
+            for scene in due:
+                if problems or time.monotonic() > until:
+                    break
+                found, was_cut = play_scene(town, scene)
+                problems += found
+                cut += [scene] if was_cut else []
+                unplayed = [one for one in unplayed if one is not scene]
+            if problems or time.monotonic() > until or is_over() or (due is scenes and not cut):
                 break
+            due = cut or scenes
     finally:
-        yard.plan.drop(f"{group}.")
-    return problems
+        town.yard.plan.drop(f"{group}.")
+    never = [f"{group}: a scene such as {like} was not played in {seconds} s" for like, _ in unplayed]
+    return problems or never
+
+
+def play_scene(town: Town, scene: Scene) -> tuple[list[str], bool]:
+    """Play a scene to its end; what is wrong, in words, and whether a function was cut."""
+    (like, act), yard, group = scene, town.yard, town.group
+    began = len(yard.plan.invocations())
+    problems = act(yard, group, town.versions)
+    wait_until_quiet(yard, group)
+    wait_for_last_tries(yard, group)
+    problems += yard.changed_as_often(group, like)
+    return problems, any(cut_of(yard, one) for one in yard.plan.invocations()[began:] if group in one["event"])
 
 
 def ways_left(yard: Yard) -> bool:
@@ -351,13 +374,19 @@ def a_promotion(versions: Iterator[int], yard: Yard, group: str, _: Iterator[int
     return problems + yard.changed_as_often(group, "a promotion of another group")
 
 
+def others_of(group: str) -> list[str]:
+    """Groups whose questions Ada is asked as well: several decisions are left to who keeps the house, who dies at the first of them."""
+    return [f"{group}-too-{number}" for number in range(OTHER_GROUPS)]
+
+
 def undelivered_decisions(others: Iterator[int], yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
-    """Two groups' versions are rejected, and nobody tells their executions but who keeps the house."""
-    releases = [yard.register(group, next(versions)), yard.register(f"{group}-too", next(others))]
+    """Some groups' versions are rejected, and nobody tells their executions but who keeps the house."""
+    version, releases = next(others), [yard.register(group, next(versions))]
+    releases += [yard.register(other, version) for other in others_of(group)]
     for release_id in releases:
         yard.is_(release_id, "awaiting-approval")
     for release_id in releases:
-        reject_unheard(yard, release_id)
+        reject_unheard(yard, release_id, f"{group}@example.com")
     for release_id in releases:
         keep_house_until(yard, release_id, "rejected")
     return [one for release_id in releases for one in yard.ends_as(release_id, "rejected")]
@@ -405,6 +434,36 @@ def a_told_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[in
         with cut_more(yard, group, "StartDriftMonitor", this):
             problems += tell(yard, "StartDriftMonitor", {"drift_monitor": asked, "round": this})
     return problems
+
+
+def a_told_first_stop(groups: Iterator[int], yard: Yard, group: str, _: Iterator[int]) -> list[str]:
+    """The first version of another group is stopped in its bake, and ReapRelease hears by hand of that and of both endpoints' end."""
+    other = f"{group}-told-{next(groups)}"
+    yard.prepare(other)
+    yard.apply(other, bake="7d")
+    stopped = yard.register(other, 1)
+    yard.is_(stopped, "baking")
+    news = (
+        ("ReapRelease", f'"{stopped}"', '"ABORTED"'),
+        ("ReapRelease", f':endpoint/{other}"', '"DELETED"'),
+        ("ReapRelease", f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'),
+    )
+    problems = told(yard, group, stopped, news, partial(yard.stop, stopped))
+    problems += yard.ends_as(stopped, "failed") + yard.changed_as_often(other, "a first version's stop")
+    return problems + yard.nothing_left(other)
+
+
+def a_told_promotion(trainer: Trainer, groups: Iterator[int], yard: Yard, group: str, _: Iterator[int]) -> list[str]:
+    """The first version of another group is promoted, and who begins to look at its traffic hears of that by hand."""
+    other = f"{group}-watched-{next(groups)}"
+    yard.prepare(other, production=f"{ALL_DAY['production']}{trainer.policy}")
+    promoted = f"{other}-v1-a1"
+    news = [("StartDriftMonitor", f'"{promoted}"', "Release Promoted")]
+    problems = told(yard, group, promoted, news, partial(yard.register, other, 1))
+    yard.apply(other)  # Nobody looks any more.
+    problems += tell(yard, "StartDriftMonitor", {"drift_monitor": {}, "round": f"{other} is done"})
+    problems += yard.ends_as(promoted, "promoted") + yard.changed_as_often(other, "a watched promotion")
+    return problems + yard.nothing_left(other)
 
 
 def told(yard: Yard, group: str, name: str, news: Sequence[tuple[str, ...]], act: Callable[[], Any]) -> list[str]:
@@ -478,9 +537,9 @@ def reject(yard: Yard, release_id: str) -> list[str]:
     return yard.ends_as(release_id, "rejected")
 
 
-def reject_unheard(yard: Yard, release_id: str) -> None:
+def reject_unheard(yard: Yard, release_id: str, address: str) -> None:
     """Ada says no, and the page breaks when that is written and nobody was told."""
-    link = yard.link(release_id, f"{release_id.rpartition('-v')[0]}@example.com")
+    link = yard.link(release_id, address)
     with unheard(yard, release_id, "ServeWeb", link.rsplit("/", 1)[1], operation="sfn:SendTaskFailure"):
         for _ in range(PRESSED):
             page = open_page(link)
