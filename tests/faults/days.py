@@ -462,7 +462,7 @@ def a_told_promotion(trainer: Trainer, groups: Iterator[int], yard: Yard, group:
     problems = told(yard, group, promoted, news, partial(yard.register, other, 1))
     yard.apply(other)  # Nobody looks any more.
     problems += tell(yard, "StartDriftMonitor", {"drift_monitor": {}, "round": f"{other} is done"})
-    problems += yard.ends_as(promoted, "promoted") + yard.changed_as_often(other, "a watched promotion")
+    problems += yard.ends_as(promoted, "promoted") + yard.changed_as_often(other, "a first watched version")
     return problems + yard.nothing_left(other)
 
 
