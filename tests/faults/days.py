@@ -7,11 +7,13 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
 from threading import Event
 from typing import Any
+
+from lockkeeper.use_cases.keep_house import QUIET
 
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
@@ -23,10 +25,12 @@ from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY, PATIENCE
 
-SECONDS = {"days": 900.0, "nights": 1500.0}
+SECONDS = {"days": 1200.0, "nights": 2400.0}
 """After so long no new scene begins, so that what is missing by then is said."""
 PRESSED = 8
 """How often somebody presses a button at most."""
+LOOKS_EVERY = 15.0
+"""Seconds between two looks at a town: long enough for more than one thing to be found."""
 OTHER_GROUPS = 3
 """Of how many more a decision is delivered by who keeps the house."""
 BROKEN = 500
@@ -47,7 +51,7 @@ def days_with_cuts(yard: Yard, name: str) -> list[str]:
     """Days of one group, with every function cut once at each way that is left, until none is."""
     town = Town(yard, f"days-{name}")
     cut_ways_left(yard, town.group)
-    with town.trainer.pipeline():
+    with town.trainer.pipeline(), looked_after(town):
         problems = play(town, [*town.told(), *town.scenes()], SECONDS["days"], lambda: not ways_left(yard))
     return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
@@ -55,7 +59,7 @@ def days_with_cuts(yard: Yard, name: str) -> list[str]:
 def undisturbed_day(yard: Yard) -> list[str]:
     """A day on which nothing is cut, but for the page of some decisions, which who keeps the house delivers."""
     town = Town(yard, "days-never")
-    with town.trainer.pipeline():
+    with town.trainer.pipeline(), looked_after(town):
         problems = play(town, town.scenes(), SECONDS["days"], lambda: True)
     return problems + yard.nothing_left(town.group)
 
@@ -73,7 +77,7 @@ def nights_with_cuts(yard: Yard, name: str) -> list[str]:
         ("a question", partial(an_unheard_release, "")),
         ("a question", partial(an_unheard_release, SENDS)),
     ]
-    with town.trainer.pipeline(), dead_letters_come_back(yard):
+    with town.trainer.pipeline(), looked_after(town), dead_letters_come_back(yard):
         problems = play(town, [*town.told(), *lost, *town.scenes()], SECONDS["nights"], lambda: False)
     return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
@@ -189,22 +193,36 @@ def last_tries(yard: Yard, group: str) -> dict[tuple[str, str], str]:
 
 
 @contextmanager
-def dead_letters_come_back(yard: Yard) -> Iterator[None]:
-    """Meanwhile a person plays the dead letters again, and again: what dies at every try is tried until it does not."""
+def meanwhile(seconds: float, act: Callable[[], Any]) -> Iterator[None]:
+    """Meanwhile somebody does something, again and again after so many seconds."""
     ended = Event()
 
-    def play_them() -> None:
-        while not ended.wait(2.0):
-            with suppress(AssertionError):  # A letter whose function dies once more stays, and the command says so.
-                yard.cloud.lockkeeper("replay", "--dead-letters")
+    def go_on() -> None:
+        while not ended.wait(seconds):
+            act()
 
     with ThreadPoolExecutor(1) as pool:
-        person = pool.submit(play_them)
+        person = pool.submit(go_on)
         try:
             yield
         finally:
             ended.set()
         person.result()
+
+
+def looked_after(town: Town) -> AbstractContextManager[None]:
+    """Meanwhile the house is kept as it is on a schedule, by looks that name the group: so that KeepHouse can be cut there, too."""
+    return meanwhile(LOOKS_EVERY, partial(keep_house, town.yard, town.group, quiet_seconds=QUIET.total_seconds()))
+
+
+def dead_letters_come_back(yard: Yard) -> AbstractContextManager[None]:
+    """Meanwhile a person plays the dead letters again, and again: what dies at every try is tried until it does not."""
+
+    def play_them() -> None:
+        with suppress(AssertionError):  # A letter whose function dies once more stays, and the command says so.
+            yard.cloud.lockkeeper("replay", "--dead-letters")
+
+    return meanwhile(2.0, play_them)
 
 
 @contextmanager
