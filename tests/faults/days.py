@@ -39,10 +39,14 @@ TIMES_TOLD = TOLD + 1
 """How often something is asked for at most until what does it does not die."""
 ROUNDS = count(1)
 """Numbers of what is asked for by hand, so that each is an event of its own."""
+STEPS = "sagemaker:ListPipelineExecutionSteps"
+"""How a version is known as that of a retraining."""
 SENDS = "sfn:SendTaskSuccess"
 """How a state that waits is told to go on."""
 EVENT_ID = re.compile('"id": ?"[0-9a-f-]{36}"')
 Act = Callable[[Yard, str, Iterator[int]], list[str]]
+News = tuple[str, tuple[str, ...], str]
+"""A function, what an event says of which it is to hear by hand, and the operation before which it dies until then; else its first call."""
 Scene = tuple[str, Act]
 """After which scene production has changed as often as here, and what happens."""
 
@@ -119,6 +123,7 @@ class Town:
         return [
             ("a stop", a_told_stop),
             ("a drift", partial(a_told_drift, self.trainer)),
+            ("a finding", partial(a_told_finding, self.trainer)),
             ("a first stop", partial(a_told_first_stop, count(1))),
             ("a watched promotion", partial(a_told_promotion, self.trainer, count(1))),
         ]
@@ -325,8 +330,7 @@ def a_question(person: dict[str, str], yard: Yard, group: str, versions: Iterato
 
 def a_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """The house is kept while a pipeline takes its time and while its version waits; that, and two training jobs', are rejected."""
-    trainer.hold()
-    number = trainer.drift()
+    number = trainer.held_drift()
     keep_house(yard, group)
     trainer.let_go()
     retrained = f"{group}-v{next(versions)}-a1"
@@ -362,8 +366,7 @@ def an_unheard_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterato
 
 def held_drift(trainer: Trainer, group: str, versions: Iterator[int]) -> tuple[int, str, str]:
     """A drift whose pipeline takes its time: its number, and the releases of what it and then a training job register."""
-    trainer.hold()
-    return trainer.drift(), f"{group}-v{next(versions)}-a1", f"{group}-v{next(versions)}-a1"
+    return trainer.held_drift(), f"{group}-v{next(versions)}-a1", f"{group}-v{next(versions)}-a1"
 
 
 def resume_retraining(yard: Yard, group: str) -> list[str]:
@@ -420,11 +423,11 @@ def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
 def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """As `a_stop`, and ReapRelease hears by hand that the execution has ended, that production is back, and that staging is gone."""
     stopped, heir = baking_with_heir(yard, group, versions)
-    news = (
-        ("ReapRelease", f'"{stopped}"', '"ABORTED"'),
-        ("ReapRelease", f':endpoint/{group}"', '"IN_SERVICE"'),
-        ("ReapRelease", f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'),
-    )
+    news: list[News] = [
+        ("ReapRelease", (f'"{stopped}"', '"ABORTED"'), ""),
+        ("ReapRelease", (f':endpoint/{group}"', '"IN_SERVICE"'), ""),
+        ("ReapRelease", (f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'), ""),
+    ]
     problems = told(yard, group, stopped, news, partial(yard.stop, stopped))
     return problems + yard.ends_as(stopped, "failed") + reject(yard, heir)
 
@@ -433,19 +436,19 @@ def a_told_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[in
     """As `a_drift`, and who reacts to its version, its pipeline's end, the decision and a training job hears of it by hand."""
     number, retrained, trained = held_drift(trainer, group, versions)
     name, job = f"{group}-told-{number}", 2 * number
-    pipeline = f"pipeline/{group}-train"
-    trains = (
-        ("ReactToRegistry", f"model-package/{group}/"),
-        ("ReactToTraining", pipeline, "SageMaker Training Job State Change"),
-        ("ReactToTraining", pipeline, "SageMaker Model Building Pipeline Execution Status Change"),
-    )
+    trains: list[News] = [
+        # The release has begun by the time it hears whose version that is.
+        ("ReactToRegistry", (f"model-package/{group}/",), STEPS),
+        ("ReactToTraining", (f"pipeline/{group}-train", "SageMaker Training Job State Change"), ""),
+        ends_of(group),
+    ]
     problems = told(yard, group, name, trains, trainer.let_go)
     yard.is_(retrained, "awaiting-approval")
-    ends = [("ReactToDrift", f'"{retrained}"', "Release Rejected")]
+    ends: list[News] = [("ReactToDrift", (f'"{retrained}"', "Release Rejected"), "")]
     problems += told(yard, group, retrained, ends, partial(answer, yard, retrained, "reject"))
     problems += yard.ends_as(retrained, "rejected") + trainer.comes_to(number, "did not help")
     problems += resume_retraining(yard, group)
-    trains_again = [("ReactToTraining", f"training-job/{group}-job-{job}")]
+    trains_again: list[News] = [("ReactToTraining", (f"training-job/{group}-job-{job}",), "")]
     problems += told(yard, group, f"{name}.job", trains_again, partial(trainer.train, job)) + reject(yard, trained)
     for asked in ({"group": group}, {}):
         this = f"{group}-look-{next(ROUNDS)}"
@@ -461,11 +464,11 @@ def a_told_first_stop(groups: Iterator[int], yard: Yard, group: str, _: Iterator
     yard.apply(other, bake="7d")
     stopped = yard.register(other, 1)
     yard.is_(stopped, "baking")
-    news = (
-        ("ReapRelease", f'"{stopped}"', '"ABORTED"'),
-        ("ReapRelease", f':endpoint/{other}"', '"DELETED"'),
-        ("ReapRelease", f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'),
-    )
+    news: list[News] = [
+        ("ReapRelease", (f'"{stopped}"', '"ABORTED"'), ""),
+        ("ReapRelease", (f':endpoint/{other}"', '"DELETED"'), ""),
+        ("ReapRelease", (f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'), ""),
+    ]
     problems = told(yard, group, stopped, news, partial(yard.stop, stopped))
     problems += yard.ends_as(stopped, "failed") + yard.changed_as_often(other, "a first version's stop")
     return problems + yard.nothing_left(other)
@@ -484,17 +487,42 @@ def a_told_promotion(trainer: Trainer, groups: Iterator[int], yard: Yard, group:
     return problems + yard.nothing_left(other)
 
 
-def told(yard: Yard, group: str, name: str, news: Sequence[tuple[str, ...]], act: Callable[[], Any]) -> list[str]:
+def ends_of(group: str) -> News:
+    """That a pipeline has ended."""
+    about = f"pipeline/{group}-train", "SageMaker Model Building Pipeline Execution Status Change"
+    return ("ReactToTraining", about, "")
+
+
+def a_told_finding(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """A drift, and who reacts to it hears by hand of what it has started when that has ended; before anybody hears of the end."""
+    retrained, number = f"{group}-v{next(versions)}-a1", trainer.next_number
+
+    def end_soon() -> None:
+        trainer.hold()
+        assert trainer.drift() == number
+        trainer.end_pipeline()
+        yard.is_(retrained, "awaiting-approval")
+
+    news: list[News] = [
+        ("ReactToDrift", (f'"{trainer.finding(number)}"',), "sagemaker:DescribePipelineExecution"),
+        ends_of(group),
+    ]
+    problems = told(yard, group, f"{group}-finding-{number}", news, end_soon)
+    problems += reject(yard, retrained) + trainer.comes_to(number, "did not help")
+    return problems + resume_retraining(yard, group)
+
+
+def told(yard: Yard, group: str, name: str, news: Sequence[News], act: Callable[[], Any]) -> list[str]:
     """Functions die at every try of the news of something, and again and again where those letters are played, one after the other."""
     # A late try of what came before is no news of it.
     wait_until_quiet(yard, group)
     wait_for_last_tries(yard, group)
     problems: list[str] = []
     with ExitStack() as deaf:
-        for number, (function, *about) in enumerate(news):
-            deaf.enter_context(unheard(yard, f"{name}.{number}", function, *about))
+        for number, (function, about, operation) in enumerate(news):
+            deaf.enter_context(unheard(yard, f"{name}.{number}", function, *about, operation=operation))
         act()
-        for number, (function, *about) in enumerate(news):
+        for number, (function, about, _) in enumerate(news):
             event = take_letter(yard, *about)
             yard.plan.drop(f"{UNHEARD}{name}.{number}.")
             with cut_more(yard, group, function, event["id"]):

@@ -68,6 +68,11 @@ class Trainer:
         self.yard.apply(self.group)
         self.yard.invoke("StartDriftMonitor", {"drift_monitor": {}})
 
+    @property
+    def next_number(self) -> int:
+        """The number of the retraining that the next drift brings about."""
+        return self._told + 1
+
     def hold(self) -> None:
         self._hold.touch()
 
@@ -77,9 +82,32 @@ class Trainer:
     def drift(self) -> int:
         """Somebody says that it drifts, each time in another column; the number of the retraining that comes of it."""
         self._told += 1
-        tell(self.cloud, self.group, f"{self.group}-finding-{self._told}", column=f"column-{self._told}")
+        tell(self.cloud, self.group, self.finding(self._told), column=f"column-{self._told}")
         eventually(lambda: retraining(self.cloud, self.group, self._told).get("execution_arn"))
         return self._told
+
+    def held_drift(self) -> int:
+        """The same, and its pipeline goes on until somebody lets go. Who reacts to the drift has gone, also where it died before."""
+        self.hold()
+        number, function = self.drift(), self.yard.functions["ReactToDrift"]
+        about = f'"{self.finding(number)}"'
+        eventually(
+            lambda: any(
+                one["function"] == function and about in one["event"] and not one["cut"]
+                for one in self.yard.plan.invocations()
+            )
+        )
+        return number
+
+    def finding(self, number: int) -> str:
+        """What a drift is told under."""
+        return f"{self.group}-finding-{number}"
+
+    def end_pipeline(self) -> None:
+        """Let go, and wait for the end of the pipeline."""
+        self.let_go()
+        running = {"Executing", "Stopping"}
+        eventually(lambda: not running & {one["PipelineExecutionStatus"] for one in self._executions()})
 
     def comes_to(self, number: int, stage: str) -> list[str]:
         """Wait for the end of a retraining; what is wrong with it, in words."""
@@ -101,9 +129,12 @@ class Trainer:
 
     def executions(self) -> int:
         """How often the pipeline ran."""
+        return len(self._executions())
+
+    def _executions(self) -> list[dict[str, Any]]:
         pages = self.cloud.client("sagemaker").get_paginator("list_pipeline_executions")
         found = pages.paginate(PipelineName=f"{self.group}-train")
-        return sum(len(page["PipelineExecutionSummaries"]) for page in found)
+        return [one for page in found for one in page["PipelineExecutionSummaries"]]
 
     def versions(self) -> int:
         """How many versions the group has."""
