@@ -37,7 +37,7 @@ class Fault:
     `fresh` is the name of a record of calls. Such a fault, which is AROUND, leaves invocations alone that any other is planned for, and
     happens once before and once after each call that the record has not: told by its operation, by whether it is the first from its
     place or a later one, and by its place (as invocations name it), of which no more counts than up to the first frame that `until`
-    matches. `only` are the calls that it may happen at, each as when, operation, 1 or 2, and place; none are all. It happens `times`
+    matches. `also` are calls, each as when, operation, 1 or 2, and whole place, that are new by that as well. It happens `times`
     times to each event, told from another by what the first of the patterns `each` finds that finds something, else by all of its text.
     """
 
@@ -52,7 +52,7 @@ class Fault:
     times: int = 1
     fresh: str = ""
     until: str = ""
-    only: tuple[tuple[str, str, int, str], ...] = ()
+    also: tuple[tuple[str, str, int, str], ...] = ()
     each: tuple[str, ...] = ()
 
 

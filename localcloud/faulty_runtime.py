@@ -112,13 +112,13 @@ class Breaker:
             for fault in self._faults:
                 if fault["when"] not in (when, "around") or not self._is_meant(fault, number):
                     continue
-                mark = self._mark(fault, when, number)
-                if mark is None:
+                marks = self._marks(fault, when, number) if fault["fresh"] else []
+                if fault["fresh"] and not marks:
                     continue
                 if self._happens(fault, number, operation):
                     self.end(cut=f"{when} {number}")
                     os._exit(1)
-                if fault["fresh"]:
+                for mark in marks:
                     mark.unlink()
 
     def _is_meant(self, fault: Fault, number: int) -> bool:
@@ -126,21 +126,20 @@ class Breaker:
         counted = [fault["operation"] in ("", operation) for operation in self._calls[:number]]
         return counted[-1] and fault["call"] in (0, sum(counted))
 
-    def _mark(self, fault: Fault, when: str, number: int) -> Path | None:
-        """The mark that a fault may happen at a call: of one that is fresh nobody has made it before; others need none."""
-        if not fault["fresh"]:
-            return self._folder
+    def _marks(self, fault: Fault, when: str, number: int) -> list[Path]:
+        """The marks that a fresh fault may happen at a call, of those that nobody has made before."""
         operation, place = self._calls[number - 1], self._places[number - 1]
         made = list(zip(self._calls[:number], self._places[:number], strict=True)).count((operation, place))
-        point = [when, operation, min(made, 2), up_to(fault["until"], place)]
-        if fault["only"] and point not in fault["only"]:
-            return None
-        text = json.dumps([self._function, *point])
-        mark = self._folder / "fresh" / f"{fault['fresh']}.{hashlib.sha256(text.encode()).hexdigest()}"
-        with contextlib.suppress(FileExistsError), mark.open("x") as record:
-            record.write(text)
-            return mark
-        return None
+        point = [when, operation, min(made, 2)]
+        places = {up_to(fault["until"], place), *([place] if [*point, place] in fault["also"] else [])}
+        marks = []
+        for one in places:
+            text = json.dumps([self._function, *point, one])
+            mark = self._folder / "fresh" / f"{fault['fresh']}.{hashlib.sha256(text.encode()).hexdigest()}"
+            with contextlib.suppress(FileExistsError), mark.open("x") as record:
+                record.write(text)
+                marks.append(mark)
+        return marks
 
     def _which(self, fault: Fault) -> str:
         """Of a fresh fault, the event whose times are counted; nothing of others."""

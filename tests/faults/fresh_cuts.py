@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from localcloud.fault_plan import Fault, When
 from tests.faults.cut_points import SITE, Coverage
 from tests.faults.yard import STATES, Yard
 
+Way = tuple[str, str, int, str]
+"""When, operation, 1 or 2, and place, as faults name a call."""
 Limits = dict[str, int]
 """How often a function may die of the same event, by its name, and of all others under `OTHERS`."""
 OTHERS = ""
@@ -35,22 +36,21 @@ NAMES_NO_GROUP = "ServeWeb"
 
 
 def cut_ways_left(yard: Yard, group: str) -> None:
-    """From now on every function of a group dies once at each of the ways that are left, before the call and after it."""
+    """From now on every function of a group dies once at each of the ways that are left, and of the sites, before the call and after it."""
     coverage = Coverage(yard)
     for function in yard.functions:
-        only = tuple(
+        ways = tuple(
             (str(when), point.operation, point.time, point.place)
             for when in (When.BEFORE, When.AFTER)
             for point in coverage.ways_left(function, when)
         )
-        if only:
-            yard.plan.add(_fault(yard, group, function, BY_DAY, fresh="ways", only=only))
+        yard.plan.add(_fault(yard, group, function, BY_DAY, also=ways))
 
 
 def cut_every_site(yard: Yard, group: str) -> None:
     """From now on every function of a group dies once at each site of a call that it comes to, before the call and after it."""
     for function in yard.functions:
-        yard.plan.add(_fault(yard, group, function, BY_NIGHT, fresh="sites", until=SITE))
+        yard.plan.add(_fault(yard, group, function, BY_NIGHT))
 
 
 @contextmanager
@@ -65,7 +65,8 @@ def cut_more(yard: Yard, group: str, function: str, about: str) -> Iterator[None
     yard.plan.drop(f"{group}.{function}.{about}")
 
 
-def _fault(yard: Yard, group: str, function: str, limits: Limits, **where: Any) -> Fault:
+def _fault(yard: Yard, group: str, function: str, limits: Limits, also: tuple[Way, ...] = ()) -> Fault:
     about = () if function == NAMES_NO_GROUP else (group,)
     times = limits.get(function, limits[OTHERS])
-    return Fault(f"{group}.{function}", yard.functions[function], When.AROUND, about, times=times, each=EVENT, **where)
+    name, target = f"{group}.{function}", yard.functions[function]
+    return Fault(name, target, When.AROUND, about, times=times, fresh="sites", until=SITE, each=EVENT, also=also)

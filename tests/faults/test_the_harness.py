@@ -53,22 +53,37 @@ def test_a_fresh_cut_happens_once_before_and_once_after_each_call_and_so_often_o
     assert len(yard.plan.fired("never-fresh")) == 4
 
 
-def test_a_fresh_cut_happens_at_the_calls_that_are_named_and_lets_alone_what_another_fault_is_about(yard: Yard) -> None:
-    """A first, whole invocation tells the places of its calls."""
+def test_a_fresh_cut_happens_by_site_and_by_the_ways_that_are_named_and_lets_alone_what_another_fault_is_about(
+    yard: Yard,
+) -> None:
+    """A first, whole invocation tells the places of its calls. What is new by its site is so only once; a named way is new then."""
     reap(yard, "never-named-1")
     (seen,) = [one for one in yard.plan.invocations() if "never-named-1" in one["event"]]
     asked, read = seen["places"]
     assert asked.startswith("adapters/")
     assert read.startswith("adapters/dynamodb/table.py:")
-    target, site = yard.functions["ReapRelease"], points_of(seen)[1].site.place
-    assert site in read
-    assert site != read
-    only = ((str(When.AFTER), CALLS[1], 1, site),)
-    fault = Fault("never-named", target, When.AROUND, ("never-named",), fresh="named", until=SITE, only=only)
-    yard.plan.add(fault, Fault("never-named-2", target, When.BEFORE, ("never-named-2",), 1))
-    for number, cut in ((2, "before 1"), (2, ""), (3, "after 2"), (3, "")):
+    assert points_of(seen)[1].site.place in read
+    assert points_of(seen)[1].site.place != read
+    target = yard.functions["ReapRelease"]
+    sites = Fault("never-named", target, When.AROUND, ("never-named",), times=4, fresh="named", until=SITE)
+    yard.plan.add(sites, Fault("never-named-2", target, When.BEFORE, ("never-named-2",), 1))
+    for number, cut in (
+        (2, "before 1"),
+        (2, ""),
+        *((3, f"{when} {call}") for call in (1, 2) for when in ("before", "after")),
+        (3, ""),
+    ):
         reap(yard, f"never-named-{number}")
-        assert [one["cut"] for one in yard.plan.invocations() if f"never-named-{number}" in one["event"]][-1] == cut
+        assert last_cut(yard, f"never-named-{number}") == cut
+    ways = ((str(When.AFTER), CALLS[1], 1, read),)
+    yard.plan.add(replace(sites, name="never-named-4", about=("never-named-4",), also=ways))
+    for cut in ("after 2", ""):
+        reap(yard, "never-named-4")
+        assert last_cut(yard, "never-named-4") == cut
+
+
+def last_cut(yard: Yard, name: str) -> str:
+    return str([one["cut"] for one in yard.plan.invocations() if name in one["event"]][-1])
 
 
 def test_what_an_invocation_broke_with_is_on_record(yard: Yard) -> None:
