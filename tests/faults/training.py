@@ -93,7 +93,7 @@ class Trainer:
         about = f'"{self.finding(number)}"'
         eventually(
             lambda: any(
-                one["function"] == function and about in one["event"] and not one["cut"]
+                one["function"] == function and about in one["event"] and not one["cut"] and not one["error"]
                 for one in self.yard.plan.invocations()
             )
         )

@@ -142,17 +142,18 @@ def test_the_version_is_known_as_the_retrainings_before_its_pipeline_ends(drifti
     assert (made.retraining_id, made.stage) == ("wages-r1", Stage.RUNNING)
 
 
+@pytest.mark.parametrize("pipeline_ends", [False, True])
 def test_a_registration_that_dies_after_it_has_started_a_release_tells_it_of_the_retraining_when_it_is_tried_again(
-    drifting: Drifting, monkeypatch: pytest.MonkeyPatch
+    drifting: Drifting, monkeypatch: pytest.MonkeyPatch, pipeline_ends: bool
 ) -> None:
+    """It dies before it links the version, and again before it tells the release; the pipeline's end may come before its next try."""
+
     def dies(*_given: Any) -> None:
         raise OSError("the sandbox is gone")
 
     drifting.drift()
-    harbour, ledger = drifting.harbour, drifting.world.ledger
-    drifting.world.pipelines.step(
-        drifting.running().execution_arn, Step("Register", "Succeeded", package_arn=package_arn(2))
-    )
+    harbour, ledger, arn = drifting.harbour, drifting.world.ledger, drifting.running().execution_arn
+    drifting.world.pipelines.step(arn, Step("Register", "Succeeded", package_arn=package_arn(2)))
     harbour.register(2, told=False)
     for step in (f"{react_to_registry.__name__}.link_version", f"{follow_retraining.__name__}._tell_release"):
         with monkeypatch.context() as patch:
@@ -161,13 +162,16 @@ def test_a_registration_that_dies_after_it_has_started_a_release_tells_it_of_the
                 harbour.tell_registry(2)
         harbour.settle()
     assert "retraining" not in ledger.get("wages-v2-a1").about
-    for _ in range(2):
+    if pipeline_ends:
+        drifting.world.pipelines.end(arn, "Succeeded")
+        follow_execution(arn, harbour.inside)
+    else:
         assert isinstance(harbour.tell_registry(2), Ignore)
+    assert isinstance(harbour.tell_registry(2), Ignore)
     made = ledger.retraining_of(GROUP, 2)
     assert made is not None
     assert ledger.get("wages-v2-a1").about["retraining"] == f"{made.retraining_id}: {made.why}"
-    told = [entry.what for entry in ledger.get("wages-v2-a1").timeline]
-    assert told.count("made by a retraining") == 1
+    assert [entry.what for entry in ledger.get("wages-v2-a1").timeline].count("made by a retraining") == 1
 
 
 @pytest.mark.parametrize(("status", "stage"), [("Succeeded", Stage.REGISTERED), ("Failed", Stage.DID_NOT_HELP)])

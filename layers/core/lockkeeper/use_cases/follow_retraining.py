@@ -87,12 +87,12 @@ def link_version(arn: str, world: World) -> Retraining | None:
     name = PackageName.from_arn(arn)
     head = world.ledger.retraining_head(name.group) if name else None
     current = world.ledger.retraining(head.group, head.open) if head and head.open else None
-    if current is None or current.stage is not Stage.RUNNING or name is None:
+    if current is None or name is None:
         return None
     if current.version == name.version:
         _tell_release(current, world)  # Who linked it may have died before it did this.
         return current
-    if current.version:
+    if current.stage is not Stage.RUNNING or current.version:
         return None
     if all(step.package_arn != arn for step in world.pipelines.steps(current.execution_arn)):
         return None
@@ -172,8 +172,7 @@ def _registered(retraining: Retraining, version: int, world: World) -> Retrainin
     for _ in range(TRIES):
         registered = retraining.changed(stage=Stage.REGISTERED, version=version, registered_at=now)
         if world.ledger.change_retraining(retraining, registered):
-            if not retraining.version:
-                _tell_release(registered, world)
+            _tell_release(registered, world)  # Who linked it before may have died before it did this.
             return registered
         # The event of its version comes at the same moment, and links the two.
         retraining = _read_again(retraining, world)

@@ -1,0 +1,144 @@
+"""What a function hears by hand, or not at all; and what is waited for until it has gone through."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
+from typing import Any
+
+from localcloud.fault_plan import Fault, When
+from tests.faults.cut_points import UNHEARD
+from tests.faults.fresh_cuts import TOLD, cut_more
+from tests.faults.lost_events import FOREVER
+from tests.faults.yard import Yard
+from tests.patience import PATIENCE
+
+TIMES_TOLD = TOLD + 1
+"""How often something is asked for at most until what does it does not die."""
+ROUNDS = count(1)
+"""Numbers of what is asked for by hand, so that each is an event of its own."""
+EVENT_ID = re.compile('"id": ?"[0-9a-f-]{36}"')
+News = tuple[str, tuple[str, ...], str]
+"""A function, what an event says of which it is to hear by hand, and the operation before which it dies until then; else its first call."""
+
+
+def wait_until_quiet(yard: Yard, group: str, seconds: float = 10.0) -> None:
+    """Wait until nothing is called about the group any more: what a scene leads to may come after its end."""
+    until, calls = time.monotonic() + seconds, -1
+    while time.monotonic() < until:
+        now = sum(group in one["event"] for one in yard.plan.invocations())
+        if now == calls:
+            return
+        calls = now
+        time.sleep(1.5)
+
+
+def wait_for_last_tries(yard: Yard, group: str) -> None:
+    """Wait until the last try of every event about a group went through: one that died at all of them is a dead letter."""
+    until = time.monotonic() + PATIENCE
+    while died := {key for key, cut in last_tries(yard, group).items() if cut}:
+        assert time.monotonic() < until, f"{group}: nobody made up for the crashes of {died}"
+        time.sleep(0.5)
+
+
+def last_tries(yard: Yard, group: str) -> dict[tuple[str, str], str]:
+    """Where the last try of each event about a group was cut, if it was; by function, and by the event's id or all of its text."""
+    events = [one for one in yard.plan.invocations() if group in one["event"] and '"detail-type"' in one["event"]]
+    return {(one["function"], (EVENT_ID.search(one["event"]) or [one["event"]])[0]): one["cut"] for one in events}
+
+
+@contextmanager
+def unheard(yard: Yard, name: str, function: str, *about: str, operation: str = "") -> Iterator[None]:
+    """Meanwhile a function dies of such events at every try, before its first call or before every call of an operation."""
+    target, call = yard.functions[function], 0 if operation else 1
+    fault = Fault(f"{UNHEARD}{name}.{function}", target, When.BEFORE, about, call, operation, times=FOREVER)
+    yard.plan.add(fault)
+    try:
+        yield
+    finally:
+        yard.plan.drop(fault.name)
+
+
+def keep_house(yard: Yard, group: str, **event: Any) -> None:
+    """The house is kept, and kept again where that died."""
+    this = f"{group}.{next(ROUNDS)}"
+    for _ in range(TIMES_TOLD):
+        said = yard.keep_house(round=this, **event) or []
+        if isinstance(said, list):
+            # What is told to try again is seen in the next look.
+            problems = [one["what"] for one in said if one["kind"] == "problem" and "TryAgain" not in one["what"]]
+            assert not problems, f"{group}: who kept the house had problems: {problems}"
+            return
+        assert said["errorType"] == "Runtime.ExitError", f"{group}: keeping the house broke: {said}"
+    raise AssertionError(f"{group}: the house was kept {TIMES_TOLD} times, and ended with {said}")
+
+
+def keep_house_until(yard: Yard, release_id: str, status: str) -> None:
+    """The house is kept until a release is where a scene wants it: nothing else tells it to go on."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        keep_house(yard, release_id.rpartition("-v")[0])
+        with suppress(AssertionError):
+            return yard.is_(release_id, status, seconds=1.0)
+    return yard.is_(release_id, status)
+
+
+def take_letter(yard: Yard, *about: str) -> dict[str, Any]:
+    """Wait for a dead letter and take it out of the queue: its event."""
+    queue, url, until = yard.cloud.client("sqs"), yard.cloud.outputs["DeadLettersUrl"], time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        # Hidden for a moment: whoever else looks for a letter meanwhile would make these receipts void.
+        found = queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=10).get("Messages", [])
+        mine = [one for one in found if all(text in one["Body"] for text in about)]
+        for one in found:
+            if one in mine[:1]:
+                queue.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
+            else:
+                queue.change_message_visibility(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"], VisibilityTimeout=0)
+        if mine:
+            return dict(json.loads(mine[0]["Body"]))
+        time.sleep(0.3)
+    raise AssertionError(f"there was no letter about {about}")
+
+
+def letters_left(yard: Yard, group: str) -> list[str]:
+    """Dead letters about a group, which nobody has played, in words."""
+    queue, url = yard.cloud.client("sqs"), yard.cloud.outputs["DeadLettersUrl"]
+    looks = [queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0) for _ in range(3)]
+    letters = dict.fromkeys(one["Body"] for look in looks for one in look.get("Messages", []))
+    return [f"{group}: a dead letter was left: {letter[:500]}" for letter in letters if group in letter]
+
+
+def tell(yard: Yard, function: str, event: dict[str, Any]) -> list[str]:
+    """Call a function again and again until it does not die; what is wrong, in words: it may break for no other reason.
+
+    Who keeps the house may be about the same at that moment: it is told to try again then.
+    """
+    for _ in range(TIMES_TOLD):
+        said = yard.invoke(function, event)
+        kind = said.get("errorType", "") if isinstance(said, dict) else ""
+        if kind not in {"Runtime.ExitError", "TryAgain"}:
+            return [f"{function} broke: {said}"] if kind else []
+    return [f"{function} died {TIMES_TOLD} times of {event}"]
+
+
+def told(yard: Yard, group: str, name: str, news: Sequence[News], act: Callable[[], Any]) -> list[str]:
+    """Functions die at every try of the news of something, and again and again where those letters are played, one after the other."""
+    # A late try of what came before is no news of it.
+    wait_until_quiet(yard, group)
+    wait_for_last_tries(yard, group)
+    problems: list[str] = []
+    with ExitStack() as deaf:
+        for number, (function, about, operation) in enumerate(news):
+            deaf.enter_context(unheard(yard, f"{name}.{number}", function, *about, operation=operation))
+        act()
+        for number, (function, about, _) in enumerate(news):
+            event = take_letter(yard, *about)
+            yard.plan.drop(f"{UNHEARD}{name}.{number}.")
+            with cut_more(yard, group, function, event["id"]):
+                problems += tell(yard, function, event)
+    return problems
