@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
+from threading import Lock
 from typing import Any
 
 from localcloud.fault_plan import Fault, When
@@ -21,6 +22,8 @@ TIMES_TOLD = TOLD + 1
 """How often something is asked for at most until what does it does not die."""
 ROUNDS = count(1)
 """Numbers of what is asked for by hand, so that each is an event of its own."""
+NOBODY_LOOKS = Lock()
+"""Held while no look may begin, of no town: each goes through all that is there."""
 EVENT_ID = re.compile('"id": ?"[0-9a-f-]{36}"')
 News = tuple[str, tuple[str, ...], str]
 """A function, what an event says of which it is to hear by hand, and the operation before which it dies until then; else its first call."""
@@ -67,6 +70,8 @@ def keep_house(yard: Yard, group: str, **event: Any) -> None:
     """The house is kept, and kept again where that died."""
     this = f"{group}.{next(ROUNDS)}"
     for _ in range(TIMES_TOLD):
+        with NOBODY_LOOKS:
+            pass
         said = yard.keep_house(round=this, **event) or []
         if isinstance(said, list):
             # What is told to try again is seen in the next look.
@@ -135,9 +140,12 @@ def told(yard: Yard, group: str, name: str, news: Sequence[News], act: Callable[
     with ExitStack() as deaf:
         for number, (function, about, operation) in enumerate(news):
             deaf.enter_context(unheard(yard, f"{name}.{number}", function, *about, operation=operation))
-        act()
+        with NOBODY_LOOKS:
+            act()
+            # Who dies at a later call than the first does not come to it when a look of somebody else has found the same.
+            letters = {about: take_letter(yard, *about) for _, about, operation in news if operation}
         for number, (function, about, _) in enumerate(news):
-            event = take_letter(yard, *about)
+            event = letters.get(about) or take_letter(yard, *about)
             yard.plan.drop(f"{UNHEARD}{name}.{number}.")
             with cut_more(yard, group, function, event["id"]):
                 problems += tell(yard, function, event)
