@@ -215,7 +215,7 @@ def reasons_of(cloud: Cloud, release_id: str) -> list[str]:
 
 
 def lose_the_link(cloud: Cloud, group: str, number: int, version: int) -> None:
-    """Nobody has found out yet that this retraining made that version."""
+    """Nobody has found out yet that this retraining made that version, and its release does not know."""
     dynamodb, table = cloud.client("dynamodb"), cloud.outputs["TableName"]
     place = {"S": f"GROUP#{group}"}
     dynamodb.delete_item(TableName=table, Key={"pk": place, "sk": {"S": f"RETRAINED#{version:010d}"}})
@@ -224,6 +224,11 @@ def lose_the_link(cloud: Cloud, group: str, number: int, version: int) -> None:
         Key={"pk": place, "sk": {"S": f"RETRAINING#{number:06d}"}},
         UpdateExpression="SET version = :none",
         ExpressionAttributeValues={":none": {"N": "0"}},
+    )
+    dynamodb.update_item(
+        TableName=table,
+        Key={"pk": {"S": f"RELEASE#{group}-v{version}-a1"}, "sk": {"S": "RELEASE"}},
+        UpdateExpression="REMOVE about.retraining",
     )
 
 
