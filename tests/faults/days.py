@@ -54,7 +54,7 @@ Scene = tuple[str, Act]
 
 
 def days_with_cuts(yard: Yard, name: str) -> list[str]:
-    """Days of one group, with every function cut once at each way that is left, until none is."""
+    """Days of one group, with every function cut once at each way that is left, until none is, and at each site that comes up."""
     town = Town(yard, f"days-{name}")
     cut_ways_left(yard, town.group)
     with town.trainer.pipeline(), looked_after(town):

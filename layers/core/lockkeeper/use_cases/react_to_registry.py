@@ -37,13 +37,12 @@ def start_release(hint: PackageHint, name: PackageName, world: World) -> Start |
     decision = decide_on_package(
         hint, name, world.registry.describe(hint.arn), existing, champion.version if champion else None
     )
-    started = isinstance(decision, Start) and world.tasks.start(
-        decision.release_id, {"release_id": decision.release_id, "model_package_arn": hint.arn, "attempt": 1}
-    )
-    if isinstance(decision, Start) or (existing and not hint.updated_fields):
-        # Now, and not at the pipeline's end alone: people who are asked are told why there is this version. A try that had started
-        # the release may have died before it did this.
-        link_version(hint.arn, world)
-    if isinstance(decision, Start) and not started:
-        return Ignore(f"release {decision.release_id} was started before")
-    return decision
+    if isinstance(decision, Ignore):
+        if existing and not hint.updated_fields:
+            link_version(hint.arn, world)  # The try that had started the release may have died before it did this.
+        return decision
+    payload = {"release_id": decision.release_id, "model_package_arn": hint.arn, "attempt": 1}
+    started = world.tasks.start(decision.release_id, payload)
+    # Now, and not at the pipeline's end alone: people who are asked are told why there is this version.
+    link_version(hint.arn, world)
+    return decision if started else Ignore(f"release {decision.release_id} was started before")
