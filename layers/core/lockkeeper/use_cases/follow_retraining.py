@@ -111,13 +111,15 @@ def about_retraining(retraining: Retraining) -> dict[str, str]:
 def _tell_release(retraining: Retraining, world: World) -> None:
     """The release of the version, where it has begun already; one that begins later asks for itself."""
     release_id = world.ledger.release_of(retraining.group, retraining.version)
-    if release_id is None:
-        return
+    if release_id:
+        _tell(world.ledger.get(release_id), retraining, world)
+
+
+def _tell(release: Release, retraining: Retraining, world: World) -> None:
     about = about_retraining(retraining)
-    known = world.ledger.get(release_id).about
-    if about.items() <= known.items():
-        return
-    world.ledger.record(release_id, "made by a retraining", about["retraining"], about={**known, **about})
+    if not about.items() <= release.about.items():
+        known = {**release.about, **about}
+        world.ledger.record(release.release_id, "made by a retraining", about["retraining"], about=known)
 
 
 def follow_release(group: str, version: int, world: World) -> str:
@@ -172,7 +174,6 @@ def _registered(retraining: Retraining, version: int, world: World) -> Retrainin
     for _ in range(TRIES):
         registered = retraining.changed(stage=Stage.REGISTERED, version=version, registered_at=now)
         if world.ledger.change_retraining(retraining, registered):
-            _tell_release(registered, world)  # Who linked it before may have died before it did this.
             return registered
         # The event of its version comes at the same moment, and links the two.
         retraining = _read_again(retraining, world)
@@ -203,6 +204,7 @@ def _released(retraining: Retraining, world: World) -> Retraining:
             else retraining
         )
     release = world.ledger.get(release_id)
+    _tell(release, retraining, world)  # Who linked the two may have died before it did this.
     if not release.ended or stopped_by_freeze(release):
         return retraining  # What a freeze stopped starts anew when that has ended.
     stage, outcome = OUTCOMES[release.status], _of_release(release)
