@@ -34,11 +34,12 @@ class Fault:
     within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) where that is named; 0 is any.
     BEFORE and AFTER end the process; INSTEAD answers the request with `error` and `status`. It happens `times` times at most.
 
-    `fresh` is the name of a record of calls. Such a fault, which is AROUND, leaves invocations alone that any other is planned for, and
-    happens once before and once after each call that the record has not: told by its operation, by whether it is the first from its
-    place or a later one, and by its place (as invocations name it), of which no more counts than up to the first frame that `until`
-    matches. `also` are calls, each as when, operation, 1 or 2, and whole place, that are new by that as well. It happens `times`
-    times to each event, told from another by what the first of the patterns `each` finds that finds something, else by all of its text.
+    `fresh` is the name of a record of calls. Such a fault, which is AROUND, leaves invocations alone in which any other has still to
+    happen, and happens once before and once after each call that the record has not: told by its operation, by whether it is the first
+    from its place or a later one, and by its place (as invocations name it), of which no more counts than up to the first frame that
+    `until` matches. `also` are calls, each as when, operation, 1 or 2, and whole place, that are new by that as well. It happens `times`
+    times to each event, told from another by what the first of the patterns `each` finds that finds something, else by all of its text;
+    how often others have happened that are planned for such an event counts towards it.
     """
 
     name: str

@@ -8,6 +8,7 @@ sandbox ends that was killed: at once, without an answer. It imports nothing of 
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -56,7 +57,12 @@ class Breaker:
         mine = [
             one for one in planned if one["function"] == self._function and all(text in event for text in one["about"])
         ]
-        self._faults = [one for one in mine if not one["fresh"]] or mine
+        planned, fresh = ([one for one in mine if bool(one["fresh"]) is is_fresh] for is_fresh in (False, True))
+        happened = [self._happened(one) for one in planned]
+        due = [one for one, times in zip(planned, happened, strict=True) if times < one["times"]]
+        self._faults = due or fresh
+        self._happened_before = sum(happened)
+        self._names = [one["name"] for one in planned or fresh]
 
     def before_call(self, model: Any, context: dict[str, Any], **_more: Any) -> None:
         """Hook of botocore: an operation is about to be called."""
@@ -99,7 +105,7 @@ class Breaker:
             "event": self._event,
             "calls": self._calls,
             "places": self._places,
-            "faults": [fault["name"] for fault in self._faults],
+            "faults": self._names,
             "cut": cut,
             "error": self._error,
         }
@@ -141,6 +147,11 @@ class Breaker:
                 marks.append(mark)
         return marks
 
+    def _happened(self, fault: Fault) -> int:
+        """How often a fault that is not fresh has happened."""
+        turns = (self._folder / "fired" / f"{fault['name']}.{turn}" for turn in range(fault["times"]))
+        return sum(1 for _ in itertools.takewhile(Path.exists, turns))
+
     def _which(self, fault: Fault) -> str:
         """Of a fresh fault, the event whose times are counted; nothing of others."""
         if not fault["fresh"]:
@@ -157,7 +168,7 @@ class Breaker:
             missing_ok=True
         )  # Of a process before, whose number this one has: it is linked to what happened then.
         written.write_text(json.dumps(record))
-        for turn in range(fault["times"]):
+        for turn in range(self._happened_before if fault["fresh"] else 0, fault["times"]):
             # A link is made in one piece and never over another, so that each time is taken once and read whole.
             with contextlib.suppress(FileExistsError):
                 os.link(written, self._folder / "fired" / f"{fault['name']}.{turn}{self._which(fault)}")

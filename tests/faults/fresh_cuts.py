@@ -26,6 +26,8 @@ BY_DAY: Limits = dict.fromkeys((*STATES, "RequestApproval", "RollBack"), 5) | {
 Of a page both towns cut as often: its events do not name the group."""
 BY_NIGHT: Limits = BY_DAY | {"StartDriftMonitor": 2, "ServeWeb": 2, OTHERS: 4}
 """An event's dead letter is played until it goes; the monitor is asked three times, and buttons are pressed eight, of both towns."""
+ASKED = ("KeepHouse", "ServeWeb", "StartDriftMonitor")
+"""Functions that a lane asks no more often than its own cuts take."""
 AGAIN = "more is to come [0-9]+"
 """What tells one request to resume a retraining from another: they have the same address."""
 EVENT = ('"id": ?"[0-9a-f-]{36}"', '"release_id": ?"[^"]+"', AGAIN, '"rawPath": ?"[^"]+"')
@@ -51,6 +53,12 @@ def cut_every_site(yard: Yard, group: str) -> None:
     """From now on every function of a group dies once at each site of a call that it comes to, before the call and after it."""
     for function in yard.functions:
         yard.plan.add(_fault(yard, group, function, BY_NIGHT))
+
+
+def cut_sites_in_lane(yard: Yard, group: str) -> None:
+    """The same in a lane, whose own cuts come first and are counted; what is called in a retry there may be called nowhere else."""
+    for function in set(yard.functions) - set(ASKED):
+        yard.plan.add(_fault(yard, group, function, BY_DAY))
 
 
 @contextmanager

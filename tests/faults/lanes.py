@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
+from tests.faults.fresh_cuts import cut_sites_in_lane
 from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY
@@ -14,13 +15,20 @@ CALLS = range(1, 80)
 """Numbers of calls that are cut one after the other; no function makes as many."""
 
 
+def prepare(yard: Yard, group: str, when: When, **policy: str) -> None:
+    """A lane's group, whose functions also die at sites that come up and are new, unless it is a round in which nothing is cut."""
+    yard.prepare(group, **policy)
+    if when is not When.NEVER:
+        cut_sites_in_lane(yard, group)
+
+
 def promote_with_cuts(yard: Yard, when: When) -> list[str]:
     """One release after the other, each with every function cut at the next call, until no function makes that many.
 
     Like every lane it ends at its first problem: whoever comes after a release that is stuck would only wait for it.
     """
     group, problems = f"cut-{when}", []
-    yard.prepare(group)
+    prepare(yard, group, when)
     for call in CALLS:
         release_id = f"{group}-v{call}-a1"
         yard.cuts_of_a_promotion(release_id, when, call)
@@ -42,7 +50,7 @@ def roll_back_with_cuts(yard: Yard, when: When) -> list[str]:
     problems = []
     for kind in ("gone", "back"):
         group = f"{kind}-{when}"
-        yard.prepare(group)
+        prepare(yard, group, when)
         yard.alarm(f"{group}-5xx", "OK")
         first = 1
         if kind == "back":
@@ -92,7 +100,7 @@ def decide_with_cuts(yard: Yard, when: When) -> list[str]:
     person = yard.cloud.person(f"Person-{when}")
     principal = f"arn:aws:iam::111122223333:role/Person-{when}"
     approvers = f"[{{name: Ada, email: ada-{when}@example.com, aws_principal: '{principal}'}}]"
-    yard.prepare(group, approval=f"{{before: [staging], approvers: {approvers}}}")
+    prepare(yard, group, when, approval=f"{{before: [staging], approvers: {approvers}}}")
     for version in CALLS:
         call, release_id = (version + 1) // 2, f"{group}-v{version}-a1"
         yard.register(group, version)
@@ -129,7 +137,7 @@ def decide_by_principal(yard: Yard, release_id: str, word: str, person: dict[str
 def reap_with_cuts(yard: Yard, when: When) -> list[str]:
     """Executions that are stopped in their bake, and a function that dies twice while it cleans up after each."""
     group, problems = f"reaped-{when}", []
-    yard.prepare(group)
+    prepare(yard, group, when)
     yard.apply(group, bake="7d")
     for version in CALLS:
         call, release_id = 2 * version - 1, f"{group}-v{version}-a1"
@@ -151,7 +159,7 @@ def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
     """A decision that was not delivered, and a keeper of the house that dies at the next call; its next round comes."""
     group, problems = f"kept-{when}", []
     address = f"kept-{when}@example.com"
-    yard.prepare(group, approval=f"{{before: [staging], approvers: [{{name: Ada, email: {address}}}]}}")
+    prepare(yard, group, when, approval=f"{{before: [staging], approvers: [{{name: Ada, email: {address}}}]}}")
     for call in CALLS:
         release_id = f"{group}-v{call}-a1"
         yard.register(group, call)
@@ -181,7 +189,7 @@ def train_with_cuts(yard: Yard, when: When) -> list[str]:
     """Drift that trains anew and a training job, a version each; every function that hears of them dies at the next call."""
     group, problems = f"trained-{when}", []
     trainer = Trainer(yard, group, yard.folder_of(group))
-    yard.prepare(group, production=f"{ALL_DAY['production']}{trainer.policy}")
+    prepare(yard, group, when, production=f"{ALL_DAY['production']}{trainer.policy}")
     yard.register(group, 1)
     problems += yard.ends_as(f"{group}-v1-a1", "promoted") + yard.changed_as_often(group, "a first promotion")
     with trainer.pipeline():

@@ -53,9 +53,19 @@ def test_a_fresh_cut_happens_once_before_and_once_after_each_call_and_so_often_o
     assert len(yard.plan.fired("never-fresh")) == 4
 
 
-def test_a_fresh_cut_happens_by_site_and_by_the_ways_that_are_named_and_lets_alone_what_another_fault_is_about(
-    yard: Yard,
-) -> None:
+def test_a_fresh_cut_comes_after_what_is_planned_and_has_what_that_left_of_an_events_times(yard: Yard) -> None:
+    target = yard.functions["ReapRelease"]
+    yard.plan.add(
+        Fault("never-late", target, When.AROUND, ("never-late",), times=3, fresh="late"),
+        Fault("never-late-1", target, When.AFTER, ("never-late-1",), 1),
+        Fault("never-late-2", target, When.BEFORE, ("never-late-2",), 9),
+    )
+    for number, cut in ((2, ""), (1, "after 1"), (1, "before 1"), (1, "after 1"), (1, ""), (3, "before 2"), (2, "")):
+        reap(yard, f"never-late-{number}")
+        assert last_cut(yard, f"never-late-{number}") == cut
+
+
+def test_a_fresh_cut_happens_by_site_and_by_the_ways_that_are_named(yard: Yard) -> None:
     """A first, whole invocation tells the places of its calls. What is new by its site is so only once; a named way is new then."""
     reap(yard, "never-named-1")
     (seen,) = [one for one in yard.plan.invocations() if "never-named-1" in one["event"]]
@@ -66,15 +76,10 @@ def test_a_fresh_cut_happens_by_site_and_by_the_ways_that_are_named_and_lets_alo
     assert points_of(seen)[1].site.place != read
     target = yard.functions["ReapRelease"]
     sites = Fault("never-named", target, When.AROUND, ("never-named",), times=4, fresh="named", until=SITE)
-    yard.plan.add(sites, Fault("never-named-2", target, When.BEFORE, ("never-named-2",), 1))
-    for number, cut in (
-        (2, "before 1"),
-        (2, ""),
-        *((3, f"{when} {call}") for call in (1, 2) for when in ("before", "after")),
-        (3, ""),
-    ):
-        reap(yard, f"never-named-{number}")
-        assert last_cut(yard, f"never-named-{number}") == cut
+    yard.plan.add(sites)
+    for cut in (*(f"{when} {call}" for call in (1, 2) for when in ("before", "after")), ""):
+        reap(yard, "never-named-3")
+        assert last_cut(yard, "never-named-3") == cut
     ways = ((str(When.AFTER), CALLS[1], 1, read),)
     yard.plan.add(replace(sites, name="never-named-4", about=("never-named-4",), also=ways))
     for cut in ("after 2", ""):
