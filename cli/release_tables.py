@@ -190,6 +190,6 @@ def _draw_cost(release: Release) -> Table:
         f"${cost['usd']:.6f}: {cost['transitions']:.0f} transitions, {cost['invocations']:.0f} invocations, "
         f"{cost['gb_seconds']:.3g} GB-s",
     )
-    if money := release.about.get("endpoint cost"):
+    if money := release.told.get("endpoint cost"):
         drawn.add_row("production", plain(money["words"]))
     return drawn

@@ -109,8 +109,8 @@ class FaultPlan:
         """Every invocation that was finished or cut.
 
         Each has `function`, `request`, `event` (text), `calls` (operations in order), `places` (where in the code each was made),
-        `faults` (names of those that were planned for it; fresh ones where there was no other), `cut` (such as `before 3`, else empty)
-        and `error` (name of the error that it ended with, else empty).
+        `faults` (names of those that were planned for it; fresh ones where there was no other), `cut` (such as `before 3`, else empty),
+        `fresh` (whether a fresh fault cut it) and `error` (name of the error that it ended with, else empty).
         """
         path = self.folder / INVOCATIONS
         with self._reading:

@@ -97,8 +97,8 @@ class Breaker:
         by_entry = frame and frame.tb_frame.f_code.co_filename.endswith("/lockkeeper/entry.py")
         self._error = type(error.__cause__ if by_entry and error.__cause__ else error).__name__
 
-    def end(self, cut: str = "") -> None:
-        """Write down what the invocation called."""
+    def end(self, cut: str = "", fresh: bool = False) -> None:
+        """Write down what the invocation called, and where it was cut if it was, by a fresh fault or another."""
         line = {
             "function": self._function,
             "request": self._request_id,
@@ -107,6 +107,7 @@ class Breaker:
             "places": self._places,
             "faults": self._names,
             "cut": cut,
+            "fresh": fresh,
             "error": self._error,
         }
         with (self._folder / "invocations.jsonl").open("a", encoding="utf-8") as lines:
@@ -122,7 +123,7 @@ class Breaker:
                 if fault["fresh"] and not marks:
                     continue
                 if self._happens(fault, number, operation):
-                    self.end(cut=f"{when} {number}")
+                    self.end(cut=f"{when} {number}", fresh=bool(fault["fresh"]))
                     os._exit(1)
                 for mark in marks:
                     mark.unlink()

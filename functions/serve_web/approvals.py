@@ -57,7 +57,7 @@ def _page(question: Question, link: str, decided: Decision | None = None, *, rea
         decided=decided,
         token=form_token(link, question.link, question.request.seal),
         rows=compare(question.release.verdicts, judged.verdicts if judged else ()),
-        champions_about=judged.about if judged else {},
+        champions_about=judged.told if judged else {},
         change=change_in_words(judged.endpoint_monthly_usd, question.release.endpoint_monthly_usd) if judged else "",
         refused=_refusal(question, reader),
         sign_in=f"/sign-in?next=/approvals/{quote(link, safe='')}",

@@ -228,7 +228,7 @@ def lose_the_link(cloud: Cloud, group: str, number: int, version: int) -> None:
     dynamodb.update_item(
         TableName=table,
         Key={"pk": {"S": f"RELEASE#{group}-v{version}-a1"}, "sk": {"S": "RELEASE"}},
-        UpdateExpression="REMOVE about.retraining",
+        UpdateExpression="REMOVE made_by",
     )
 
 

@@ -26,8 +26,8 @@ BY_DAY: Limits = dict.fromkeys((*STATES, "RequestApproval", "RollBack"), 5) | {
 Of a page both towns cut as often: its events do not name the group."""
 BY_NIGHT: Limits = BY_DAY | {"StartDriftMonitor": 2, "ServeWeb": 2, OTHERS: 4}
 """An event's dead letter is played until it goes; the monitor is asked three times, and buttons are pressed eight, of both towns."""
-ASKED = ("KeepHouse", "ServeWeb", "StartDriftMonitor")
-"""Functions that a lane asks no more often than its own cuts take."""
+ASKED = ("KeepHouse", "RequestApproval", "ServeWeb", "StartDriftMonitor")
+"""Functions that a lane asks no more often than its own cuts take, or whose retry makes a question anew that is being answered there."""
 AGAIN = "more is to come [0-9]+"
 """What tells one request to resume a retraining from another: they have the same address."""
 EVENT = ('"id": ?"[0-9a-f-]{36}"', '"release_id": ?"[^"]+"', AGAIN, '"rawPath": ?"[^"]+"')

@@ -7,6 +7,7 @@ from contextlib import suppress
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
 from tests.faults.fresh_cuts import cut_sites_in_lane
+from tests.faults.told import wait_for_last_tries, wait_until_quiet
 from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY
@@ -22,6 +23,19 @@ def prepare(yard: Yard, group: str, when: When, **policy: str) -> None:
         cut_sites_in_lane(yard, group)
 
 
+def forget(yard: Yard, group: str, prefix: str) -> None:
+    """What was planned under such names will not happen any more; once nothing is tried again that it is, or was, planned for."""
+    wait_for_last_tries(yard, group)
+    yard.plan.drop(prefix)
+
+
+def leave(yard: Yard, group: str) -> list[str]:
+    """A lane is over: nothing of it goes on in the next; what is left, in words."""
+    wait_until_quiet(yard, group)
+    forget(yard, group, f"{group}.")
+    return yard.nothing_left(group)
+
+
 def promote_with_cuts(yard: Yard, when: When) -> list[str]:
     """One release after the other, each with every function cut at the next call, until no function makes that many.
 
@@ -35,14 +49,14 @@ def promote_with_cuts(yard: Yard, when: When) -> list[str]:
         yard.register(group, call)
         problems += yard.ends_as(release_id, "promoted")
         # The next version's endpoint has the same name: cuts that did not happen would add up to its event's three tries.
-        yard.plan.drop(f"{release_id}.production.")
+        forget(yard, group, f"{release_id}.production.")
         if yard.production_changes(group) != call:
             problems.append(
                 f"{release_id}: production was changed {yard.production_changes(group)} times by {call} releases"
             )
         if problems or not yard.broke(release_id):
             break
-    return problems + yard.nothing_left(group)
+    return problems + leave(yard, group)
 
 
 def roll_back_with_cuts(yard: Yard, when: When) -> list[str]:
@@ -62,7 +76,7 @@ def roll_back_with_cuts(yard: Yard, when: When) -> list[str]:
             problems += roll_one_back(yard, group, first + call - 1, when, call)
             if problems or not yard.broke(f"{group}-v{first + call - 1}-a1"):
                 break
-        problems += yard.nothing_left(group)
+        problems += leave(yard, group)
     return problems
 
 
@@ -83,7 +97,7 @@ def roll_one_back(yard: Yard, group: str, version: int, when: When, call: int) -
     yard.alarm(f"{group}-5xx")
     problems = yard.ends_as(release_id, "rolled-back")
     # A later version's alarm is another event to the same function: cuts that did not happen would add up to its three tries.
-    yard.plan.drop(f"{release_id}.")
+    forget(yard, group, f"{release_id}.")
     problems += yard.changed_as_often(
         group, "a way back" if version > 1 and "back" in group else "a first version's way back"
     )
@@ -123,7 +137,7 @@ def decide_with_cuts(yard: Yard, when: When) -> list[str]:
             problems.append(f"{release_id} was decided {len(decisions)} times")
         if problems or (version % 2 == 0 and not broke):
             break
-    return problems + yard.nothing_left(group)
+    return problems + leave(yard, group)
 
 
 def decide_by_principal(yard: Yard, release_id: str, word: str, person: dict[str, str]) -> bool:
@@ -182,7 +196,7 @@ def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
         problems += yard.ends_as(release_id, "rejected") + yard.changed_as_often(group, "a rejection")
         if problems or not yard.plan.fired(f"{release_id}.KeepHouse"):
             break
-    return problems + yard.nothing_left(group)
+    return problems + leave(yard, group)
 
 
 def train_with_cuts(yard: Yard, when: When) -> list[str]:
@@ -211,7 +225,7 @@ def train_with_cuts(yard: Yard, when: When) -> list[str]:
             if made != (call, 2 * call + 1):
                 problems.append(f"{name}: {made[0]} executions and {made[1]} versions")
             problems += yard.changed_as_often(group, "a training")
-            yard.plan.drop(f"{name}.")
+            forget(yard, group, f"{name}.")
             if problems or not yard.broke(name):
                 break
-    return problems + yard.nothing_left(group)
+    return problems + leave(yard, group)

@@ -175,7 +175,7 @@ def a_told_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[in
     ]
     problems = told(yard, group, name, trains, trainer.let_go)
     yard.is_(retrained, "awaiting-approval")
-    if "retraining" not in yard.release(retrained).about:
+    if not yard.release(retrained).made_by:
         problems.append(f"{retrained} does not know why it was made")
     ends: list[News] = [("ReactToDrift", (f'"{retrained}"', "Release Rejected"), "")]
     problems += told(yard, group, retrained, ends, partial(answer, yard, retrained, "reject"))

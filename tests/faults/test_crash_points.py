@@ -33,12 +33,12 @@ TOWNS = ("east", "west")
 Lane = Callable[[Yard, When], list[str]]
 
 
-def side_by_side(lane: Callable[[Yard, Side], list[str]], yard: Yard, sides: Sequence[Side]) -> list[str]:
-    """A lane of each side at the same time, which together have to cut before calls and after them."""
+def side_by_side(lane: Callable[[Yard, Side], list[str]], yard: Yard, sides: Sequence[Side], fresh: bool) -> list[str]:
+    """A lane of each side at the same time, which together have to cut before calls and after them: as planned, or what is new."""
     began = len(yard.plan.invocations())
     with ThreadPoolExecutor(len(sides)) as pool:
         problems = [one for found in pool.map(partial(lane, yard), sides) for one in found]
-    cuts = [cut.when for one in yard.plan.invocations()[began:] if (cut := cut_of(yard, one))]
+    cuts = [cut.when for one in yard.plan.invocations()[began:] if one["fresh"] is fresh and (cut := cut_of(yard, one))]
     few = [when for when in (When.BEFORE, When.AFTER) if cuts.count(when) < FEWEST_CUTS]
     return problems + [f"no more than {cuts.count(when)} cuts {when} calls" for when in few]
 
@@ -70,12 +70,12 @@ def undisturbed_first(yard: Yard, undisturbed: Callable[[], list[str]], cut: Cal
 )
 def test_a_crash_at_any_call_is_made_up_for(yard: Yard, lane: Lane, figure: Figure) -> None:
     name = lane.__name__.removesuffix("_with_cuts").replace("_", " ")
-    both = partial(side_by_side, lane, yard, (When.BEFORE, When.AFTER))
+    both = partial(side_by_side, lane, yard, (When.BEFORE, When.AFTER), fresh=False)
     report(figure, yard, name, partial(undisturbed_first, yard, partial(lane, yard, When.NEVER), both))
 
 
 def test_a_crash_on_any_way_that_no_lane_cuts_is_made_up_for(yard: Yard, figure: Figure) -> None:
-    both = partial(side_by_side, days_with_cuts, yard, TOWNS)
+    both = partial(side_by_side, days_with_cuts, yard, TOWNS, fresh=True)
     with yard.unscheduled("HouseKeeping"):
         report(figure, yard, "days", partial(undisturbed_first, yard, partial(undisturbed_day, yard), both))
 
@@ -83,7 +83,7 @@ def test_a_crash_on_any_way_that_no_lane_cuts_is_made_up_for(yard: Yard, figure:
 def test_a_crash_upon_a_crash_is_made_up_for(yard: Yard, figure: Figure) -> None:
     """Limits of states are minutes on a scaled clock, and so many crashes take longer."""
     with yard.executions(without_limits), yard.unscheduled("HouseKeeping"):
-        report(figure, yard, "nights", partial(side_by_side, nights_with_cuts, yard, TOWNS))
+        report(figure, yard, "nights", partial(side_by_side, nights_with_cuts, yard, TOWNS, fresh=True))
 
 
 def test_every_call_of_every_function_was_cut(yard: Yard, figure: Figure) -> None:

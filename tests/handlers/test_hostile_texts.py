@@ -60,6 +60,7 @@ def release_of(text: str) -> Release:
         status=Status.AWAITING_APPROVAL, author=text, weakened=(text, text), reason=text,
         verdicts=(verdict, replace(verdict, gate="contract", measured=text)),
         about={"intended use": text, "risk": text, "ethical considerations": text, "caveats": text, "reason": text, "drift": text},
+        made_by=text,
         pins=Pins((Pin(text, text, "a" * 64),), (text,), {"sha256": "b" * 64}, {"judged": "c" * 64}, ({text: text},)),
     )  # fmt: skip
 

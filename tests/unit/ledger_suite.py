@@ -111,6 +111,16 @@ def test_a_record_changes_fields_and_adds_to_the_timeline(ledger: Ledger) -> Non
     assert kept.timeline[0].at.endswith("Z")
 
 
+def test_what_is_found_out_about_a_release_at_different_times_leaves_each_other_alone(ledger: Ledger) -> None:
+    ledger.open(FIRST)
+    latency = {"latency": {"p50": 4.0, "p95": 8.0, "requests": 200}}
+    for found in ({"made_by": "wages-r1: exp drifted"}, {"about": {"risk": "low"}}, {"measured": latency}):
+        ledger.record(FIRST.release_id, "found", "", **found)
+    told = {"risk": "low", **latency, "retraining": "wages-r1: exp drifted"}
+    assert ledger.get(FIRST.release_id).told == told
+    assert ledger.get(FIRST.release_id).to_json()["about"] == told
+
+
 def test_a_release_is_unfinished_until_it_is_finished_whatever_its_status(ledger: Ledger) -> None:
     ledger.open(FIRST)
     ledger.open(replace(FIRST, release_id="wages-v2-a1", version=2, opened_at="2026-11-24T10:00:00.000Z"))

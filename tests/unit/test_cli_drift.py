@@ -56,7 +56,7 @@ def test_a_retrained_version_says_why_there_is_it(drifting: Drifting) -> None:
     assert "trained anew, wages-r2: event says that exp 0.136 (threshold 0.1) drifted on 600 rows" in shown("wages/2")
     assert "trained anew" not in shown("wages/1")
     release = drifting.harbour.release(2)
-    assert release.about["retraining"].startswith("wages-r2: event says that exp")
+    assert release.told["retraining"].startswith("wages-r2: event says that exp")
 
 
 def test_a_name_of_nothing_is_refused(drifting: Drifting) -> None:

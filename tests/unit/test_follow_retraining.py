@@ -60,7 +60,7 @@ def test_a_registration_that_dies_after_it_has_started_a_release_tells_it_of_the
             with pytest.raises(OSError, match="gone"):
                 harbour.tell_registry(2)
         harbour.settle()
-    assert "retraining" not in ledger.get("wages-v2-a1").about
+    assert not ledger.get("wages-v2-a1").made_by
     if pipeline_ends:
         drifting.world.pipelines.end(arn, "Succeeded")
         follow_execution(arn, harbour.inside)
@@ -69,7 +69,7 @@ def test_a_registration_that_dies_after_it_has_started_a_release_tells_it_of_the
     assert isinstance(harbour.tell_registry(2), Ignore)
     made = ledger.retraining_of(GROUP, 2)
     assert made is not None
-    assert ledger.get("wages-v2-a1").about["retraining"] == f"{made.retraining_id}: {made.why}"
+    assert ledger.get("wages-v2-a1").made_by == made.cause
     assert [entry.what for entry in ledger.get("wages-v2-a1").timeline].count("made by a retraining") == 1
 
 
@@ -89,14 +89,38 @@ def test_a_pipelines_end_that_dies_before_the_release_knows_why_it_was_made_is_m
         with pytest.raises(OSError, match="gone"):
             follow_execution(arn, harbour.inside)
     assert drifting.newest().stage is Stage.REGISTERED
-    assert "retraining" not in ledger.get("wages-v2-a1").about
+    assert not ledger.get("wages-v2-a1").made_by
     if release_ends:
         harbour.traffic()
         harbour.pass_time(minutes=11)
         follow_release(GROUP, 2, harbour.inside)
         assert drifting.newest().stage is Stage.HELPED
     follow_execution(arn, harbour.inside)
-    assert ledger.get("wages-v2-a1").about["retraining"].startswith("wages-r1: event says")
+    assert ledger.get("wages-v2-a1").made_by.startswith("wages-r1: event says")
+    assert [entry.what for entry in ledger.get("wages-v2-a1").timeline].count("made by a retraining") == 1
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_a_pipeline_that_fails_after_it_has_registered_a_version_says_why_there_is_that_version(
+    drifting: Drifting, monkeypatch: pytest.MonkeyPatch, tries: int
+) -> None:
+    """Also where whoever hears of its end dies before the release was told."""
+    drifting.drift()
+    harbour, ledger, arn = drifting.harbour, drifting.world.ledger, drifting.running().execution_arn
+    harbour.register(2)  # Its step is not told yet.
+    drifting.world.pipelines.step(arn, Step("Register", "Succeeded", package_arn=package_arn(2)))
+    drifting.world.pipelines.step(arn, Step("Mail", "Failed", reason="nobody is there"))
+    drifting.world.pipelines.end(arn, "Failed")
+    for _ in range(1, tries):
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "record", dies)
+            with pytest.raises(OSError, match="gone"):
+                follow_execution(arn, harbour.inside)
+    follow_execution(arn, harbour.inside)
+    ended = drifting.newest()
+    assert (ended.stage, ended.version) == (Stage.DID_NOT_HELP, 2)
+    assert "failed at step Mail: nobody is there" in ended.outcome
+    assert ledger.get("wages-v2-a1").made_by == ended.cause
     assert [entry.what for entry in ledger.get("wages-v2-a1").timeline].count("made by a retraining") == 1
 
 

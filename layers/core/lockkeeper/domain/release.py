@@ -123,7 +123,11 @@ class Release:
     weakened: tuple[str, ...] = ()
     """Rules of its policy that ask for less than those of the champion's, in words."""
     about: dict[str, Any] = field(default_factory=dict)
-    """What people are told beside the verdicts: texts by what they are about, and `latency` (`domain.about`)."""
+    """What JudgeCandidate found in the registry: texts by what they are about, and `endpoint cost` (`domain.about`)."""
+    measured: dict[str, Any] = field(default_factory=dict)
+    """What TestStaging measured: `latency` (`domain.about`)."""
+    made_by: str = ""
+    """The retraining that made its version, and why; empty for none, and until somebody has found out."""
     probe: dict[str, str] = field(default_factory=dict)
     """A request of its staging tests that it is known to answer: `body`, `content_type`, `accept`, and `uri` where a queue reads it."""
     verdicts: tuple[Verdict, ...] = ()
@@ -147,6 +151,11 @@ class Release:
         return bool(self.ending) or not self.unfinished
 
     @property
+    def told(self) -> dict[str, Any]:
+        """What people are told beside the verdicts; of what is found out at different times, each has a field that nobody else writes."""
+        return {**self.about, **self.measured, **({"retraining": self.made_by} if self.made_by else {})}
+
+    @property
     def endpoint_monthly_usd(self) -> float | None:
         """What its production endpoint costs a month; None where nobody knows, or it was not judged."""
         known: float | None = self.about.get("endpoint cost", {}).get("monthly_usd")
@@ -161,7 +170,8 @@ class Release:
 
         document = asdict(self)
         document["cost"] = {**cost_of(self.meters), "endpoint_monthly_usd": self.endpoint_monthly_usd}
-        for inner in ("meters", "ending", "unfinished", "probe"):
+        document["about"] = self.told
+        for inner in ("meters", "ending", "unfinished", "probe", "measured", "made_by"):
             del document[inner]
         document["status"] = str(self.status)
         document["verdicts"] = [{**verdict, "verdict": str(verdict["verdict"])} for verdict in document["verdicts"]]

@@ -136,6 +136,11 @@ class Retraining:
         return self.stage in OPEN
 
     @property
+    def cause(self) -> str:
+        """Why there is the version that it makes, as the people are told who decide on that."""
+        return f"{self.retraining_id}: {self.why}"
+
+    @property
     def words(self) -> str:
         """The whole of it in one sentence: what drifted, what was done, what came of it."""
         made = f"; it made version {self.version}" if self.version else ""

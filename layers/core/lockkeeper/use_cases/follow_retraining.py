@@ -70,8 +70,7 @@ def follow(retraining: Retraining, world: World) -> Retraining:
     if retraining.stage is Stage.RUNNING:
         execution = world.pipelines.execution(retraining.execution_arn)
         if execution is None:
-            gone = f"{retraining.execution_arn} is not there any more"
-            return end_retraining(retraining, Stage.DID_NOT_HELP, gone, world)
+            return _did_not_help(retraining, f"{retraining.execution_arn} is not there any more", world)
         if execution.ended:
             retraining = _ended(retraining, execution, world)
     if retraining.stage is Stage.REGISTERED:
@@ -103,11 +102,6 @@ def link_version(arn: str, world: World) -> Retraining | None:
     return linked
 
 
-def about_retraining(retraining: Retraining) -> dict[str, str]:
-    """Why there is this version, as the people are told who decide on it."""
-    return {"retraining": f"{retraining.retraining_id}: {retraining.why}"}
-
-
 def _tell_release(retraining: Retraining, world: World) -> None:
     """The release of the version, where it has begun already; one that begins later asks for itself."""
     release_id = world.ledger.release_of(retraining.group, retraining.version)
@@ -116,10 +110,8 @@ def _tell_release(retraining: Retraining, world: World) -> None:
 
 
 def _tell(release: Release, retraining: Retraining, world: World) -> None:
-    about = about_retraining(retraining)
-    if not about.items() <= release.about.items():
-        known = {**release.about, **about}
-        world.ledger.record(release.release_id, "made by a retraining", about["retraining"], about=known)
+    if release.made_by != retraining.cause:
+        world.ledger.record(release.release_id, "made by a retraining", retraining.cause, made_by=retraining.cause)
 
 
 def follow_release(group: str, version: int, world: World) -> str:
@@ -159,27 +151,36 @@ def _given_up(group: str, useless: Sequence[Retraining], world: World) -> dict[s
 
 def _ended(retraining: Retraining, execution: Execution, world: World) -> Retraining:
     steps = world.pipelines.steps(retraining.execution_arn)
-    if execution.status != "Succeeded":
-        return end_retraining(retraining, Stage.DID_NOT_HELP, _why_not(retraining, execution, steps), world)
     made = [name for step in steps if (name := PackageName.from_arn(step.package_arn))]
-    ours = [name for name in made if name.group == retraining.group]
+    ours = next((name for name in reversed(made) if name.group == retraining.group), None)
+    if execution.status != "Succeeded":
+        why_not = _why_not(retraining, execution, steps)
+        if ours:  # Registered before another step failed.
+            retraining = _write_while_running(retraining, world, version=ours.version)
+        return _did_not_help(retraining, why_not, world) if retraining.open else retraining
     if not ours:
         what = f"registered a version of {made[0].group}" if made else "registered no version"
-        return end_retraining(retraining, Stage.DID_NOT_HELP, f"{retraining.pipeline} succeeded and {what}", world)
-    return _registered(retraining, ours[-1].version, world)
-
-
-def _registered(retraining: Retraining, version: int, world: World) -> Retraining:
+        return _did_not_help(retraining, f"{retraining.pipeline} succeeded and {what}", world)
     now = iso(world.clock.now())
+    return _write_while_running(retraining, world, stage=Stage.REGISTERED, version=ours.version, registered_at=now)
+
+
+def _write_while_running(retraining: Retraining, world: World, **changes: Any) -> Retraining:
     for _ in range(TRIES):
-        registered = retraining.changed(stage=Stage.REGISTERED, version=version, registered_at=now)
-        if world.ledger.change_retraining(retraining, registered):
-            return registered
+        written = retraining.changed(**changes)
+        if world.ledger.change_retraining(retraining, written):
+            return written
         # The event of its version comes at the same moment, and links the two.
         retraining = _read_again(retraining, world)
         if retraining.stage is not Stage.RUNNING:
             return retraining
     raise TryAgain(f"others write about {retraining.retraining_id} all the time")
+
+
+def _did_not_help(retraining: Retraining, why: str, world: World) -> Retraining:
+    if retraining.version:
+        _tell_release(retraining, world)  # Once it has ended, nobody looks whose version that is.
+    return end_retraining(retraining, Stage.DID_NOT_HELP, why, world)
 
 
 def _why_not(retraining: Retraining, execution: Execution, steps: Sequence[Step]) -> str:

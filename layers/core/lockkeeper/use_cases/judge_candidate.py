@@ -18,7 +18,6 @@ from lockkeeper.domain.policy import Approval
 from lockkeeper.domain.recorded import CHAMPION, MISSING, REGISTRY
 from lockkeeper.domain.release import Outcome, Release, Verdict
 from lockkeeper.ports import World
-from lockkeeper.use_cases.follow_retraining import about_retraining
 from lockkeeper.use_cases.gather_evidence import champion_evidence, gather_evidence
 from lockkeeper.use_cases.keep_dossier import keep_dossier, registry_facts
 from lockkeeper.use_cases.look_at_production import look_at_production, preflight
@@ -38,11 +37,11 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
     policy = pinned_policy(release, world)
     description = current_description(release, world)
     about = about_version(description, cost_of_production(policy.production))
-    if retraining := world.ledger.retraining_of(release.model_package_group, release.version):
-        about |= about_retraining(retraining)
+    retraining = world.ledger.retraining_of(release.model_package_group, release.version)
+    made_by = {"made_by": retraining.cause} if retraining else {}
     kept = f"of production is kept: {hosting.words}" if hosting.words else ""
     world.ledger.record(
-        release_id, "judging the candidate", kept, stage="JudgeCandidate", about=about, pins=release.pins
+        release_id, "judging the candidate", kept, stage="JudgeCandidate", about=about, pins=release.pins, **made_by
     )
     evidence = gather_evidence(release, description, policy.gates, world)
     champion = champion_evidence(release.model_package_group, policy.gates, world)

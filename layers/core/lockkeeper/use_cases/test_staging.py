@@ -67,8 +67,8 @@ def test_staging(release_id: str, token: str, world: World) -> None:
         verdicts += judged
         evidence[kind] = figures
     if "latency" in evidence:
-        measured = {**release.about, **about_latency(evidence["latency"])}
-        world.ledger.record(release_id, "latency measured", _in_words(measured["latency"]), about=measured)
+        measured = about_latency(evidence["latency"])
+        world.ledger.record(release_id, "latency measured", _in_words(measured["latency"]), measured=measured)
     if tests.replay and isinstance(job, ReplayJob):
         start_replay(release, tests.replay, job, suite, (tuple(verdicts), evidence), token, world)
         return

@@ -158,6 +158,8 @@ def release_in(item: Item) -> Release:
         author=item["author"],
         weakened=tuple(item.get("weakened", {}).get("items", ())),
         about=item.get("about", {}),
+        measured=item.get("measured", {}),
+        made_by=item.get("made_by", ""),
         probe=item.get("probe", {}),
         verdicts=tuple(
             Verdict(**{**verdict, "verdict": Outcome(verdict["verdict"])}) for verdict in item["verdicts"]["items"]
