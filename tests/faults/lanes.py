@@ -7,7 +7,7 @@ from contextlib import suppress
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
 from tests.faults.fresh_cuts import cut_sites_in_lane
-from tests.faults.told import wait_for_last_tries, wait_until_quiet
+from tests.faults.told import letters_left, wait_for_last_tries, wait_until_quiet
 from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY
@@ -23,17 +23,25 @@ def prepare(yard: Yard, group: str, when: When, **policy: str) -> None:
         cut_sites_in_lane(yard, group)
 
 
-def forget(yard: Yard, group: str, prefix: str) -> None:
-    """What was planned under such names will not happen any more; once nothing is tried again that it is, or was, planned for."""
-    wait_for_last_tries(yard, group)
-    yard.plan.drop(prefix)
+def forget(yard: Yard, group: str, prefix: str) -> list[str]:
+    """What was planned under such names will not happen any more; once nothing is tried again that it is, or was, planned for.
+
+    What is never made up for, in words.
+    """
+    try:
+        wait_for_last_tries(yard, group)
+    except AssertionError as error:
+        return [str(error)]
+    finally:
+        yard.plan.drop(prefix)
+    return []
 
 
 def leave(yard: Yard, group: str) -> list[str]:
     """A lane is over: nothing of it goes on in the next; what is left, in words."""
     wait_until_quiet(yard, group)
-    forget(yard, group, f"{group}.")
-    return yard.nothing_left(group)
+    problems = forget(yard, group, f"{group}.")
+    return problems + letters_left(yard, group) + yard.nothing_left(group)
 
 
 def promote_with_cuts(yard: Yard, when: When) -> list[str]:
@@ -49,7 +57,7 @@ def promote_with_cuts(yard: Yard, when: When) -> list[str]:
         yard.register(group, call)
         problems += yard.ends_as(release_id, "promoted")
         # The next version's endpoint has the same name: cuts that did not happen would add up to its event's three tries.
-        forget(yard, group, f"{release_id}.production.")
+        problems += forget(yard, group, f"{release_id}.production.")
         if yard.production_changes(group) != call:
             problems.append(
                 f"{release_id}: production was changed {yard.production_changes(group)} times by {call} releases"
@@ -97,7 +105,7 @@ def roll_one_back(yard: Yard, group: str, version: int, when: When, call: int) -
     yard.alarm(f"{group}-5xx")
     problems = yard.ends_as(release_id, "rolled-back")
     # A later version's alarm is another event to the same function: cuts that did not happen would add up to its three tries.
-    forget(yard, group, f"{release_id}.")
+    problems += forget(yard, group, f"{release_id}.")
     problems += yard.changed_as_often(
         group, "a way back" if version > 1 and "back" in group else "a first version's way back"
     )
@@ -166,7 +174,7 @@ def reap_with_cuts(yard: Yard, when: When) -> list[str]:
         problems += yard.nothing_left(group)
         if problems or not yard.broke(release_id):
             break
-    return problems
+    return problems + leave(yard, group)
 
 
 def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
@@ -225,7 +233,7 @@ def train_with_cuts(yard: Yard, when: When) -> list[str]:
             if made != (call, 2 * call + 1):
                 problems.append(f"{name}: {made[0]} executions and {made[1]} versions")
             problems += yard.changed_as_often(group, "a training")
-            forget(yard, group, f"{name}.")
+            problems += forget(yard, group, f"{name}.")
             if problems or not yard.broke(name):
                 break
     return problems + leave(yard, group)

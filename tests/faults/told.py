@@ -41,17 +41,21 @@ def wait_until_quiet(yard: Yard, group: str, seconds: float = 10.0) -> None:
 
 
 def wait_for_last_tries(yard: Yard, group: str) -> None:
-    """Wait until the last try of every event about a group went through: one that died at all of them is a dead letter."""
+    """Wait until the last try of every event about a group went through: one that failed at all of them is a dead letter."""
     until = time.monotonic() + PATIENCE
-    while died := {key for key, cut in last_tries(yard, group).items() if cut}:
+    while died := {key for key, failed in last_tries(yard, group).items() if failed}:
         assert time.monotonic() < until, f"{group}: nobody made up for the crashes of {died}"
         time.sleep(0.5)
 
 
 def last_tries(yard: Yard, group: str) -> dict[tuple[str, str], str]:
-    """Where the last try of each event about a group was cut, if it was; by function, and by the event's id or all of its text."""
+    """Where the last try of each event about a group was cut, or its error, if it has one; by function, and by the event's id or all of
+    its text."""
     events = [one for one in yard.plan.invocations() if group in one["event"] and '"detail-type"' in one["event"]]
-    return {(one["function"], (EVENT_ID.search(one["event"]) or [one["event"]])[0]): one["cut"] for one in events}
+    return {
+        (one["function"], (EVENT_ID.search(one["event"]) or [one["event"]])[0]): one["cut"] or one["error"]
+        for one in events
+    }
 
 
 @contextmanager

@@ -152,7 +152,7 @@ class Release:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What people are told beside the verdicts; of what is found out at different times, each has a field that nobody else writes."""
+        """What people are told beside the verdicts. What is found out at different times has a field each: nobody overwrites another's."""
         return {**self.about, **self.measured, **({"retraining": self.made_by} if self.made_by else {})}
 
     @property

@@ -110,7 +110,7 @@ def _tell_release(retraining: Retraining, world: World) -> None:
 
 
 def _tell(release: Release, retraining: Retraining, world: World) -> None:
-    if release.made_by != retraining.cause:
+    if release.told.get("retraining") != retraining.cause:
         world.ledger.record(release.release_id, "made by a retraining", retraining.cause, made_by=retraining.cause)
 
 
@@ -155,9 +155,9 @@ def _ended(retraining: Retraining, execution: Execution, world: World) -> Retrai
     ours = next((name for name in reversed(made) if name.group == retraining.group), None)
     if execution.status != "Succeeded":
         why_not = _why_not(retraining, execution, steps)
-        if ours:  # Registered before another step failed.
+        if ours and ours.version != retraining.version:  # Registered before another step failed.
             retraining = _write_while_running(retraining, world, version=ours.version)
-        return _did_not_help(retraining, why_not, world) if retraining.open else retraining
+        return _did_not_help(retraining, why_not, world) if retraining.stage is Stage.RUNNING else retraining
     if not ours:
         what = f"registered a version of {made[0].group}" if made else "registered no version"
         return _did_not_help(retraining, f"{retraining.pipeline} succeeded and {what}", world)
