@@ -34,12 +34,12 @@ class Fault:
     within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) where that is named; 0 is any.
     BEFORE and AFTER end the process; INSTEAD answers the request with `error` and `status`. It happens `times` times at most.
 
-    `fresh` is the name of a record of calls. Such a fault, which is AROUND, leaves invocations alone in which any other has still to
-    happen, and happens once before and once after each call that the record has not: told by its operation, by whether it is the first
-    from its place or a later one, and by its place (as invocations name it), of which no more counts than up to the first frame that
-    `until` matches. `also` are calls, each as when, operation, 1 or 2, and whole place, that are new by that as well. It happens `times`
-    times to each event, told from another by what the first of the patterns `each` finds that finds something, else by all of its text;
-    how often others have happened that are planned for such an event counts towards it.
+    `fresh` is the name of a record of calls. Such a fault, which is AROUND, happens once before and once after each call that the record
+    has not; once for both, after a call and before the next, since AWS sees no difference. A call is told by its operation, by whether it
+    is the first from its place or a later one, and by its place (as invocations name it), of which no more counts than up to the first
+    frame that `until` matches. `known` are calls that are not new, and `also` calls that are new by their whole place as well; each is
+    when, operation, 1 or 2, and place. It happens `times` times to each event, told from another by what the first of the patterns
+    `each` finds that finds something, else by all of its text; less as often as others are planned to happen to such an event.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Fault:
     times: int = 1
     fresh: str = ""
     until: str = ""
+    known: tuple[tuple[str, str, int, str], ...] = ()
     also: tuple[tuple[str, str, int, str], ...] = ()
     each: tuple[str, ...] = ()
 
@@ -110,6 +111,7 @@ class FaultPlan:
 
         Each has `function`, `request`, `event` (text), `calls` (operations in order), `places` (where in the code each was made),
         `faults` (names of those that were planned for it; fresh ones where there was no other), `cut` (such as `before 3`, else empty),
+        `answered` (the number of the call after whose answer that was, with nothing in between, else 0),
         `fresh` (whether a fresh fault cut it) and `error` (name of the error that it ended with, else empty).
         """
         path = self.folder / INVOCATIONS

@@ -8,7 +8,6 @@ sandbox ends that was killed: at once, without an answer. It imports nothing of 
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -53,16 +52,14 @@ class Breaker:
         self._error = ""
         self._calls: list[str] = []
         self._places: list[str] = []
+        self._under_way: set[int] = set()
+        self._just_answered = 0
         planned = json.loads((self._folder / "plan.json").read_text())
         mine = [
             one for one in planned if one["function"] == self._function and all(text in event for text in one["about"])
         ]
-        planned, fresh = ([one for one in mine if bool(one["fresh"]) is is_fresh] for is_fresh in (False, True))
-        happened = [self._happened(one) for one in planned]
-        due = [one for one, times in zip(planned, happened, strict=True) if times < one["times"]]
-        self._faults = due or fresh
-        self._happened_before = sum(happened)
-        self._names = [one["name"] for one in planned or fresh]
+        self._faults = mine
+        self._planned = [one for one in mine if not one["fresh"]]
 
     def before_call(self, model: Any, context: dict[str, Any], **_more: Any) -> None:
         """Hook of botocore: an operation is about to be called."""
@@ -72,12 +69,25 @@ class Breaker:
             operation = f"{service}:{model.name}"
             self._calls.append(operation)
             self._places.append(place_of_call())
-            context["fault_call"] = len(self._calls)
-        self._cut("before", context["fault_call"])
+            number = context["fault_call"] = len(self._calls)
+            self._under_way.add(number)
+            answered, self._just_answered = self._just_answered, 0
+        self._cut(self._faults, "before", number, answered)
 
     def after_call(self, context: dict[str, Any], **_more: Any) -> None:
         """Hook of botocore: an operation was answered."""
-        self._cut("after", context["fault_call"])
+        number = context["fault_call"]
+        with self._lock:
+            self._under_way.discard(number)
+            self._just_answered = number
+            others = bool(self._under_way)
+        # Until the next call begins nothing happens that AWS would see: a fresh cut waits for that, unless other calls are under way.
+        self._cut([fault for fault in self._faults if others or not fault["fresh"]], "after", number)
+
+    def before_end(self) -> None:
+        """The function is through with the event, and its answer is on the way."""
+        if self._just_answered:
+            self._cut([fault for fault in self._faults if fault["fresh"]], "after", self._just_answered)
 
     def before_send(self, event_name: str, request: Any, **_more: Any) -> AWSResponse | None:
         """Hook of botocore: a request, which may be a repetition, is about to leave. An answer keeps it here."""
@@ -97,33 +107,37 @@ class Breaker:
         by_entry = frame and frame.tb_frame.f_code.co_filename.endswith("/lockkeeper/entry.py")
         self._error = type(error.__cause__ if by_entry and error.__cause__ else error).__name__
 
-    def end(self, cut: str = "", fresh: bool = False) -> None:
-        """Write down what the invocation called, and where it was cut if it was, by a fresh fault or another."""
+    def end(self, cut: str = "", answered: int = 0, fresh: bool = False) -> None:
+        """Write down what the invocation called, and where it was cut if it was: after which answer, and by a fresh fault or another."""
         line = {
             "function": self._function,
             "request": self._request_id,
             "event": self._event,
             "calls": self._calls,
             "places": self._places,
-            "faults": self._names,
+            "faults": [fault["name"] for fault in self._planned or self._faults],
             "cut": cut,
+            "answered": answered,
             "fresh": fresh,
             "error": self._error,
         }
         with (self._folder / "invocations.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(line) + "\n")
 
-    def _cut(self, when: str, number: int) -> None:
+    def _cut(self, faults: list[Fault], when: str, number: int, answered: int = 0) -> None:
+        """End the process where one of the faults happens here: before or after a call, before it also right after an answer."""
         operation = self._calls[number - 1]
         with self._lock:
-            for fault in self._faults:
-                if fault["when"] not in (when, "around") or not self._is_meant(fault, number):
+            for fault in faults:
+                if not self._is_meant(fault, number) or not (fault["fresh"] or fault["when"] == when):
                     continue
                 marks = self._marks(fault, when, number) if fault["fresh"] else []
+                if fault["fresh"] and answered:
+                    marks += self._marks(fault, "after", answered)
                 if fault["fresh"] and not marks:
                     continue
                 if self._happens(fault, number, operation):
-                    self.end(cut=f"{when} {number}", fresh=bool(fault["fresh"]))
+                    self.end(f"{when} {number}", answered, bool(fault["fresh"]))
                     os._exit(1)
                 for mark in marks:
                     mark.unlink()
@@ -138,7 +152,12 @@ class Breaker:
         operation, place = self._calls[number - 1], self._places[number - 1]
         made = list(zip(self._calls[:number], self._places[:number], strict=True)).count((operation, place))
         point = [when, operation, min(made, 2)]
-        places = {up_to(fault["until"], place), *([place] if [*point, place] in fault["also"] else [])}
+        site = up_to(fault["until"], place)
+        places = {
+            one
+            for one, new in ((site, [*point, site] not in fault["known"]), (place, [*point, place] in fault["also"]))
+            if new
+        }
         marks = []
         for one in places:
             text = json.dumps([self._function, *point, one])
@@ -147,11 +166,6 @@ class Breaker:
                 record.write(text)
                 marks.append(mark)
         return marks
-
-    def _happened(self, fault: Fault) -> int:
-        """How often a fault that is not fresh has happened."""
-        turns = (self._folder / "fired" / f"{fault['name']}.{turn}" for turn in range(fault["times"]))
-        return sum(1 for _ in itertools.takewhile(Path.exists, turns))
 
     def _which(self, fault: Fault) -> str:
         """Of a fresh fault, the event whose times are counted; nothing of others."""
@@ -169,7 +183,8 @@ class Breaker:
             missing_ok=True
         )  # Of a process before, whose number this one has: it is linked to what happened then.
         written.write_text(json.dumps(record))
-        for turn in range(self._happened_before if fault["fresh"] else 0, fault["times"]):
+        reserved = sum(one["times"] for one in self._planned) if fault["fresh"] else 0
+        for turn in range(reserved, fault["times"]):
             # A link is made in one piece and never over another, so that each time is taken once and read whole.
             with contextlib.suppress(FileExistsError):
                 os.link(written, self._folder / "fired" / f"{fault['name']}.{turn}{self._which(fault)}")
@@ -226,6 +241,7 @@ def watch_invocations(breaker: Breaker) -> None:
                 breaker.broke(error)
                 raise
             finally:
+                breaker.before_end()
                 breaker.end()
 
         handle(client, ending, request_id, event_body, *more)

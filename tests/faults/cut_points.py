@@ -66,8 +66,8 @@ class Coverage:
         self._calls: dict[str, set[Point]] = defaultdict(set)
         for number, one in enumerate(yard.plan.invocations()):
             name, points = yard.logical[one["function"]], points_of(one)
-            if cut := cut_of(yard, one):
-                self._cut.add(cut)
+            if cuts := cuts_of(yard, one):
+                self._cut.update(cuts)
             elif not one["cut"] and any(number in window for window in yard.undisturbed):
                 self._undisturbed[name] |= set(points)
             self._calls[name] |= set(points)
@@ -84,6 +84,10 @@ class Coverage:
                 *(f"site {point}" for point in sorted({point.site for point in self.sites_left(name, when)})),
             )
         ]
+
+    def undisturbed(self, function: str) -> set[Point]:
+        """Calls of a function in rounds in which nothing was cut."""
+        return set(self._undisturbed[function])
 
     def ways_left(self, function: str, when: When) -> set[Point]:
         """Calls of a function whose way has to be cut before, or after them, and was not."""
@@ -126,9 +130,14 @@ def _points(made: tuple[tuple[str, str], ...]) -> tuple[Point, ...]:
     return tuple(Point(*call, min(made[:number].count(call), 2)) for number, call in enumerate(made, 1))
 
 
-def cut_of(yard: Yard, invocation: dict[str, Any]) -> Cut | None:
-    """Where an invocation was cut, if it was. One that nobody was to hear of is no cut: its retry was not to complete."""
+def cuts_of(yard: Yard, invocation: dict[str, Any]) -> tuple[Cut, ...]:
+    """Where an invocation was cut, if it was: before a call may be after another. One that nobody was to hear of is no cut: its retry was
+    not to complete."""
     if not invocation["cut"] or any(name.startswith(UNHEARD) for name in invocation["faults"]):
-        return None
+        return ()
     when, _, number = invocation["cut"].partition(" ")
-    return Cut(yard.logical[invocation["function"]], When(when), points_of(invocation)[int(number) - 1])
+    here = [(When(when), int(number))]
+    if invocation["answered"]:
+        here.append((When.AFTER, invocation["answered"]))
+    name, points = yard.logical[invocation["function"]], points_of(invocation)
+    return tuple(Cut(name, where, points[number - 1]) for where, number in here)

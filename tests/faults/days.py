@@ -14,7 +14,7 @@ from typing import Any
 from lockkeeper.use_cases.keep_house import QUIET
 
 from localcloud.fault_plan import When
-from tests.faults.cut_points import Coverage, cut_of
+from tests.faults.cut_points import Coverage, cuts_of
 from tests.faults.fresh_cuts import cut_every_site, cut_ways_left
 from tests.faults.scenes import (
     SENDS,
@@ -24,6 +24,7 @@ from tests.faults.scenes import (
     a_question,
     a_stop,
     a_told_drift,
+    a_told_end,
     a_told_finding,
     a_told_first_stop,
     a_told_promotion,
@@ -126,6 +127,7 @@ class Town:
             ("a stop", a_told_stop),
             ("a drift", partial(a_told_drift, self.trainer)),
             ("a finding", partial(a_told_finding, self.trainer)),
+            ("a late end", partial(a_told_end, self.trainer)),
             ("a first stop", partial(a_told_first_stop, count(1))),
             ("a watched promotion", partial(a_told_promotion, self.trainer, count(1))),
         ]
@@ -165,7 +167,7 @@ def play_scene(town: Town, scene: Scene) -> tuple[list[str], bool]:
     wait_until_quiet(yard, group)
     wait_for_last_tries(yard, group)
     problems += yard.changed_as_often(group, like)
-    return problems, any(cut_of(yard, one) for one in yard.plan.invocations()[began:] if group in one["event"])
+    return problems, any(cuts_of(yard, one) for one in yard.plan.invocations()[began:] if group in one["event"])
 
 
 def ways_left(yard: Yard) -> bool:

@@ -55,10 +55,18 @@ def cut_every_site(yard: Yard, group: str) -> None:
         yard.plan.add(_fault(yard, group, function, BY_NIGHT))
 
 
-def cut_sites_in_lane(yard: Yard, group: str) -> None:
-    """The same in a lane, whose own cuts come first and are counted; what is called in a retry there may be called nowhere else."""
+def cut_what_else_comes(yard: Yard, group: str) -> None:
+    """From now on the functions of a lane also die at sites that no undisturbed round has come to: in retries, and in races.
+
+    What the lane has planned for an event is left over to it; the sites of undisturbed rounds are the plan's business.
+    """
+    coverage = Coverage(yard)
     for function in set(yard.functions) - set(ASKED):
-        yard.plan.add(_fault(yard, group, function, BY_DAY))
+        sites = {point.site for point in coverage.undisturbed(function)}
+        known = tuple(
+            (str(when), site.operation, site.time, site.place) for when in (When.BEFORE, When.AFTER) for site in sites
+        )
+        yard.plan.add(replace(_fault(yard, group, function, BY_DAY), fresh="lanes", known=known))
 
 
 @contextmanager

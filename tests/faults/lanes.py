@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
+from enum import StrEnum
 
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
-from tests.faults.fresh_cuts import cut_sites_in_lane
+from tests.faults.fresh_cuts import cut_what_else_comes
 from tests.faults.told import letters_left, wait_for_last_tries, wait_until_quiet
 from tests.faults.training import Trainer
 from tests.faults.yard import Yard
 from tests.patience import ALL_DAY
 
-CALLS = range(1, 80)
-"""Numbers of calls that are cut one after the other; no function makes as many."""
+
+class Side(StrEnum):
+    """Which calls a lane cuts one after the other: every other one, before it, which is after the one before. Or none."""
+
+    ODD = "odd"
+    EVEN = "even"
+    NEVER = "never"
+
+    @property
+    def when(self) -> When:
+        return When.NEVER if self is Side.NEVER else When.BEFORE
+
+    @property
+    def calls(self) -> range:
+        """The numbers of these calls; no function makes as many."""
+        return range(2, 162, 2) if self is Side.EVEN else range(1, 161, 2)
+
+    @property
+    def rounds(self) -> Iterator[tuple[int, int]]:
+        """The rounds of a lane, from 1, and the call that is cut in each."""
+        return enumerate(self.calls, 1)
 
 
-def prepare(yard: Yard, group: str, when: When, **policy: str) -> None:
-    """A lane's group, whose functions also die at sites that come up and are new, unless it is a round in which nothing is cut."""
+def prepare(yard: Yard, group: str, side: Side, **policy: str) -> None:
+    """A lane's group, whose functions also die at what else they come to, unless it is a round in which nothing is cut."""
     yard.prepare(group, **policy)
-    if when is not When.NEVER:
-        cut_sites_in_lane(yard, group)
+    if side is not Side.NEVER:
+        cut_what_else_comes(yard, group)
 
 
 def forget(yard: Yard, group: str, prefix: str) -> list[str]:
@@ -44,35 +65,35 @@ def leave(yard: Yard, group: str) -> list[str]:
     return problems + letters_left(yard, group) + yard.nothing_left(group)
 
 
-def promote_with_cuts(yard: Yard, when: When) -> list[str]:
+def promote_with_cuts(yard: Yard, side: Side) -> list[str]:
     """One release after the other, each with every function cut at the next call, until no function makes that many.
 
     Like every lane it ends at its first problem: whoever comes after a release that is stuck would only wait for it.
     """
-    group, problems = f"cut-{when}", []
-    prepare(yard, group, when)
-    for call in CALLS:
-        release_id = f"{group}-v{call}-a1"
-        yard.cuts_of_a_promotion(release_id, when, call)
-        yard.register(group, call)
+    group, problems = f"cut-{side}", []
+    prepare(yard, group, side)
+    for version, call in side.rounds:
+        release_id = f"{group}-v{version}-a1"
+        yard.cuts_of_a_promotion(release_id, side.when, call, roles=version == 1)
+        yard.register(group, version)
         problems += yard.ends_as(release_id, "promoted")
         # The next version's endpoint has the same name: cuts that did not happen would add up to its event's three tries.
         problems += forget(yard, group, f"{release_id}.production.")
-        if yard.production_changes(group) != call:
+        if yard.production_changes(group) != version:
             problems.append(
-                f"{release_id}: production was changed {yard.production_changes(group)} times by {call} releases"
+                f"{release_id}: production was changed {yard.production_changes(group)} times by {version} releases"
             )
         if problems or not yard.broke(release_id):
             break
     return problems + leave(yard, group)
 
 
-def roll_back_with_cuts(yard: Yard, when: When) -> list[str]:
+def roll_back_with_cuts(yard: Yard, side: Side) -> list[str]:
     """First versions whose alarm goes off in the bake: the endpoint has to go. Then a champion, and versions that give way to it."""
     problems = []
     for kind in ("gone", "back"):
-        group = f"{kind}-{when}"
-        prepare(yard, group, when)
+        group = f"{kind}-{side}"
+        prepare(yard, group, side)
         yard.alarm(f"{group}-5xx", "OK")
         first = 1
         if kind == "back":
@@ -80,18 +101,18 @@ def roll_back_with_cuts(yard: Yard, when: When) -> list[str]:
             problems += yard.ends_as(f"{group}-v1-a1", "promoted") + yard.changed_as_often(group, "a first promotion")
             first = 2
         yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n")
-        for call in CALLS:
-            problems += roll_one_back(yard, group, first + call - 1, when, call)
-            if problems or not yard.broke(f"{group}-v{first + call - 1}-a1"):
+        for version, call in enumerate(side.calls, first):
+            problems += roll_one_back(yard, group, version, side.when, call, roles=version == first)
+            if problems or not yard.broke(f"{group}-v{version}-a1"):
                 break
         problems += leave(yard, group)
     return problems
 
 
-def roll_one_back(yard: Yard, group: str, version: int, when: When, call: int) -> list[str]:
+def roll_one_back(yard: Yard, group: str, version: int, when: When, call: int, *, roles: bool) -> list[str]:
     release_id = f"{group}-v{version}-a1"
     yard.cut(release_id, "RollBack", when, call, f'"{release_id}"')
-    if call == 1:
+    if roles:
         yard.cut_role(release_id, "RollBack", when, f'"{release_id}"')
         yard.cut_role(release_id, "ResumeRelease", when, f"{group}-5xx", "ALARM")
         yard.cut_role(release_id, "CloseRelease", when, f'"{release_id}"')
@@ -116,25 +137,25 @@ def roll_one_back(yard: Yard, group: str, version: int, when: When, call: int) -
     return problems
 
 
-def decide_with_cuts(yard: Yard, when: When) -> list[str]:
+def decide_with_cuts(yard: Yard, side: Side) -> list[str]:
     """People say no, through the page and under their AWS identity in turn, and the function dies at the next call."""
-    group, broke, problems = f"asked-{when}", False, []
-    person = yard.cloud.person(f"Person-{when}")
-    principal = f"arn:aws:iam::111122223333:role/Person-{when}"
-    approvers = f"[{{name: Ada, email: ada-{when}@example.com, aws_principal: '{principal}'}}]"
-    prepare(yard, group, when, approval=f"{{before: [staging], approvers: {approvers}}}")
-    for version in CALLS:
-        call, release_id = (version + 1) // 2, f"{group}-v{version}-a1"
+    group, broke, problems = f"asked-{side}", False, []
+    person = yard.cloud.person(f"Person-{side}")
+    principal = f"arn:aws:iam::111122223333:role/Person-{side}"
+    approvers = f"[{{name: Ada, email: ada-{side}@example.com, aws_principal: '{principal}'}}]"
+    prepare(yard, group, side, approval=f"{{before: [staging], approvers: {approvers}}}")
+    for version, call in enumerate((call for call in side.calls for _ in ("page", "command")), 1):
+        release_id = f"{group}-v{version}-a1"
         yard.register(group, version)
         yard.is_(release_id, "awaiting-approval")
-        link = yard.link(release_id, f"ada-{when}@example.com")
+        link = yard.link(release_id, f"ada-{side}@example.com")
         if version % 2:
-            yard.cut(release_id, "ServeWeb", when, call, link.rsplit("/", 1)[1], '"POST"')
+            yard.cut(release_id, "ServeWeb", side.when, call, link.rsplit("/", 1)[1], '"POST"')
             page = open_page(link)
             for _ in range(2):
                 press(page, "reject", {"comment": "no"})
         else:
-            yard.cut(release_id, "ServeWeb", when, call, release_id, '"POST"')
+            yard.cut(release_id, "ServeWeb", side.when, call, release_id, '"POST"')
             for _ in range(2):
                 decide_by_principal(yard, release_id, "reject", person)
         problems += yard.ends_as(release_id, "rejected")
@@ -156,19 +177,19 @@ def decide_by_principal(yard: Yard, release_id: str, word: str, person: dict[str
     return False
 
 
-def reap_with_cuts(yard: Yard, when: When) -> list[str]:
+def reap_with_cuts(yard: Yard, side: Side) -> list[str]:
     """Executions that are stopped in their bake, and a function that dies twice while it cleans up after each."""
-    group, problems = f"reaped-{when}", []
-    prepare(yard, group, when)
+    group, problems = f"reaped-{side}", []
+    prepare(yard, group, side)
     yard.apply(group, bake="7d")
-    for version in CALLS:
-        call, release_id = 2 * version - 1, f"{group}-v{version}-a1"
+    for version, calls in enumerate(zip(side.calls[::2], side.calls[1::2], strict=True), 1):
+        release_id = f"{group}-v{version}-a1"
         yard.register(group, version)
         yard.is_(release_id, "baking")
-        for number in (call, call + 1):
-            yard.cut(f"{release_id}.{number}", "ReapRelease", when, number, f'"{release_id}"', "ABORTED")
-        if call == 1:
-            yard.cut_role(release_id, "ReapRelease", when, f"lockkeeper-{release_id}-")
+        for call in calls:
+            yard.cut(f"{release_id}.{call}", "ReapRelease", side.when, call, f'"{release_id}"', "ABORTED")
+        if version == 1:
+            yard.cut_role(release_id, "ReapRelease", side.when, f"lockkeeper-{release_id}-")
         yard.stop(release_id)
         problems += yard.ends_as(release_id, "failed") + yard.changed_as_often(group, "a stopped bake")
         problems += yard.nothing_left(group)
@@ -177,14 +198,14 @@ def reap_with_cuts(yard: Yard, when: When) -> list[str]:
     return problems + leave(yard, group)
 
 
-def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
+def keep_house_with_cuts(yard: Yard, side: Side) -> list[str]:
     """A decision that was not delivered, and a keeper of the house that dies at the next call; its next round comes."""
-    group, problems = f"kept-{when}", []
-    address = f"kept-{when}@example.com"
-    prepare(yard, group, when, approval=f"{{before: [staging], approvers: [{{name: Ada, email: {address}}}]}}")
-    for call in CALLS:
-        release_id = f"{group}-v{call}-a1"
-        yard.register(group, call)
+    group, problems = f"kept-{side}", []
+    address = f"kept-{side}@example.com"
+    prepare(yard, group, side, approval=f"{{before: [staging], approvers: [{{name: Ada, email: {address}}}]}}")
+    for version, call in side.rounds:
+        release_id = f"{group}-v{version}-a1"
+        yard.register(group, version)
         yard.is_(release_id, "awaiting-approval")
         link = yard.link(release_id, address)
         yard.plan.add(
@@ -198,7 +219,7 @@ def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
             )
         )
         press(open_page(link), "reject", {"comment": "no"})
-        yard.cut(release_id, "KeepHouse", when, call, release_id)
+        yard.cut(release_id, "KeepHouse", side.when, call, release_id)
         for _ in range(2):
             yard.keep_house(round=release_id)
         problems += yard.ends_as(release_id, "rejected") + yard.changed_as_often(group, "a rejection")
@@ -207,30 +228,30 @@ def keep_house_with_cuts(yard: Yard, when: When) -> list[str]:
     return problems + leave(yard, group)
 
 
-def train_with_cuts(yard: Yard, when: When) -> list[str]:
+def train_with_cuts(yard: Yard, side: Side) -> list[str]:
     """Drift that trains anew and a training job, a version each; every function that hears of them dies at the next call."""
-    group, problems = f"trained-{when}", []
+    group, problems = f"trained-{side}", []
     trainer = Trainer(yard, group, yard.folder_of(group))
-    prepare(yard, group, when, production=f"{ALL_DAY['production']}{trainer.policy}")
+    prepare(yard, group, side, production=f"{ALL_DAY['production']}{trainer.policy}")
     yard.register(group, 1)
     problems += yard.ends_as(f"{group}-v1-a1", "promoted") + yard.changed_as_often(group, "a first promotion")
     with trainer.pipeline():
-        for call in CALLS:
-            name, retrained, trained = f"{group}.{call}", f"{group}-v{2 * call}-a1", f"{group}-v{2 * call + 1}-a1"
-            yard.cut(name, "ReactToDrift", when, call, f'"{group}-finding-{call}"')
-            yard.cut(f"{name}.pipeline", "ReactToTraining", when, call, f"pipeline/{group}-train")
-            yard.cut(f"{name}.promoted", "ReactToDrift", when, call, f'"{retrained}"')
-            yard.cut(f"{name}.promoted", "StartDriftMonitor", when, call, f'"{retrained}"')
-            yard.cut(f"{name}.job", "ReactToTraining", when, call, f"training-job/{group}-job-{call}")
-            yard.cut(f"{name}.look", "StartDriftMonitor", when, call, f'"{name}"')
+        for this, call in side.rounds:
+            name, retrained, trained = f"{group}.{this}", f"{group}-v{2 * this}-a1", f"{group}-v{2 * this + 1}-a1"
+            yard.cut(name, "ReactToDrift", side.when, call, f'"{group}-finding-{this}"')
+            yard.cut(f"{name}.pipeline", "ReactToTraining", side.when, call, f"pipeline/{group}-train")
+            yard.cut(f"{name}.promoted", "ReactToDrift", side.when, call, f'"{retrained}"')
+            yard.cut(f"{name}.promoted", "StartDriftMonitor", side.when, call, f'"{retrained}"')
+            yard.cut(f"{name}.job", "ReactToTraining", side.when, call, f"training-job/{group}-job-{this}")
+            yard.cut(f"{name}.look", "StartDriftMonitor", side.when, call, f'"{name}"')
             number = trainer.held_drift()
             trainer.let_go()
             problems += yard.ends_as(retrained, "promoted") + trainer.comes_to(number, "helped")
             problems += trainer.looks(name)
-            trainer.train(call)
+            trainer.train(this)
             problems += yard.ends_as(trained, "promoted")
             made = (trainer.executions(), trainer.versions())
-            if made != (call, 2 * call + 1):
+            if made != (this, 2 * this + 1):
                 problems.append(f"{name}: {made[0]} executions and {made[1]} versions")
             problems += yard.changed_as_often(group, "a training")
             problems += forget(yard, group, f"{name}.")

@@ -116,7 +116,7 @@ def a_first_version(groups: Iterator[int], yard: Yard, group: str, _: Iterator[i
     yard.prepare(group)
     yard.alarm(f"{group}-5xx", "OK")
     yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n")
-    return roll_one_back(yard, group, 1, When.NEVER, 1) + yard.nothing_left(group)
+    return roll_one_back(yard, group, 1, When.NEVER, 1, roles=False) + yard.nothing_left(group)
 
 
 def a_promotion(versions: Iterator[int], yard: Yard, group: str, _: Iterator[int]) -> list[str]:
@@ -185,9 +185,27 @@ def a_told_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[in
     problems += told(yard, group, f"{name}.job", trains_again, partial(trainer.train, job)) + reject(yard, trained)
     for asked in ({"group": group}, {}):
         this = f"{group}-look-{next(ROUNDS)}"
+        if not asked:
+            trainer.lose_schedules()
         with cut_more(yard, group, "StartDriftMonitor", this):
             problems += tell(yard, "StartDriftMonitor", {"drift_monitor": asked, "round": this})
     return problems
+
+
+def a_told_end(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """A drift's version is rejected before anybody hears that its pipeline has ended, and whose it is; who does hears that by hand."""
+    number, retrained = trainer.held_drift(), f"{group}-v{next(versions)}-a1"
+    problems: list[str] = []
+
+    def end() -> None:
+        trainer.let_go()
+        problems.extend(reject(yard, retrained))
+
+    news: list[News] = [ends_of(group), ("ReactToRegistry", (f"model-package/{group}/",), STEPS)]
+    problems += told(yard, group, f"{group}-end-{number}", news, end)
+    if not yard.release(retrained).made_by:
+        problems.append(f"{retrained} does not know why it was made")
+    return problems + trainer.comes_to(number, "did not help") + resume_retraining(yard, group)
 
 
 def a_told_first_stop(groups: Iterator[int], yard: Yard, group: str, _: Iterator[int]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from localcloud.fault_plan import Fault, When
-from tests.faults.cut_points import SITE, points_of
+from tests.faults.cut_points import SITE, cuts_of, points_of
 from tests.faults.yard import Yard
 
 CALLS = ["sfn:DescribeExecution", "dynamodb:GetItem"]
@@ -37,36 +37,43 @@ def test_a_cut_ends_the_process_at_its_call_and_once(yard: Yard, when: When, cal
     assert calls == [CALLS[:made], CALLS]
 
 
-def test_a_fresh_cut_happens_once_before_and_once_after_each_call_and_so_often_of_an_event(yard: Yard) -> None:
+def test_a_fresh_cut_happens_once_before_and_after_each_call_and_so_often_of_an_event(yard: Yard) -> None:
+    """After a call and before the next is one cut; after the last is at the end."""
     target, each = yard.functions["ReapRelease"], ('"name": ?"[^"]+"',)
-    yard.plan.add(Fault("never-fresh", target, When.AROUND, ("never-fresh",), times=3, fresh="new", each=each))
-    for number, made in ((1, 1), (2, 1), (3, 2)):
+    yard.plan.add(Fault("never-fresh", target, When.AROUND, ("never-fresh",), times=2, fresh="new", each=each))
+    for number in (1, 2):
         answer, calls = reap(yard, "never-fresh-1")
         assert answer["errorType"] == "Runtime.ExitError"
         assert len(calls) == number
-        assert calls[-1] == CALLS[:made]
+        assert calls[-1] == CALLS[:number]
     assert reap(yard, "never-fresh-1")[0] == ["never-fresh-1: nothing to do, it was never opened"]
     assert reap(yard, "never-fresh-2")[0]["errorType"] == "Runtime.ExitError"
     assert reap(yard, "never-fresh-2")[0] == ["never-fresh-2: nothing to do, it was never opened"]
-    cuts = [one["cut"] for one in yard.plan.invocations() if "never-fresh" in one["event"]]
-    assert cuts == ["before 1", "after 1", "before 2", "", "after 2", ""]
-    assert len(yard.plan.fired("never-fresh")) == 4
+    seen = [one for one in yard.plan.invocations() if "never-fresh" in one["event"]]
+    assert [(one["cut"], one["answered"]) for one in seen] == [
+        ("before 1", 0), ("before 2", 1), ("", 0), ("after 2", 0), ("", 0)
+    ]  # fmt: skip
+    assert [(cut.when, cut.point.operation) for one in seen for cut in cuts_of(yard, one)] == [
+        (When.BEFORE, CALLS[0]), (When.BEFORE, CALLS[1]), (When.AFTER, CALLS[0]), (When.AFTER, CALLS[1])
+    ]  # fmt: skip
+    assert len(yard.plan.fired("never-fresh")) == 3
 
 
-def test_a_fresh_cut_comes_after_what_is_planned_and_has_what_that_left_of_an_events_times(yard: Yard) -> None:
+def test_a_fresh_cut_leaves_over_to_what_is_planned_what_an_event_is_tried(yard: Yard) -> None:
     target = yard.functions["ReapRelease"]
     yard.plan.add(
         Fault("never-late", target, When.AROUND, ("never-late",), times=3, fresh="late"),
         Fault("never-late-1", target, When.AFTER, ("never-late-1",), 1),
         Fault("never-late-2", target, When.BEFORE, ("never-late-2",), 9),
     )
-    for number, cut in ((2, ""), (1, "after 1"), (1, "before 1"), (1, "after 1"), (1, ""), (3, "before 2"), (2, "")):
+    for number, cut in ((1, "before 1"), (1, "after 1"), (1, "before 2"), (1, ""), (2, "after 2"), (2, ""), (3, "")):
         reap(yard, f"never-late-{number}")
         assert last_cut(yard, f"never-late-{number}") == cut
 
 
 def test_a_fresh_cut_happens_by_site_and_by_the_ways_that_are_named(yard: Yard) -> None:
-    """A first, whole invocation tells the places of its calls. What is new by its site is so only once; a named way is new then."""
+    """A first, whole invocation tells the places of its calls. What is new by its site is so only once; a named way is new then, and what
+    is known never is."""
     reap(yard, "never-named-1")
     (seen,) = [one for one in yard.plan.invocations() if "never-named-1" in one["event"]]
     asked, read = seen["places"]
@@ -77,7 +84,7 @@ def test_a_fresh_cut_happens_by_site_and_by_the_ways_that_are_named(yard: Yard) 
     target = yard.functions["ReapRelease"]
     sites = Fault("never-named", target, When.AROUND, ("never-named",), times=4, fresh="named", until=SITE)
     yard.plan.add(sites)
-    for cut in (*(f"{when} {call}" for call in (1, 2) for when in ("before", "after")), ""):
+    for cut in ("before 1", "before 2", "after 2", ""):
         reap(yard, "never-named-3")
         assert last_cut(yard, "never-named-3") == cut
     ways = ((str(When.AFTER), CALLS[1], 1, read),)
@@ -85,6 +92,12 @@ def test_a_fresh_cut_happens_by_site_and_by_the_ways_that_are_named(yard: Yard) 
     for cut in ("after 2", ""):
         reap(yard, "never-named-4")
         assert last_cut(yard, "never-named-4") == cut
+    first = points_of(seen)[0].site
+    known = ((str(When.BEFORE), first.operation, first.time, first.place),)
+    yard.plan.add(replace(sites, name="never-named-5", about=("never-named-5",), fresh="known", known=known))
+    for cut in ("before 2", "after 2", ""):
+        reap(yard, "never-named-5")
+        assert last_cut(yard, "never-named-5") == cut
 
 
 def last_cut(yard: Yard, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,13 @@ class Trainer:
         """Nobody looks at the group's traffic any more."""
         self.yard.apply(self.group)
         self.yard.invoke("StartDriftMonitor", {"drift_monitor": {}})
+
+    def lose_schedules(self) -> None:
+        """Somebody has taken away all schedules of looks at traffic, of every group."""
+        scheduler, monitors = self.cloud.client("scheduler"), self.yard.resource("Monitors")
+        for one in scheduler.list_schedules(GroupName=monitors)["Schedules"]:
+            with suppress(scheduler.exceptions.ResourceNotFoundException):  # The other town has done the same.
+                scheduler.delete_schedule(Name=one["Name"], GroupName=monitors)
 
     @property
     def next_number(self) -> int:

@@ -245,8 +245,8 @@ class Yard:
         """Cut a function once when it takes a deploy role, which only a new sandbox does: the one that follows another cut."""
         self.plan.add(Fault(f"{name}.{function}.role", self.functions[function], when, about, 1, "sts:AssumeRole"))
 
-    def cuts_of_a_promotion(self, release_id: str, when: When, call: int) -> None:
-        """Cut every function of an undisturbed release once, at its `call`-th call."""
+    def cuts_of_a_promotion(self, release_id: str, when: When, call: int, *, roles: bool) -> None:
+        """Cut every function of an undisturbed release once, at its `call`-th call; and, of those that take a role, when they do."""
         group, _, version = release_id.removesuffix("-a1").rpartition("-v")
         for state in STATES:
             self.cut(release_id, state, when, call, f'"{release_id}"')
@@ -260,7 +260,7 @@ class Yard:
             ("deadline", (f'"{release_id}"', '"deadline"')),
         ):
             self.cut(f"{release_id}.{name}", "ResumeRelease", when, call, *about)
-        if call == 1:
+        if roles:
             for function in (
                 "DeployToStaging",
                 "TestStaging",
