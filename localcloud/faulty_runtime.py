@@ -58,8 +58,9 @@ class Breaker:
         mine = [
             one for one in planned if one["function"] == self._function and all(text in event for text in one["about"])
         ]
-        self._faults = mine
         self._planned = [one for one in mine if not one["fresh"]]
+        self._reserved = sum(one["times"] for one in self._planned)
+        self._fresh = [one for one in mine if one["fresh"] and self._reserved < one["times"]]
 
     def before_call(self, model: Any, context: dict[str, Any], **_more: Any) -> None:
         """Hook of botocore: an operation is about to be called."""
@@ -71,8 +72,9 @@ class Breaker:
             self._places.append(place_of_call())
             number = context["fault_call"] = len(self._calls)
             self._under_way.add(number)
-            answered, self._just_answered = self._just_answered, 0
-        self._cut(self._faults, "before", number, answered)
+            answered = 0 if len(self._under_way) > 1 else self._just_answered
+            self._just_answered = 0
+        self._cut(self._meant("before", number), self._fresh, "before", number, answered)
 
     def after_call(self, context: dict[str, Any], **_more: Any) -> None:
         """Hook of botocore: an operation was answered."""
@@ -82,20 +84,30 @@ class Breaker:
             self._just_answered = number
             others = bool(self._under_way)
         # Until the next call begins nothing happens that AWS would see: a fresh cut waits for that, unless other calls are under way.
-        self._cut([fault for fault in self._faults if others or not fault["fresh"]], "after", number)
+        self._cut(self._meant("after", number), self._fresh if others else [], "after", number)
+
+    def after_call_error(self, context: dict[str, Any], **_more: Any) -> None:
+        """Hook of botocore: an operation was not answered at all."""
+        with self._lock:
+            self._under_way.discard(context["fault_call"])
+            self._just_answered = 0
 
     def before_end(self) -> None:
-        """The function is through with the event, and its answer is on the way."""
-        if self._just_answered:
-            self._cut([fault for fault in self._faults if fault["fresh"]], "after", self._just_answered)
+        """The function is through with the event, and its answer not yet on the way: a cut before the next call, which does not come."""
+        if number := self._just_answered:
+            after = len(self._calls) + 1
+            due = [
+                one for one in self._planned if (one["when"], one["operation"], one["call"]) == ("before", "", after)
+            ]
+            self._cut(due, self._fresh, "after", number)
 
     def before_send(self, event_name: str, request: Any, **_more: Any) -> AWSResponse | None:
         """Hook of botocore: a request, which may be a repetition, is about to leave. An answer keeps it here."""
         _, service, name = event_name.split(".")
         operation = f"{service}:{name}"
         number = len(self._calls) - self._calls[::-1].index(operation)
-        for fault in self._faults:
-            if fault["when"] == "instead" and self._is_meant(fault, number) and self._happens(fault, number, operation):
+        for fault in self._meant("instead", number):
+            if self._happens(fault, number, operation):
                 return answer(request.url, self._protocols[service], fault)
         return None
 
@@ -115,7 +127,7 @@ class Breaker:
             "event": self._event,
             "calls": self._calls,
             "places": self._places,
-            "faults": [fault["name"] for fault in self._planned or self._faults],
+            "faults": [fault["name"] for fault in self._planned or self._fresh],
             "cut": cut,
             "answered": answered,
             "fresh": fresh,
@@ -124,23 +136,25 @@ class Breaker:
         with (self._folder / "invocations.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(line) + "\n")
 
-    def _cut(self, faults: list[Fault], when: str, number: int, answered: int = 0) -> None:
+    def _cut(self, planned: list[Fault], fresh: list[Fault], when: str, number: int, answered: int = 0) -> None:
         """End the process where one of the faults happens here: before or after a call, before it also right after an answer."""
         operation = self._calls[number - 1]
         with self._lock:
-            for fault in faults:
-                if not self._is_meant(fault, number) or not (fault["fresh"] or fault["when"] == when):
-                    continue
-                marks = self._marks(fault, when, number) if fault["fresh"] else []
-                if fault["fresh"] and answered:
-                    marks += self._marks(fault, "after", answered)
-                if fault["fresh"] and not marks:
-                    continue
+            for fault in planned:
                 if self._happens(fault, number, operation):
-                    self.end(f"{when} {number}", answered, bool(fault["fresh"]))
+                    self.end(f"{when} {number}", answered)
+                    os._exit(1)
+            for fault in fresh:
+                marks = self._marks(fault, when, number) + (self._marks(fault, "after", answered) if answered else [])
+                if marks and self._happens(fault, number, operation):
+                    self.end(f"{when} {number}", answered, fresh=True)
                     os._exit(1)
                 for mark in marks:
                     mark.unlink()
+
+    def _meant(self, when: str, number: int) -> list[Fault]:
+        """The planned faults that are about the call of this number."""
+        return [fault for fault in self._planned if fault["when"] == when and self._is_meant(fault, number)]
 
     def _is_meant(self, fault: Fault, number: int) -> bool:
         """Whether a fault is about the call of this number: of its operation, the how many-th of it."""
@@ -183,8 +197,7 @@ class Breaker:
             missing_ok=True
         )  # Of a process before, whose number this one has: it is linked to what happened then.
         written.write_text(json.dumps(record))
-        reserved = sum(one["times"] for one in self._planned) if fault["fresh"] else 0
-        for turn in range(reserved, fault["times"]):
+        for turn in range(self._reserved if fault["fresh"] else 0, fault["times"]):
             # A link is made in one piece and never over another, so that each time is taken once and read whole.
             with contextlib.suppress(FileExistsError):
                 os.link(written, self._folder / "fired" / f"{fault['name']}.{turn}{self._which(fault)}")
@@ -256,6 +269,7 @@ def main() -> None:
     botocore.handlers.BUILTIN_HANDLERS += [
         ("before-call", breaker.before_call),
         ("after-call", breaker.after_call),
+        ("after-call-error", breaker.after_call_error),
         ("before-send", breaker.before_send),
     ]
     watch_invocations(breaker)

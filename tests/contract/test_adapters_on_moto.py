@@ -201,6 +201,22 @@ def schedules_on(aws: boto3.Session) -> tuple[Any, OneTimeSchedules]:
     )
 
 
+def test_a_schedule_that_two_make_at_the_same_time_is_there_once(aws: boto3.Session) -> None:
+    client, schedules = schedules_on(aws)
+    rival = OneTimeSchedules(
+        aws.client("scheduler"), group="monitors", target_arn="arn:aws:lambda:eu-central-1:111111111111:function:monitor",
+        role_arn="arn:aws:iam::111111111111:role/scheduler", dead_letter_arn="arn:aws:sqs:eu-central-1:111111111111:dead-letters",
+    )  # fmt: skip
+
+    def be_faster(**_call: Any) -> None:
+        rival.every("wages", 86400, {})
+
+    client.meta.events.register("before-call.scheduler.CreateSchedule", be_faster)
+    schedules.every("wages", 86400, {})
+    assert [one["Name"] for one in client.list_schedules(GroupName="monitors")["Schedules"]] == ["wages"]
+    assert client.get_schedule(Name="wages", GroupName="monitors")["ScheduleExpression"] == "rate(1 day)"
+
+
 def test_a_one_time_schedule_that_fires_while_it_is_replaced_is_made_anew(aws: boto3.Session) -> None:
     client, schedules = schedules_on(aws)
     other = aws.client("scheduler")

@@ -126,8 +126,8 @@ class Town:
         return [
             ("a stop", a_told_stop),
             ("a drift", partial(a_told_drift, self.trainer)),
-            ("a finding", partial(a_told_finding, self.trainer)),
-            ("a late end", partial(a_told_end, self.trainer)),
+            ("a drift", partial(a_told_finding, self.trainer)),
+            ("a drift", partial(a_told_end, self.trainer)),
             ("a first stop", partial(a_told_first_stop, count(1))),
             ("a watched promotion", partial(a_told_promotion, self.trainer, count(1))),
         ]

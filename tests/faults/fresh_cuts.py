@@ -58,7 +58,7 @@ def cut_every_site(yard: Yard, group: str) -> None:
 def cut_what_else_comes(yard: Yard, group: str) -> None:
     """From now on the functions of a lane also die at sites that no undisturbed round has come to: in retries, and in races.
 
-    What the lane has planned for an event is left over to it; the sites of undisturbed rounds are the plan's business.
+    What the lane has planned for an event is left over to it. The sites of undisturbed rounds are the business of its plan, and of days.
     """
     coverage = Coverage(yard)
     for function in set(yard.functions) - set(ASKED):
@@ -66,7 +66,7 @@ def cut_what_else_comes(yard: Yard, group: str) -> None:
         known = tuple(
             (str(when), site.operation, site.time, site.place) for when in (When.BEFORE, When.AFTER) for site in sites
         )
-        yard.plan.add(replace(_fault(yard, group, function, BY_DAY), fresh="lanes", known=known))
+        yard.plan.add(replace(_fault(yard, group, function, BY_DAY), known=known))
 
 
 @contextmanager

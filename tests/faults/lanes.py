@@ -16,7 +16,7 @@ from tests.patience import ALL_DAY
 
 
 class Side(StrEnum):
-    """Which calls a lane cuts one after the other: every other one, before it, which is after the one before. Or none."""
+    """Which calls a lane cuts one after the other: every other one, before it, that is after the one before, up to the end. Or none."""
 
     ODD = "odd"
     EVEN = "even"
@@ -25,6 +25,11 @@ class Side(StrEnum):
     @property
     def when(self) -> When:
         return When.NEVER if self is Side.NEVER else When.BEFORE
+
+    @property
+    def of_role(self) -> When:
+        """The same of the call that takes a role, which comes within another."""
+        return When.AFTER if self is Side.EVEN else self.when
 
     @property
     def calls(self) -> range:
@@ -74,7 +79,7 @@ def promote_with_cuts(yard: Yard, side: Side) -> list[str]:
     prepare(yard, group, side)
     for version, call in side.rounds:
         release_id = f"{group}-v{version}-a1"
-        yard.cuts_of_a_promotion(release_id, side.when, call, roles=version == 1)
+        yard.cuts_of_a_promotion(release_id, side.when, call, roles=side.of_role if version == 1 else None)
         yard.register(group, version)
         problems += yard.ends_as(release_id, "promoted")
         # The next version's endpoint has the same name: cuts that did not happen would add up to its event's three tries.
@@ -102,20 +107,22 @@ def roll_back_with_cuts(yard: Yard, side: Side) -> list[str]:
             first = 2
         yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n")
         for version, call in enumerate(side.calls, first):
-            problems += roll_one_back(yard, group, version, side.when, call, roles=version == first)
+            problems += roll_one_back(
+                yard, group, version, side.when, call, roles=side.of_role if version == first else None
+            )
             if problems or not yard.broke(f"{group}-v{version}-a1"):
                 break
         problems += leave(yard, group)
     return problems
 
 
-def roll_one_back(yard: Yard, group: str, version: int, when: When, call: int, *, roles: bool) -> list[str]:
+def roll_one_back(yard: Yard, group: str, version: int, when: When, call: int, *, roles: When | None) -> list[str]:
     release_id = f"{group}-v{version}-a1"
     yard.cut(release_id, "RollBack", when, call, f'"{release_id}"')
     if roles:
-        yard.cut_role(release_id, "RollBack", when, f'"{release_id}"')
-        yard.cut_role(release_id, "ResumeRelease", when, f"{group}-5xx", "ALARM")
-        yard.cut_role(release_id, "CloseRelease", when, f'"{release_id}"')
+        yard.cut_role(release_id, "RollBack", roles, f'"{release_id}"')
+        yard.cut_role(release_id, "ResumeRelease", roles, f"{group}-5xx", "ALARM")
+        yard.cut_role(release_id, "CloseRelease", roles, f'"{release_id}"')
     yard.cut(release_id, "ResumeRelease", when, call, f"{group}-5xx", "ALARM")
     yard.cut(f"{release_id}.back", "CloseRelease", when, call, f'"{release_id}"')
     yard.alarm(f"{group}-5xx", "OK")
@@ -189,7 +196,7 @@ def reap_with_cuts(yard: Yard, side: Side) -> list[str]:
         for call in calls:
             yard.cut(f"{release_id}.{call}", "ReapRelease", side.when, call, f'"{release_id}"', "ABORTED")
         if version == 1:
-            yard.cut_role(release_id, "ReapRelease", side.when, f"lockkeeper-{release_id}-")
+            yard.cut_role(release_id, "ReapRelease", side.of_role, f"lockkeeper-{release_id}-")
         yard.stop(release_id)
         problems += yard.ends_as(release_id, "failed") + yard.changed_as_often(group, "a stopped bake")
         problems += yard.nothing_left(group)

@@ -116,7 +116,7 @@ def a_first_version(groups: Iterator[int], yard: Yard, group: str, _: Iterator[i
     yard.prepare(group)
     yard.alarm(f"{group}-5xx", "OK")
     yard.apply(group, bake="7d", more=f"  alarms: [{group}-5xx]\n")
-    return roll_one_back(yard, group, 1, When.NEVER, 1, roles=False) + yard.nothing_left(group)
+    return roll_one_back(yard, group, 1, When.NEVER, 1, roles=None) + yard.nothing_left(group)
 
 
 def a_promotion(versions: Iterator[int], yard: Yard, group: str, _: Iterator[int]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -29,7 +30,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.long, pytest.mark.timeout(3600)]
 
 Which = TypeVar("Which")
 FEWEST_CUTS = 5
-"""A lane that cuts less often than this, before calls or after them, has not done its work."""
+"""A side of a lane that cuts less often than this, before calls or after them, has not done its work."""
 TOWNS = ("east", "west")
 Lane = Callable[[Yard, Side], list[str]]
 
@@ -37,14 +38,20 @@ Lane = Callable[[Yard, Side], list[str]]
 def side_by_side(
     lane: Callable[[Yard, Which], list[str]], yard: Yard, sides: Sequence[Which], fresh: bool
 ) -> list[str]:
-    """A lane of each side at the same time, which together have to cut before calls and after them: as planned, or what is new."""
+    """A lane of each side at the same time, of which each has to cut before calls and after them: as planned, or what is new."""
     began = len(yard.plan.invocations())
     with ThreadPoolExecutor(len(sides)) as pool:
         problems = [one for found in pool.map(partial(lane, yard), sides) for one in found]
     invocations = [one for one in yard.plan.invocations()[began:] if one["fresh"] is fresh]
-    cuts = [cut.when for one in invocations for cut in cuts_of(yard, one)]
-    few = [when for when in (When.BEFORE, When.AFTER) if cuts.count(when) < FEWEST_CUTS]
-    return problems + [f"no more than {cuts.count(when)} cuts {when} calls" for when in few]
+    for side in sides:
+        mine = [one for one in invocations if any(f"-{side}" in name for name in one["faults"])]
+        cuts = Counter(cut.when for one in mine for cut in cuts_of(yard, one))
+        problems += [
+            f"{side}: no more than {cuts[when]} cuts {when} calls"
+            for when in (When.BEFORE, When.AFTER)
+            if cuts[when] < FEWEST_CUTS
+        ]
+    return problems
 
 
 def report(figure: Figure, yard: Yard, name: str, play: Callable[[], list[str]]) -> None:

@@ -245,8 +245,8 @@ class Yard:
         """Cut a function once when it takes a deploy role, which only a new sandbox does: the one that follows another cut."""
         self.plan.add(Fault(f"{name}.{function}.role", self.functions[function], when, about, 1, "sts:AssumeRole"))
 
-    def cuts_of_a_promotion(self, release_id: str, when: When, call: int, *, roles: bool) -> None:
-        """Cut every function of an undisturbed release once, at its `call`-th call; and, of those that take a role, when they do."""
+    def cuts_of_a_promotion(self, release_id: str, when: When, call: int, *, roles: When | None) -> None:
+        """Cut every function of an undisturbed release once, at its `call`-th call; and those that take a role, around that."""
         group, _, version = release_id.removesuffix("-a1").rpartition("-v")
         for state in STATES:
             self.cut(release_id, state, when, call, f'"{release_id}"')
@@ -268,5 +268,5 @@ class Yard:
                 "WatchProduction",
                 "CloseRelease",
             ):
-                self.cut_role(release_id, function, when, f'"{release_id}"')
-            self.cut_role(release_id, "ResumeRelease", when, f":endpoint/lockkeeper-{release_id}-staging")
+                self.cut_role(release_id, function, roles, f'"{release_id}"')
+            self.cut_role(release_id, "ResumeRelease", roles, f":endpoint/lockkeeper-{release_id}-staging")

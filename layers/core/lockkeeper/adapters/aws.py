@@ -128,7 +128,11 @@ class OneTimeSchedules:
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "Target": {**self._target, "Input": json.dumps(payload)},
         }
-        self._client.create_schedule(**request)
+        try:
+            self._client.create_schedule(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConflictException":  # Somebody else has made it meanwhile.
+                raise
 
     def _expression_of(self, name: str) -> str:
         try:
