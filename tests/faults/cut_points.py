@@ -4,7 +4,7 @@ Two rules say what has to be cut, before it and after it (decision 40):
 
 - every **way** through the code to a call that a function makes in a round of a lane in which nothing is cut,
 - every **site** of a call that a function makes at all, also in a retry and where it makes up for the crash of another function:
-  once, whatever the way to it.
+  once, whatever the way to it; after it, if it was ever made, and not only come to by an invocation that died before it.
 """
 
 from __future__ import annotations
@@ -63,14 +63,17 @@ class Coverage:
     def __init__(self, yard: Yard) -> None:
         self._cut: set[Cut] = set()
         self._undisturbed: dict[str, set[Point]] = defaultdict(set)
-        self._calls: dict[str, set[Point]] = defaultdict(set)
+        self._calls: dict[tuple[str, When], set[Point]] = defaultdict(set)
         for number, one in enumerate(yard.plan.invocations()):
             name, points = yard.logical[one["function"]], points_of(one)
             if cuts := cuts_of(yard, one):
                 self._cut.update(cuts)
             elif not one["cut"] and any(number in window for window in yard.undisturbed):
                 self._undisturbed[name] |= set(points)
-            self._calls[name] |= set(points)
+            self._calls[name, When.BEFORE] |= set(points)
+            when, _, number = one["cut"].partition(" ")
+            died_before = int(number) if when == When.BEFORE else 0
+            self._calls[name, When.AFTER] |= {point for call, point in enumerate(points, 1) if call != died_before}
 
     def missing(self, *functions: str) -> list[str]:
         """Ways and sites that were not cut, and functions that were never seen at work."""
@@ -96,7 +99,7 @@ class Coverage:
     def sites_left(self, function: str, when: When) -> set[Point]:
         """Calls of a function whose site was not cut before, or after them: all ways to each."""
         tried = {point.site for point in self._points_cut(function, when)}
-        return {point for point in self._calls[function] if point.site not in tried}
+        return {point for point in self._calls[function, when] if point.site not in tried}
 
     def cuts(self) -> int:
         """How many ways to calls were cut before or after, required or not."""
@@ -105,7 +108,7 @@ class Coverage:
     def required(self) -> tuple[int, int]:
         """How many ways, and how many sites, have to be cut, before and after."""
         sites = sum(len({point.site for point in points}) for points in self._calls.values())
-        return 2 * sum(len(points) for points in self._undisturbed.values()), 2 * sites
+        return 2 * sum(len(points) for points in self._undisturbed.values()), sites
 
     def _points_cut(self, function: str, when: When) -> set[Point]:
         return {cut.point for cut in self._cut if (cut.function, cut.when) == (function, when)}

@@ -29,6 +29,7 @@ from tests.faults.scenes import (
     a_told_first_stop,
     a_told_promotion,
     a_told_stop,
+    an_overtaken_decision,
     an_unheard_drift,
     an_unheard_release,
     an_unheard_stop,
@@ -119,6 +120,7 @@ class Town:
             ("a promotion", partial(a_promotion, count(1))),
             ("a stop", a_stop),
             ("a rejection", partial(undelivered_decisions, count(1))),
+            ("a rejection", an_overtaken_decision),
         ]
 
     def told(self) -> list[Scene]:

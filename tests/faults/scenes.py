@@ -144,6 +144,15 @@ def undelivered_decisions(others: Iterator[int], yard: Yard, group: str, version
     return [one for release_id in releases for one in yard.ends_as(release_id, "rejected")]
 
 
+def an_overtaken_decision(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """A version is rejected and nobody tells its execution; a newer one that takes its place finds that, and tells it."""
+    older = yard.register(group, next(versions))
+    yard.is_(older, "awaiting-approval")
+    reject_unheard(yard, older, f"{group}@example.com")
+    newer = yard.register(group, next(versions))
+    return yard.ends_as(older, "rejected") + reject(yard, newer)
+
+
 def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """One is stopped in its bake, and the one that waits for its lock is asked about and rejected."""
     stopped, heir = baking_with_heir(yard, group, versions)
@@ -159,7 +168,8 @@ def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
         ("ReapRelease", (f':endpoint/{group}"', '"IN_SERVICE"'), ""),
         ("ReapRelease", (f':endpoint/lockkeeper-{stopped}-staging"', '"DELETED"'), ""),
     ]
-    problems = told(yard, group, stopped, news, partial(yard.stop, stopped))
+    problems = an_early_deadline(yard, group, stopped)
+    problems += told(yard, group, stopped, news, partial(yard.stop, stopped))
     return problems + yard.ends_as(stopped, "failed") + reject(yard, heir)
 
 
@@ -298,6 +308,14 @@ def baking_with_heir(yard: Yard, group: str, versions: Iterator[int]) -> tuple[s
     heir = yard.register(group, next(versions))
     yard.is_(heir, "waiting-for-lock")
     return baking, heir
+
+
+def an_early_deadline(yard: Yard, group: str, release_id: str) -> list[str]:
+    """ResumeRelease is called, until it does not die, at a deadline that was put off since; what is wrong, in words."""
+    at = f"2020-01-01T00:00:00.{next(ROUNDS):06d}Z"
+    deadline = {"release_id": release_id, "state": "WatchProduction", "at": at}
+    with cut_more(yard, group, "ResumeRelease", at):
+        return tell(yard, "ResumeRelease", {"deadline": deadline})
 
 
 def a_late_try(yard: Yard, release_id: str) -> list[str]:
