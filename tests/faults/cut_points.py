@@ -71,9 +71,10 @@ class Coverage:
             elif not one["cut"] and any(number in window for window in yard.undisturbed):
                 self._undisturbed[name] |= set(points)
             self._calls[name, When.BEFORE] |= set(points)
-            when, _, number = one["cut"].partition(" ")
-            died_before = int(number) if when == When.BEFORE else 0
-            self._calls[name, When.AFTER] |= {point for call, point in enumerate(points, 1) if call != died_before}
+            death = death_of(one)
+            self._calls[name, When.AFTER] |= {
+                point for call, point in enumerate(points, 1) if death != (When.BEFORE, call)
+            }
 
     def missing(self, *functions: str) -> list[str]:
         """Ways and sites that were not cut, and functions that were never seen at work."""
@@ -133,13 +134,18 @@ def _points(made: tuple[tuple[str, str], ...]) -> tuple[Point, ...]:
     return tuple(Point(*call, min(made[:number].count(call), 2)) for number, call in enumerate(made, 1))
 
 
+def death_of(invocation: dict[str, Any]) -> tuple[When, int]:
+    """Before or after which call an invocation was cut, by its number; `NEVER` and 0 where it was not."""
+    when, _, number = invocation["cut"].partition(" ")
+    return (When(when), int(number)) if when else (When.NEVER, 0)
+
+
 def cuts_of(yard: Yard, invocation: dict[str, Any]) -> tuple[Cut, ...]:
     """Where an invocation was cut, if it was: before a call may be after another. One that nobody was to hear of is no cut: its retry was
     not to complete."""
     if not invocation["cut"] or any(name.startswith(UNHEARD) for name in invocation["faults"]):
         return ()
-    when, _, number = invocation["cut"].partition(" ")
-    here = [(When(when), int(number))]
+    here = [death_of(invocation)]
     if invocation["answered"]:
         here.append((When.AFTER, invocation["answered"]))
     name, points = yard.logical[invocation["function"]], points_of(invocation)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -17,8 +19,17 @@ from tests.unit.harbour import GROUP, package_arn
 __all__ = ["drifting"]
 
 
-def dies(*_given: Any, **_named: Any) -> None:
-    raise OSError("the sandbox is gone")
+@contextmanager
+def dying_at(monkeypatch: pytest.MonkeyPatch, where: Any, step: str) -> Iterator[None]:
+    """Meanwhile who comes to a step of this module or object dies there."""
+
+    def dies(*_given: Any, **_named: Any) -> None:
+        raise OSError("the sandbox is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, step, dies)
+        with pytest.raises(OSError, match="gone"):
+            yield
 
 
 def test_the_loop_closes_and_tells_what_came_of_it(drifting: Drifting) -> None:
@@ -49,16 +60,13 @@ def test_a_registration_that_dies_after_it_has_started_a_release_tells_it_of_the
     drifting: Drifting, monkeypatch: pytest.MonkeyPatch, pipeline_ends: bool
 ) -> None:
     """It dies before it links the version, and again before it tells the release; the pipeline's end may come before its next try."""
-
     drifting.drift()
     harbour, ledger, arn = drifting.harbour, drifting.world.ledger, drifting.running().execution_arn
     drifting.world.pipelines.step(arn, Step("Register", "Succeeded", package_arn=package_arn(2)))
     harbour.register(2, told=False)
-    for step in (f"{react_to_registry.__name__}.link_version", f"{follow_retraining.__name__}._tell_release"):
-        with monkeypatch.context() as patch:
-            patch.setattr(step, dies)
-            with pytest.raises(OSError, match="gone"):
-                harbour.tell_registry(2)
+    for where, step in ((react_to_registry, "link_version"), (follow_retraining, "_tell_release")):
+        with dying_at(monkeypatch, where, step):
+            harbour.tell_registry(2)
         harbour.settle()
     assert not ledger.get("wages-v2-a1").made_by
     if pipeline_ends:
@@ -78,16 +86,13 @@ def test_a_pipelines_end_that_dies_before_the_release_knows_why_it_was_made_is_m
     drifting: Drifting, monkeypatch: pytest.MonkeyPatch, release_ends: bool
 ) -> None:
     """Its own next try tells the release, or the release's end does, whichever comes first, and nothing is told twice."""
-
     drifting.drift()
     harbour, ledger, arn = drifting.harbour, drifting.world.ledger, drifting.running().execution_arn
     harbour.register(2)  # Its step is not told yet, so that its release does not know whose version it is.
     drifting.world.pipelines.step(arn, Step("Register", "Succeeded", package_arn=package_arn(2)))
     drifting.world.pipelines.end(arn)
-    with monkeypatch.context() as patch:
-        patch.setattr(ledger, "record", dies)
-        with pytest.raises(OSError, match="gone"):
-            follow_execution(arn, harbour.inside)
+    with dying_at(monkeypatch, ledger, "record"):
+        follow_execution(arn, harbour.inside)
     assert drifting.newest().stage is Stage.REGISTERED
     assert not ledger.get("wages-v2-a1").made_by
     if release_ends:
@@ -112,10 +117,8 @@ def test_a_pipeline_that_fails_after_it_has_registered_a_version_says_why_there_
     drifting.world.pipelines.step(arn, Step("Mail", "Failed", reason="nobody is there"))
     drifting.world.pipelines.end(arn, "Failed")
     for _ in range(1, tries):
-        with monkeypatch.context() as patch:
-            patch.setattr(ledger, "record", dies)
-            with pytest.raises(OSError, match="gone"):
-                follow_execution(arn, harbour.inside)
+        with dying_at(monkeypatch, ledger, "record"):
+            follow_execution(arn, harbour.inside)
     follow_execution(arn, harbour.inside)
     ended = drifting.newest()
     assert (ended.stage, ended.version) == (Stage.DID_NOT_HELP, 2)
