@@ -18,6 +18,7 @@ from localcloud.sagemaker.store import Store
 
 FAULTS = "sagemaker-faults.json"
 """A file in the run folder, read at every rollback, so that it can be changed while the server runs."""
+CREATING = "Creating the new fleet."
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Deployments:
         self._announce(place, endpoint)
         name = endpoint["EndpointName"]
         work = _Update(self, place, endpoint, config, deployment, keep)
+        work.put_stage("Creating", CREATING)
         self.background.start(f"update endpoint {name}", work.run)
 
     def start_resize(self, place: Place, endpoint: JsonObject, desired: list[JsonObject]) -> None:
@@ -156,7 +158,7 @@ class _Update:
         # After a rollback that failed there are two: the endpoint serves a mix.
         olds = [generation for generation, _ in present.shares] if present else []
         old = olds[0] if olds else None
-        self._show_stage("Creating", "Creating the new fleet.")
+        self._show_stage("Creating", CREATING)
         try:
             self._check_role()
             new = self.deployments._launch(self.place, self.endpoint, self.config)
@@ -232,7 +234,12 @@ class _Update:
         enter(self.place, self.endpoint, "InService" if old is not None else "Failed", FailureReason=reason)
 
     def _show_stage(self, status: str, message: str) -> None:
-        """Put the state of the deployment where DescribeEndpoint and the deployment event show it."""
+        """Put the state of the deployment where DescribeEndpoint and the deployment event show it, and tell the bus."""
+        self.put_stage(status, message)
+        self.deployments._announce_deployment(self.place, self.endpoint)
+
+    def put_stage(self, status: str, message: str) -> None:
+        """Put the state of the deployment where DescribeEndpoint shows it."""
         now = self.deployments.cloud.now()
         pending = [
             {
@@ -252,7 +259,6 @@ class _Update:
                 "ProductionVariants": pending,
                 "StartTime": earlier.get("StartTime", now),
             }
-        self.deployments._announce_deployment(self.place, self.endpoint)
 
     def _baking_message(self, step: rollout.Stage) -> str:
         seconds, percent = step.wait_seconds, 100 * step.share

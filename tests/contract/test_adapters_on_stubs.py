@@ -204,6 +204,10 @@ def test_a_look_tells_what_describe_endpoint_says(session: StubbedSession, endpo
     }
     stub.add_response("describe_endpoint", answer, {"EndpointName": "wages"})
     assert endpoints.look("wages") == EndpointState("wages", ARN, "Failed", "config", "no ping")
+    updating = {**answer, "EndpointStatus": "Updating", "PendingDeploymentSummary": {"EndpointConfigName": "next"}}
+    del updating["FailureReason"]
+    stub.add_response("describe_endpoint", updating, {"EndpointName": "wages"})
+    assert endpoints.look("wages") == EndpointState("wages", ARN, "Updating", "config", pending_config="next")
     refuse(session, "describe_endpoint", "ValidationException", f'Could not find endpoint "{ARN}".')
     assert endpoints.look("wages") is None
     refuse(session, "describe_endpoint", "ThrottlingException", "Rate exceeded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from lockkeeper.domain.cleanup import in_words
 from lockkeeper.domain.errors import PolicyInvalid
 from lockkeeper.domain.events import wants_cleanup
 from lockkeeper.domain.policy import parse_policy
+from lockkeeper.use_cases.close_release import hand_on_lock
 from lockkeeper.use_cases.keep_house import QUIET, Kind, keep_house
 from lockkeeper.use_cases.notify import notify
 
@@ -123,6 +125,28 @@ def test_an_idle_endpoint_is_left_while_a_release_has_the_lock(harbour: Harbour)
     assert "removed" not in found
     assert harbour.serving() == FIRST
     assert harbour.world.ledger.lock_of(GROUP).owner == release_id(2)  # type: ignore[union-attr]
+
+
+def test_who_is_closed_meanwhile_does_not_hand_on_the_lock_of_a_removal(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleanup(harbour, remove=["idle-endpoint"])
+    harbour.promote(1)
+    pass_days(harbour, 15)
+    production, ledger = harbour.world.production, harbour.world.ledger
+    delete = production.delete
+
+    def overtaken(name: str) -> None:
+        hand_on_lock(replace(harbour.release(1), release_id=release_id(2), version=2), harbour.world)
+        lock = ledger.lock_of(GROUP)
+        assert lock is not None
+        assert lock.owner == release_id(1)
+        delete(name)
+
+    monkeypatch.setattr(production, "delete", overtaken)
+    (found,) = look(harbour)
+    assert found.endswith(f"removed: {ENDPOINT}")
+    assert ledger.lock_of(GROUP) is None
 
 
 def test_what_serves_and_its_way_back_are_no_leftovers(harbour: Harbour) -> None:

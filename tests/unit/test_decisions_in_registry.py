@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from lockkeeper.adapters.in_memory.storage import OWN_ROLE
 from lockkeeper.domain.approval import Answer
-from lockkeeper.domain.errors import StampRefused
+from lockkeeper.domain.errors import StampRefused, TryAgain
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.registration import Ignore
 from lockkeeper.domain.registry_status import PENDING, approver_of_profile
 from lockkeeper.domain.release import Status
+from lockkeeper.ports import Wait
 from lockkeeper.use_cases.decide_in_registry import Decided
 from lockkeeper.use_cases.react_to_registry import react_to_registry
+from lockkeeper.use_cases.settle_wait import complete_wait
 
 from tests.unit.breaking import Broken, CutOnce
 from tests.unit.harbour import Harbour, package_arn, package_event, policy_document
@@ -182,6 +184,38 @@ def test_who_rejects_a_version_in_its_bake_takes_it_back(asked: Harbour) -> None
     set_status(asked, "Rejected", ADA)
     assert asked.release(1).status is Status.ROLLED_BACK
     assert asked.release(1).reason.startswith("rejected by Ada in the registry while it was watched")
+
+
+def test_a_bake_that_ends_well_at_that_very_moment_is_not_said_to_be_rejected(
+    asked: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked.approve()
+    settle_wait = asked.world.ledger.settle_wait
+
+    def overtaken(wait: Wait, result: dict[str, Any]) -> bool:
+        monkeypatch.undo()
+        assert complete_wait(wait, {}, asked.world)
+        return settle_wait(wait, result)
+
+    monkeypatch.setattr(asked.world.ledger, "settle_wait", overtaken)
+    reaction = set_status(asked, "Rejected", ADA)
+    assert isinstance(reaction, Decided)
+    assert "its bake ended at that very moment" in reaction.what
+    assert (asked.release(1).status, registry_status(asked)[0]) == (Status.PROMOTED, "Approved")
+
+
+def test_a_rejection_that_nobody_heard_is_made_again(asked: Harbour) -> None:
+    """The state died after it had stored its wait, and is about to be tried again: its token is worth nothing any more."""
+    asked.approve()
+    execution = asked.machine.executions["wages-v1-a1"]
+    asked.world.tasks.withdraw(execution.token)
+    with pytest.raises(TryAgain, match="between two states"):
+        set_status(asked, "Rejected", ADA)
+    execution.token = ""
+    asked.machine.run()
+    assert asked.release(1).status is Status.BAKING
+    set_status(asked, "Rejected", ADA)
+    assert asked.release(1).status is Status.ROLLED_BACK
 
 
 def test_a_release_that_has_ended_is_moved_by_nothing(asked: Harbour) -> None:

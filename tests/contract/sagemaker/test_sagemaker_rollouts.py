@@ -59,6 +59,11 @@ def test_stages_follow_the_deployment_config() -> None:
 
 def test_a_canary_shares_the_traffic_before_it_takes_over(serving: Account) -> None:
     update(serving, routing("CANARY"))
+    begun = serving.call("DescribeEndpoint", EndpointName="endpoint")
+    assert (begun["EndpointConfigName"], begun["PendingDeploymentSummary"]["EndpointConfigName"]) == (
+        "double",
+        "triple",
+    )
     serving.cloud.wait_for(lambda: "50%" in _last_message(serving))
 
     answers = Counter(serving.invoke("endpoint", "1", accept="text/csv")[0].strip() for _ in range(100))

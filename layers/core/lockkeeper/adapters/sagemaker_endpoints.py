@@ -89,6 +89,7 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling, ChampionParam
             config_name=answer.get("EndpointConfigName", ""),
             failure_reason=answer.get("FailureReason", ""),
             target=_target(answer),
+            pending_config=answer.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
         )
 
     def staging_endpoints(self) -> dict[str, str]:

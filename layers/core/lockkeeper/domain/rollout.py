@@ -17,6 +17,7 @@ class EndpointState:
     """DescribeEndpoint's answer, as far as it matters. `status` is the API's spelling (`InService`).
 
     Of target batch it is the parameter that jobs read: it has no configuration, and `config_name` is the model that it names.
+    `pending_config` is the configuration that a running update leads to; empty where it is scaled or patched.
     """
 
     name: str
@@ -25,6 +26,12 @@ class EndpointState:
     config_name: str
     failure_reason: str = ""
     target: str = "real-time"
+    pending_config: str = ""
+
+    def is_changed_by_others(self, wanted_config: str) -> bool:
+        """Whether it is being scaled, patched or updated, and what comes of that is not this configuration."""
+        busy = self.status in {"Updating", "SystemUpdating"}
+        return busy and (self.pending_config or self.config_name) != wanted_config
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,9 @@ def _turn_round(release: Release, asked: Brake, world: World) -> str:
     # A deployment that is turned round before it served says nothing about the model, but a person does.
     held = replace(asked, did=Did.HELD, reason=f"rolled back {when}: {asked.reason}")
     world.ledger.hold(release.model_package_group, held)
-    fail_wait(wait, _why(asked, when), world)
+    if not fail_wait(wait, _why(asked, when), world):
+        # It ended otherwise at this very moment, or nobody was told: the state is about to be tried again.
+        raise TryAgain(f"{release.release_id} is between two states", cure="ask again in a few seconds")
     production = release.endpoints.get("production") or {}
     previous = production.get("previous_config_name")
     thing = "model" if is_parameter(production.get("endpoint_name", "")) else "configuration"

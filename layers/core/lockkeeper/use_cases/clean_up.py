@@ -102,6 +102,9 @@ def _remove(policy: Policy, champion: Champion, idle: str, left: list[Left], wor
 def _remove_endpoint(champion: Champion, why: str, world: World) -> bool:
     """Delete the endpoint under the group's lock; not while a release has it."""
     lock = world.ledger.take_lock(champion.group, champion.release_id, champion.version)
+    if lock.owner == champion.release_id:
+        # Who is closed meanwhile hands on a lock whose owner has ended, unless that has begun production.
+        lock = world.ledger.begin_production(champion.group, champion.release_id)
     if lock.owner != champion.release_id:
         return False
     try:

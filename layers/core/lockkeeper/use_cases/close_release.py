@@ -86,8 +86,9 @@ def hand_on_lock(release: Release, world: World) -> None:
     lock = world.ledger.lock_of(group)
     if lock and lock.owner != release_id:
         heir_release = world.ledger.get(lock.owner)
-        if heir_release.ended:
+        if heir_release.ended and not lock.production_begun:
             # It ended between the look at the queue and the hand-over, and may be past handing on what it got.
+            # One that has begun production with it was promoted, and is being taken back.
             hand_on_lock(heir_release, world)
         else:
             _wake(group, lock.owner, lock.owner_version, world)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, RequestStatus, approver_of_principal
-from lockkeeper.domain.errors import DecisionRefused, ReleaseRejected, StampRefused
+from lockkeeper.domain.errors import DecisionRefused, ReleaseRejected, StampRefused, TryAgain
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.registration import Ignore, PackageHint
 from lockkeeper.domain.registry_status import PENDING, StatusSet, approver_of_profile, status_set
 from lockkeeper.domain.release import Release
-from lockkeeper.ports import World
+from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.decide_approval import decide, question_about
 from lockkeeper.use_cases.pinned import pinned_policy
 from lockkeeper.use_cases.settle_wait import fail_wait
@@ -84,7 +84,9 @@ def _take(release: Release, change: StatusSet, world: World) -> str:
     rejected = wait and wait.settled and wait.result.get("error") == ReleaseRejected.__name__
     if wait and (rejected or not wait.settled) and change.answer is Answer.REJECT:
         approver = _approver(release, change, world)
-        fail_wait(wait, ReleaseRejected(f"rejected by {approver.name} in the registry while it was watched"), world)
+        why = ReleaseRejected(f"rejected by {approver.name} in the registry while it was watched")
+        if not fail_wait(wait, why, world) and not wait.settled:
+            _lost_a_race(wait, world)
         return f"{approver.name} rejected it in its bake"
     # An event may come again, and late: what was set before a question was asked is no answer to it.
     request = question_about(release.release_id, world, datetime.fromisoformat(change.at))
@@ -98,6 +100,15 @@ def _take(release: Release, change: StatusSet, world: World) -> str:
     (decision,) = _made_by(known, request)
     missing = ", and more people must approve" if request.status is RequestStatus.PENDING else ""
     return f"{decision.approver} decided before {request.before}: {decision.answer}{missing}"
+
+
+def _lost_a_race(wait: Wait, world: World) -> None:
+    """The bake's wait was open a moment ago, and a rejection did not end it."""
+    stored = world.ledger.wait_of(wait.release_id, WATCH)
+    if stored is not None and stored.result.get("error") != ReleaseRejected.__name__:
+        raise DecisionRefused("its bake ended at that very moment", cure="set the status again once it was promoted")
+    # Nobody was told, for the state is about to be tried again; or the same event came twice, and the other told it.
+    raise TryAgain(f"{wait.release_id} is between two states")
 
 
 def _made_by(approver: Approver | None, request: ApprovalRequest) -> list[Decision]:

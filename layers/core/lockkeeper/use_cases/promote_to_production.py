@@ -88,6 +88,8 @@ def _shift(wait: Wait, release: Release, production: Production, current: Endpoi
         world.ledger.wait_acted(wait)
     elif current is not None and current.status == "InService" and current.config_name != config:
         start_shift(wait, release, production, world)
+    elif current is not None and current.is_changed_by_others(config):
+        raise TryAgain(f"endpoint {current.name} is {current.status}, and not to {config}")
     else:
         world.ledger.wait_acted(wait)
         finish_if_done(wait, world.production, world)

@@ -80,18 +80,13 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
         )
         complete_own_wait(wait, wait.details["output"], world)
         return
+    if current is not None and current.is_changed_by_others(previous):
+        raise TryAgain(f"endpoint {endpoint_name} is {current.status}, and not back to {previous}")
     if current is not None and current.status == "Updating":
-        if not production.get("restoring"):
-            raise TryAgain(f"endpoint {endpoint_name} is still Updating")
+        # An earlier try of this state has begun it.
         world.ledger.wait_acted(wait)
         return
-    # The intent is written before, so that whoever comes next knows whose update runs; that it runs, after.
-    world.ledger.record(
-        release.release_id,
-        "restoring the champion",
-        f"{endpoint_name} back to {previous}",
-        endpoints={**release.endpoints, "production": {**production, "restoring": True}},
-    )
+    world.ledger.record(release.release_id, "restoring the champion", f"{endpoint_name} back to {previous}")
     keep = make_way_back(production, world)
     world.production.update(endpoint_name, previous, keep_capacity=keep)
     world.ledger.wait_acted(wait)

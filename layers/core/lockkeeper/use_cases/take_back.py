@@ -92,14 +92,19 @@ def predecessor_of(release: Release, world: World) -> Champion | None:
 def _lock(release: Release, world: World, *, urgent: bool) -> None:
     """Hold the group's lock as a release in production does, so that nobody deploys meanwhile; `RequestClosed` where it is taken."""
     group, release_id = release.model_package_group, release.release_id
-    lock = world.ledger.take_lock(group, release_id, release.version)
+    lock, loser = world.ledger.take_lock(group, release_id, release.version), ""
     if urgent and lock.owner != release_id and world.ledger.supersede(lock, release_id):
         # Marked first: from here on it cannot begin production, whatever becomes of the rest.
-        world.ledger.pass_lock(group, lock.owner, release_id, release.version)
-        interrupt(lock.owner, f"superseded by the rollback of {release_id}", world)
+        loser = lock.owner
+        world.ledger.pass_lock(group, loser, release_id, release.version)
         lock = world.ledger.take_lock(group, release_id, release.version)
     if lock.owner == release_id:
         lock = world.ledger.begin_production(group, release_id)
+    if loser:
+        # Once production has begun: who is closed hands on a lock whose owner has ended, as this one has.
+        interrupt(loser, f"superseded by the rollback of {release_id}", world)
+    if not lock.owner:
+        raise TryAgain(f"the lock of {group} was handed on meanwhile", cure="ask again in a few seconds")
     if lock.owner != release_id or not lock.production_begun:
         other = lock.superseded_by or lock.owner
         if lock.owner == release_id:

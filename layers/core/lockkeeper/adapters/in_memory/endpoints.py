@@ -99,7 +99,7 @@ class InMemoryEndpoints:
 
     def look(self, endpoint_name: str) -> EndpointState | None:
         endpoint = self.endpoints.get(endpoint_name)
-        return endpoint.state if endpoint else None
+        return replace(endpoint.state, pending_config=endpoint.pending_config) if endpoint else None
 
     def staging_endpoints(self) -> dict[str, str]:
         return {
