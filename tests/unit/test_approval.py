@@ -172,7 +172,7 @@ def test_two_of_three_approve_and_the_author_among_them_counts_for_nothing() -> 
         (f"lin@example.com; {PIPELINE}", True),
         ("studio-profile", True),
         ("arn:aws:iam::111111111111:user/lin", True),
-        ("arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Data_0123456789abcdef/lin", True),
+        ("arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Data_0123456789abcdef/lin@example.com", True),
         ("arn:aws:sts::111111111111:assumed-role/Data/lin@example.com", True),
         ("arn:aws:sts::111111111111:assumed-role/Ada-Admin/session", True),
     ],
