@@ -136,7 +136,8 @@ def test_a_completed_version_starts_a_release_whatever_its_creator_says(status: 
     ("facts", "said"),
     [
         ({"existing": "wages-v3-a1"}, "already has release wages-v3-a1"),
-        ({"CustomerMetadataProperties": {STAMP: "gone"}}, "was stamped by a release"),
+        ({"CustomerMetadataProperties": {STAMP: "wages-v3-a1"}}, "was stamped by a release"),
+        ({"CustomerMetadataProperties": {STAMP: "wages-v3-a12"}}, "was stamped by a release"),
         ({"ModelPackageStatus": "Pending"}, "is Pending"),
         ({"ModelPackageStatus": "Failed"}, "is Failed"),
         ({"ModelApprovalStatus": "Rejected"}, "Rejected in the registry"),
@@ -149,6 +150,35 @@ def test_a_version_is_ignored_with_the_reason(facts: dict[str, Any], said: str) 
     ignored = decision(**facts)
     assert isinstance(ignored, Ignore)
     assert said in ignored.reason
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        "wages-v2-a1",
+        "wages-v33-a1",
+        "rents-v3-a1",
+        "wages-v3-v3-a1",
+        "wages-v3",
+        "wages-v3-a",
+        "wages-v3-a01",
+        "a1",
+        "",
+        pytest.param(f"wages-v3-a{'9' * 5000}", id="too many digits"),
+    ],
+)
+def test_a_stamp_that_was_copied_from_another_version_stops_no_release(copied: str) -> None:
+    assert isinstance(decision(CustomerMetadataProperties={STAMP: copied}), Start)
+
+
+def test_a_stamp_is_told_apart_in_a_group_that_is_named_like_a_release() -> None:
+    name = replace(hinted()[1], group="wages-v3", version=1)
+    described = {"ModelPackageStatus": "Completed", "InferenceSpecification": {"Containers": [{}]}}
+    for stamp, counts in (("wages-v3-v1-a1", True), ("wages-v3-a1", False), ("wages-v1-a1", False)):
+        found = decide_on_package(
+            hinted()[0], name, {**described, "CustomerMetadataProperties": {STAMP: stamp}}, None, None
+        )
+        assert isinstance(found, Ignore) is counts
 
 
 def test_a_version_that_is_gone_is_ignored() -> None:

@@ -97,6 +97,23 @@ def test_a_lost_registration_is_released_by_the_next_look_and_no_other() -> None
     assert Kind.UNSEEN not in kinds(look_around(harbour))
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_version_with_the_metadata_of_an_earlier_one_is_released_whether_or_not_its_event_is_lost(told: bool) -> None:
+    harbour = Harbour()
+    harbour.promote(1)
+    harbour.register(2, told=False)
+    copied = dict(harbour.world.registry.packages[package_arn(1)]["CustomerMetadataProperties"])
+    assert copied["lockkeeper:release"] == release_id(1)
+    harbour.world.registry.packages[package_arn(2)]["CustomerMetadataProperties"] = copied
+    if told:
+        harbour.tell_registry(2)
+        harbour.settle()
+    else:
+        harbour.world.clock.advance(QUIET)
+        assert Kind.UNSEEN in kinds(look_around(harbour))
+    assert harbour.release(2).status is Status.AWAITING_APPROVAL
+
+
 def test_an_execution_that_has_not_opened_its_release_yet_is_no_lost_registration() -> None:
     harbour = Harbour()
     harbour.register(1, told=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +84,7 @@ def decide_on_package(
     if existing_release is not None:
         what = f"an update of {', '.join(hint.updated_fields)}" if hint.updated_fields else "a repeated registration"
         return Ignore(f"{what}: version {name.version} already has release {existing_release}")
-    if (description.get("CustomerMetadataProperties") or {}).get(STAMP):
+    if _is_stamped(name, description):
         return Ignore(f"version {name.version} was stamped by a release that the ledger does not know any more")
     status = description.get("ModelPackageStatus")
     if status != "Completed":
@@ -98,3 +99,10 @@ def decide_on_package(
     if champion_version is not None and name.version < champion_version:
         return Ignore(f"version {name.version} is older than version {champion_version}, which serves already")
     return Start(release_id_for(name.group, name.version, 1), name)
+
+
+def _is_stamped(name: PackageName, description: dict[str, Any]) -> bool:
+    """Whether a release of this very version stamped it: whoever registers a version like an earlier one copies its stamp, too."""
+    stamp = str((description.get("CustomerMetadataProperties") or {}).get(STAMP) or "")
+    attempt = re.search(r"-a([1-9][0-9]{0,8})$", stamp)
+    return attempt is not None and stamp == release_id_for(name.group, name.version, int(attempt[1]))
