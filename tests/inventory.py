@@ -43,6 +43,14 @@ def served(client: Client, account: str) -> Iterator[str]:
             yield f"ProcessingJobName {one['ProcessingJobName']}"
 
 
+def alarms_of_releases(client: Client, account: str) -> Iterator[str]:
+    """Alarms that were made for a release, by its id."""
+    for page in client("cloudwatch", account).get_paginator("describe_alarms").paginate():
+        for one in page["MetricAlarms"]:
+            if made := re.match(r"Lockkeeper (\S+-v[0-9]+-a[0-9]+): ", one.get("AlarmDescription", "")):
+                yield f"ReleaseAlarm {made[1]}"
+
+
 def letters(client: Client, account: str) -> Iterator[str]:
     sqs = client("sqs", account)
     for url in sqs.list_queues().get("QueueUrls", []):

@@ -8,7 +8,7 @@ from typing import Any
 
 from localcloud.settings import HUB_ACCOUNT_ID
 from tests.e2e.harness import Cloud
-from tests.inventory import accounts, inventory, letters, served
+from tests.inventory import accounts, alarms_of_releases, inventory, letters, served
 from tests.patience import PATIENCE
 
 
@@ -30,9 +30,8 @@ def nothing_left(cloud: Cloud, *, about: str = "", seconds: float = PATIENCE) ->
         serving = _serving(cloud)
         found = [*of_releases(cloud)]
         for account in accounts(cloud.running.logs):
-            found += [
-                f"{account}: {one}" for one in served(cloud.client, account) if one.split(" ", 1)[1] not in serving
-            ]
+            listed = [*served(cloud.client, account), *alarms_of_releases(cloud.client, account)]
+            found += [f"{account}: {one}" for one in listed if one.split(" ", 1)[1] not in serving]
         return sorted(one for one in found if about in one)
 
     return after_a_while(left, seconds)
@@ -62,9 +61,10 @@ def items(cloud: Cloud) -> list[dict[str, Any]]:
 
 
 def _serving(cloud: Cloud) -> set[str]:
-    """Names of endpoints, configurations and models of all that served."""
+    """Names of endpoints, configurations and models of all that served, and of the release whose version serves."""
     served = [item for item in items(cloud) if item["sk"] == "CHAMPION" or item["sk"].startswith("SERVED#")]
-    return {item[name] for item in served for name in ("endpoint_name", "config_name") if name in item}
+    names = {item[name] for item in served for name in ("endpoint_name", "config_name") if name in item}
+    return names | {item["release_id"] for item in served if item["sk"] == "CHAMPION"}
 
 
 def _in_the_ledger(cloud: Cloud) -> Iterator[str]:
