@@ -31,14 +31,18 @@ def replay(
 
 
 def _replay_release(release_name: str, stack_name: str) -> None:
-    from lockkeeper.use_cases.replay_release import replay_release
+    from lockkeeper.use_cases.replay_release import replay_release, replay_unopened
 
     from cli.release_commands import release_id_of
     from cli.stack import find_stack
     from cli.terminal import console, plain
 
     stack = find_stack(stack_name)
-    following = replay_release(release_id_of(release_name, stack), stack.world)
+    group, slash, version = release_name.partition("/")
+    if slash and version.isdecimal() and stack.world.ledger.release_of(group, int(version)) is None:
+        following = replay_unopened(group, int(version), stack.world)
+    else:
+        following = replay_release(release_id_of(release_name, stack), stack.world)
     console().print(plain(f"{following} has started.", "bold"))
 
 

@@ -370,6 +370,22 @@ def test_an_execution_has_its_state_or_none(session: StubbedSession) -> None:
         tasks.state_of("wages-v1-a1")
 
 
+@pytest.mark.parametrize(
+    ("given", "payload"), [({"input": '{"attempt": 1}'}, {"attempt": 1}), ({"input": "[1]"}, {}), ({}, {})]
+)
+def test_an_execution_says_what_it_was_started_with(
+    session: StubbedSession, given: dict[str, str], payload: dict[str, int]
+) -> None:
+    machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:release"
+    execution = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:release:wages-v1-a1"
+    answer = {"executionArn": execution, "stateMachineArn": machine, "status": "FAILED", "startDate": SINCE, **given}
+    session.stub("stepfunctions").add_response("describe_execution", answer, {"executionArn": execution})
+    tasks = StepFunctionsTasks(session.client("stepfunctions"), machine)
+    assert tasks.payload_of("wages-v1-a1") == payload
+    refuse(session, "describe_execution", "ExecutionDoesNotExist", "gone", "stepfunctions")
+    assert tasks.payload_of("wages-v1-a1") == {}
+
+
 def test_staging_endpoints_are_listed_with_the_release_in_their_tag(
     session: StubbedSession, endpoints: SageMakerEndpoints
 ) -> None:

@@ -88,6 +88,16 @@ def test_an_execution_stopped_while_people_are_asked_ends_its_release(cloud: Clo
     assert answer_of(cloud, "halted") == "1.0"
 
 
+def test_a_version_whose_release_could_not_be_opened_is_told_and_replayed(cloud: Cloud, tmp_path: Path) -> None:
+    prepare(cloud, "shut", tmp_path)
+    with broken(cloud, "OpenRelease"):
+        register(cloud, "shut", 1.0)
+        release = cloud.wait_for("shut-v1-a1", "failed")
+    assert release["reason"] == "its execution was FAILED in OpenRelease"
+    assert "shut-v1-a2" in cloud.lockkeeper("replay", "shut/1")
+    cloud.wait_for("shut-v1-a2", "promoted")
+
+
 def test_an_execution_stopped_in_its_bake_gives_production_back(cloud: Cloud, tmp_path: Path) -> None:
     prepare(cloud, "undone", tmp_path)
     register(cloud, "undone", 1.0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lockkeeper.adapters.in_memory import InMemoryWorld
 from lockkeeper.adapters.in_memory.world import HUB
-from lockkeeper.domain.errors import GateFailed, TryAgain
+from lockkeeper.domain.errors import GateFailed, TryAgain, UnknownRelease
 from lockkeeper.domain.release import Status
 
 from tests.handlers.conftest import Logged, handler_of
@@ -116,6 +116,13 @@ def test_roll_back_hands_over_what_close_release_reads(harbour: Harbour) -> None
     harbour.world.production.advance("wages")
     closed = call(harbour, "close_release", ending={**ending, **result})
     assert (closed["status"], closed["reason"]) == ("rolled-back", "it failed")
+
+
+def test_a_release_that_was_never_opened_cannot_be_closed_and_that_is_said_by_name(harbour: Harbour) -> None:
+    """The state machine tries this error no further."""
+    ending = {"error": "Lambda.TooManyRequestsException", "cause": "Rate Exceeded.", "state": "OpenRelease"}
+    with pytest.raises(UnknownRelease):
+        call(harbour, "close_release", ending=ending)
 
 
 def test_react_to_registry_starts_once_and_says_why_not(harbour: Harbour, logged: Logged) -> None:

@@ -61,14 +61,15 @@ def test_lambdas_own_troubles_and_passing_ones_are_tried_again(name: str) -> Non
 
 
 def test_the_end_of_a_job_is_a_reason_to_enter_the_state_that_judges_it_and_no_other() -> None:
-    further = {name: state["Retry"][1:] for name, state in states().items() if len(state["Retry"]) > 1}
+    further = {name: state["Retry"][1:] for name, state in states().items() if name != LAST and len(state["Retry"]) > 1}
     assert list(further) == ["ScanArtifact"]
     (retrier,) = further["ScanArtifact"]
     assert (retrier["ErrorEquals"], retrier["MaxAttempts"] >= 1) == ([errors.JobEnded.__name__], True)
 
 
-def test_the_last_state_is_tried_again_whatever_happens() -> None:
-    (retrier,) = states()[LAST]["Retry"]
+def test_the_last_state_is_tried_again_whatever_happens_unless_there_is_no_release() -> None:
+    never_opened, retrier = states()[LAST]["Retry"]
+    assert (never_opened["ErrorEquals"], never_opened["MaxAttempts"]) == ([errors.UnknownRelease.__name__], 0)
     assert (retrier["ErrorEquals"], retrier["MaxAttempts"] >= 10) == (["States.ALL"], True)
 
 

@@ -36,6 +36,11 @@ def waits(state: str) -> bool:
     return str(STATES[state]["Resource"]).endswith(".waitForTaskToken")
 
 
+def _retrier(state: str, error: str) -> dict[str, Any]:
+    """The first that takes an error."""
+    return next(one for one in STATES[state]["Retry"] if {error, "States.ALL"} & set(one["ErrorEquals"]))
+
+
 @dataclass
 class Execution:
     """One run of the machine: where it is, its variables, and what it went through."""
@@ -145,7 +150,7 @@ class Machine:
         if execution.ended:
             return False
         execution.tries += 1
-        if execution.tries > STATES[execution.state]["Retry"][0]["MaxAttempts"]:
+        if execution.tries > _retrier(execution.state, "TryAgain")["MaxAttempts"]:
             self._catch(execution, "TryAgain", str(error))
             return True
         return False
@@ -164,6 +169,10 @@ class Machine:
 
     def _catch(self, execution: Execution, error: str, cause: str) -> None:
         if "Catch" not in STATES[execution.state]:
+            if _retrier(execution.state, error)["MaxAttempts"] == 0:
+                execution.ended = True
+                self.world.tasks.states[execution.release_id] = "FAILED"
+                return
             raise AssertionError(f"{execution.release_id} died in {execution.state}: {error}: {cause}")
         execution.ending = {"error": error, "cause": cause, "state": execution.state}
         execution.tries = execution.woken = 0

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lockkeeper.adapters.in_memory.messages import InMemoryTasks
 from lockkeeper.domain.release import Status
 from typer.testing import CliRunner
 
@@ -18,7 +19,7 @@ from cli.main import app
 from cli.problems import CommandRefused
 from cli.stack import Stack
 from tests.unit.cli_stage import deployed, waiting_release
-from tests.unit.harbour import endpoint_event, package_event
+from tests.unit.harbour import endpoint_event, package_arn, package_event
 
 runner = CliRunner(env={"COLUMNS": "100", "NO_COLOR": "1"})
 
@@ -159,6 +160,20 @@ def test_a_release_is_started_as_its_next_attempt(stack: Stack, monkeypatch: pyt
     assert (result.exit_code, result.stdout) == (0, "wages-v2-a2 has started.\n")
     payload = {"release_id": "wages-v2-a2", "model_package_arn": release.model_package_arn, "attempt": 2}
     assert started == [("wages-v2-a2", payload)]
+
+
+def test_a_version_whose_release_was_never_opened_is_started_as_its_next_attempt(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks, payload = InMemoryTasks(), {"release_id": "wages-v4-a1", "model_package_arn": package_arn(4), "attempt": 1}
+    monkeypatch.setattr(stack.world, "tasks", tasks, raising=False)
+    refused = runner.invoke(app, ["replay", "wages/4"])
+    assert (refused.exit_code, "version 4 of wages was never released" in refused.stderr) == (1, True)
+    tasks.start("wages-v4-a1", payload)
+    tasks.states["wages-v4-a1"] = "FAILED"
+    result = runner.invoke(app, ["replay", "wages/4"])
+    assert (result.exit_code, result.stdout) == (0, "wages-v4-a2 has started.\n")
+    assert tasks.started["wages-v4-a2"] == {**payload, "release_id": "wages-v4-a2", "attempt": 2}
 
 
 @pytest.mark.parametrize("arguments", [["replay"], ["replay", "wages/2", "--dead-letters"]])

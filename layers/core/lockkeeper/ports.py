@@ -355,6 +355,10 @@ class Tasks(Protocol):
         """Status of a release's execution, as Step Functions spells it; empty when there is no such execution."""
         ...
 
+    def payload_of(self, name: str) -> dict[str, Any]:
+        """What a release's execution was started with; empty when there is no such execution, or it was given no object."""
+        ...
+
     def start(self, name: str, payload: dict[str, Any]) -> bool:
         """Start a release's execution; False when it was started before."""
         ...

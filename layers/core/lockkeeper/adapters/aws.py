@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
 TOKEN_GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
@@ -41,12 +42,21 @@ class StepFunctionsTasks:
         )
 
     def state_of(self, name: str) -> str:
+        described = self._describe(name)
+        return described["status"] if described else ""
+
+    def payload_of(self, name: str) -> dict[str, Any]:
+        described = self._describe(name)
+        payload = json.loads(described.get("input", "{}")) if described else {}
+        return payload if isinstance(payload, dict) else {}
+
+    def _describe(self, name: str) -> DescribeExecutionOutputTypeDef | None:
         arn = f"{self._state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
         try:
-            return self._client.describe_execution(executionArn=arn)["status"]
+            return self._client.describe_execution(executionArn=arn)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
-                return ""
+                return None
             raise
 
     def start(self, name: str, payload: dict[str, Any]) -> bool:

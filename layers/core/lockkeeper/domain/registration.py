@@ -42,6 +42,13 @@ class Ignore:
     reason: str
 
 
+@dataclass(frozen=True)
+class StartedBefore(Ignore):
+    """Do nothing, since this release's execution was started; the ledger does not know the release, yet or at all."""
+
+    release_id: str
+
+
 def package_hint(event: dict[str, Any]) -> PackageHint | Ignore:
     """Read an event of any shape; what is not a model package event is ignored with the reason."""
     detail = event.get("detail")

@@ -74,7 +74,7 @@ def keep_house(quiet: timedelta, world: World, *, cleanup: bool = False) -> list
     for release_id in world.ledger.unfinished():
         found += _carefully(release_id, _look_after(release_id, quiet, world))
     found += _carefully("staging", _forgotten_endpoints(world))
-    unseen = (Found(Kind.UNSEEN, f"{release_id}: started") for release_id in start_unseen(quiet, world))
+    unseen = (Found(Kind.UNSEEN, what) for what in start_unseen(quiet, world))
     found += _carefully("registry", unseen)
     found += _carefully("training", (Found(Kind.UNHEARD, what) for what in settle_unheard(quiet, world)))
     for head in world.ledger.heads():

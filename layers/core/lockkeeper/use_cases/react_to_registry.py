@@ -9,6 +9,7 @@ from lockkeeper.domain.registration import (
     Ignore,
     PackageHint,
     Start,
+    StartedBefore,
     decide_on_package,
     name_of,
     package_hint,
@@ -45,4 +46,6 @@ def start_release(hint: PackageHint, name: PackageName, world: World) -> Start |
     started = world.tasks.start(decision.release_id, payload)
     # Now, and not at the pipeline's end alone: people who are asked are told why there is this version.
     link_version(hint.arn, world)
-    return decision if started else Ignore(f"release {decision.release_id} was started before")
+    if started:
+        return decision
+    return StartedBefore(f"release {decision.release_id} was started before", decision.release_id)

@@ -13,9 +13,11 @@ from typing import Any
 from lockkeeper.domain.ending import Ending
 from lockkeeper.domain.errors import ExecutionDied, ReleaseStopped, TryAgain, UnknownRelease
 from lockkeeper.domain.events import EndpointHint, Unusable, announcement, execution_hint, wait_hint
-from lockkeeper.domain.release import Release
+from lockkeeper.domain.model_package import PackageName
+from lockkeeper.domain.release import Release, release_id_for
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.close_release import close_release
+from lockkeeper.use_cases.pinned import iso
 from lockkeeper.use_cases.resume_release import look_at_endpoint_of
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.roll_back import roll_back
@@ -26,6 +28,7 @@ from lockkeeper.use_cases.watch_production import STATE as WATCH
 LONGEST_TRY = timedelta(hours=2)
 """How long the way back may be tried before it has failed: longer than an update takes, and than the state machine tries."""
 ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
+DIED = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 
 
 def reap_release(event: dict[str, Any], world: World) -> list[str]:
@@ -58,7 +61,10 @@ def reap(release_id: str, world: World) -> str:
     try:
         release = world.ledger.get(release_id)
     except UnknownRelease:
-        return "nothing to do, it was never opened"
+        opened = _open_late(release_id, state, world)
+        if opened is None:
+            return "nothing to do, it was never opened"
+        release = opened
     if not release.unfinished:
         _stop_waiting(release_id, world)
         return "nothing to do, it has ended"
@@ -72,6 +78,22 @@ def reap(release_id: str, world: World) -> str:
         return f"goes on at the endpoint's next event: {passing}"
     _stop_waiting(release_id, world)
     return f"{closed.status}: {closed.reason}"
+
+
+def _open_late(release_id: str, state: str, world: World) -> Release | None:
+    """The release of an execution that died before it had written one, so that it ends as any other: told, and replayed. None where
+    there is nothing to open: no such execution, one that somebody started with something else, or a later attempt has begun."""
+    payload = world.tasks.payload_of(release_id) if state in DIED else {}
+    arn, attempt = payload.get("model_package_arn"), payload.get("attempt")
+    name = PackageName.from_arn(arn) if isinstance(arn, str) else None
+    if name is None or not isinstance(attempt, int) or release_id != release_id_for(name.group, name.version, attempt):
+        return None
+    opened_at = iso(world.clock.now())
+    world.ledger.open(Release(release_id, name.group, name.version, attempt, str(arn), opened_at=opened_at))
+    try:
+        return world.ledger.get(release_id)
+    except UnknownRelease:
+        return None
 
 
 def _take_over(release: Release, state: str, world: World) -> None:

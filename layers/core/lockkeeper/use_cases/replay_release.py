@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lockkeeper.domain.errors import ReplayRefused
+from lockkeeper.domain.release import Release, release_id_for
 from lockkeeper.domain.replay import decide_on_replay
 from lockkeeper.ports import World
+from lockkeeper.use_cases.reap_release import DIED
 
 
 def replay_release(release_id: str, world: World) -> str:
@@ -18,11 +22,31 @@ def replay_release(release_id: str, world: World) -> str:
         held.words if (held := world.ledger.held(group, version)) else None,
         champion.version if champion else None,
     )
-    payload = {
-        "release_id": following,
-        "model_package_arn": release.model_package_arn,
-        "attempt": release.attempt + 1,
-    }
-    if not world.tasks.start(following, payload):
-        raise ReplayRefused(f"{following} was started before", cure=f"see `lockkeeper show {following}`")
-    return following
+    return _start(following, replace(release, attempt=release.attempt + 1), world)
+
+
+def replay_unopened(group: str, version: int, world: World) -> str:
+    """Start the next attempt of a version of which the ledger has none: its execution died before it had opened a release.
+
+    Mostly `reap_release` has opened and ended that release; this is for what it did not hear of. Returns the attempt's name.
+    """
+    first = release_id_for(group, version, 1)
+    arn = world.tasks.payload_of(first).get("model_package_arn")
+    if not isinstance(arn, str):
+        raise ReplayRefused(
+            f"version {version} of {group} was never released", cure="`lockkeeper releases` lists what was"
+        )
+    return _start(first, Release(first, group, version, 1, arn), world)
+
+
+def _start(name: str, wanted: Release, world: World) -> str:
+    """Start the attempt under this name, or the one after it where it was started and died before it had opened a release."""
+    payload = {"release_id": name, "model_package_arn": wanted.model_package_arn, "attempt": wanted.attempt}
+    if world.tasks.start(name, payload):
+        return name
+    # The ledger last: what it does not have when the execution is dead, nobody writes any more.
+    died = world.tasks.state_of(name) in DIED
+    if not died or world.ledger.release_of(wanted.model_package_group, wanted.version) == name:
+        raise ReplayRefused(f"{name} was started before", cure=f"see `lockkeeper show {name}`")
+    following = release_id_for(wanted.model_package_group, wanted.version, wanted.attempt + 1)
+    return _start(following, replace(wanted, attempt=wanted.attempt + 1), world)

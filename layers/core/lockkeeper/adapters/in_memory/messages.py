@@ -54,6 +54,10 @@ class InMemoryTasks:
         with self._changing:
             return self.states.get(name, "")
 
+    def payload_of(self, name: str) -> dict[str, Any]:
+        with self._changing:
+            return dict(self.started.get(name, {}))
+
     def start(self, name: str, payload: dict[str, Any]) -> bool:
         with self._changing:
             if name in self.started:
