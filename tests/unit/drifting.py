@@ -106,6 +106,7 @@ class Drifting:
         arn = f"arn:aws:cloudwatch:eu-central-1:{PRODUCTION}:alarm:{name}"
         seen = {"state": "ALARM", "since": self.now(), "metric": "ExpDrift", "threshold": 0.1, **facts}
         self.world.production_look.drift_alarms[name] = AlarmSeen(name, arn, **seen)
+        self.world.production.change_alarm(name, seen["state"])
         return {
             "source": "aws.cloudwatch",
             "detail-type": "CloudWatch Alarm State Change",

@@ -84,6 +84,14 @@ def test_what_waited_may_start_later(ledger: Ledger) -> None:
     assert ledger.heads() == [Head("wages", 1, 1)]
 
 
+def test_an_alarm_waits_for_the_end_of_the_retraining_that_it_started(ledger: Ledger) -> None:
+    alarm = replace(STARTED, signal=replace(SIGNAL, source="alarm"))
+    assert ledger.begin_retraining(alarm, FIRST, ledger.retraining_head("wages"))
+    assert ledger.heads() == [Head("wages", 1, 1, "event-1")]
+    ledger.change_retraining(FIRST, FIRST.changed(stage=Stage.DID_NOT_HELP))
+    assert ledger.heads() == [Head("wages", 1, 0, "event-1")]
+
+
 def test_what_became_of_a_retraining_is_written_by_one(ledger: Ledger) -> None:
     first = begun(ledger)
     running = first.changed(stage=Stage.RUNNING, execution_arn="arn")

@@ -84,7 +84,8 @@ class Retrainings(Protocol):
         ...
 
     def begin_retraining(self, kept: Kept, retraining: Retraining, seen: Head) -> bool:
-        """Keep the signal and the retraining that it starts, in one write; False where another began since `seen` was read."""
+        """Keep the signal and the retraining that it starts, in one write, and let the signal wait for its end if it `waits`; False where
+        another began since `seen` was read."""
         ...
 
     def retraining(self, group: str, number: int) -> Retraining | None: ...

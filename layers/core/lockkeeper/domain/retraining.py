@@ -11,7 +11,7 @@ from typing import Any
 
 from lockkeeper.domain.brakes import Brake, moment
 from lockkeeper.domain.drift import DriftSignal
-from lockkeeper.domain.drift_rules import Retrain
+from lockkeeper.domain.drift_rules import ALARM, Retrain
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Status
 from lockkeeper.domain.violations import FORM, KNOWN, TRAINABLE, told_of
@@ -38,6 +38,7 @@ class Answer(StrEnum):
     OVER_BUDGET = "over budget"
     NO_PIPELINE = "no such pipeline"
     PIPELINE_BUSY = "the pipeline runs already"
+    OFF = "the alarm is off by now"
 
 
 WAITING = frozenset(
@@ -183,6 +184,13 @@ class Kept:
     reason: str
     at: str
     number: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is decided anew later. An alarm goes off once and stays on: it waits also for the end of the retraining that
+        is in flight, be it its own."""
+        alarm = self.signal.source == ALARM and self.answer in (Answer.IN_FLIGHT, Answer.STARTED)
+        return alarm or self.answer in WAITING
 
     def to_json(self) -> dict[str, Any]:
         retraining = f"{self.signal.group}-r{self.number}" if self.number else ""

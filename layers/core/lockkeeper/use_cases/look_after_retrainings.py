@@ -1,4 +1,4 @@
-"""Retrainings whose events were lost, or whose starter died between writing and starting; and signals that waited for a brake to end."""
+"""Retrainings whose events were lost, or whose starter died before starting; and signals that waited for a brake or a retraining to end."""
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from lockkeeper.domain.drift import DriftSignal
+from lockkeeper.domain.drift import DriftSignal, signal_id_of
 from lockkeeper.domain.drift_hints import ReleaseTold, drift_hint
-from lockkeeper.domain.drift_rules import Retrain, filled_in
+from lockkeeper.domain.drift_rules import ALARM, Retrain, filled_in
 from lockkeeper.domain.errors import TryAgain
 from lockkeeper.domain.events import Unusable
 from lockkeeper.domain.policy import Policy
@@ -82,12 +82,27 @@ def take_signal(signal: DriftSignal, world: World, *, anew: bool = False) -> Kep
 def decide_anew(head: Head, world: World) -> Kept | None:
     """The signal that waits, decided on once more; None where it does not wait any more."""
     kept = world.ledger.signal(head.group, head.waiting)
-    if kept is None or kept.number:
+    signal = _still_said(kept, world) if kept else None
+    if signal is None:
         world.ledger.let_wait(head.group, "")
         return None
     if policy_in_force(head.group, world) is None:
         return None  # It waits for a policy that can be read, too.
-    return take_signal(kept.signal, world, anew=True)
+    again = take_signal(signal, world, anew=True)
+    if not again.waits and world.ledger.retraining_head(head.group).waiting == head.waiting:
+        world.ledger.let_wait(head.group, "")  # It waited under its first name.
+    return again
+
+
+def _still_said(kept: Kept, world: World) -> DriftSignal | None:
+    """What is decided anew: the signal; where it has started a retraining that did not help, the same under another name, since its own has
+    its answer. None where nobody says it any more."""
+    if not kept.number:
+        return kept.signal
+    began = world.ledger.retraining(kept.signal.group, kept.number)
+    if not kept.waits or began is None or began.stage is Stage.HELPED:
+        return None
+    return replace(kept.signal, signal_id=signal_id_of(ALARM, kept.signal.signal_id, kept.number))
 
 
 def _keep(signal: DriftSignal, world: World, *, anew: bool) -> Kept | None:
@@ -100,6 +115,8 @@ def _keep(signal: DriftSignal, world: World, *, anew: bool) -> Kept | None:
         raise TryAgain(f"{signal.group} had a policy a moment ago")
     standing = _standing(policy, world)
     decision = _decided(signal, standing, world)
+    if anew and decision.starts and signal.source == ALARM:
+        decision = _of_alarm_now(signal, world) or decision
     now = iso(world.clock.now())
     if decision.starts:
         kept = Kept(signal, decision.answer, decision.reason, now, standing.head.number + 1)
@@ -155,6 +172,13 @@ def _decided(signal: DriftSignal, standing: Standing, world: World) -> Decision:
     return decision
 
 
+def _of_alarm_now(signal: DriftSignal, world: World) -> Decision | None:
+    """What it says if it is not in ALARM any more: should it come back to that, CloudWatch tells of it anew."""
+    name = signal.evidence.partition(":alarm:")[2]
+    state = world.production.alarm_states((name,))[name]
+    return None if state == "ALARM" else Decision(Answer.OFF, f"{said(signal)}; alarm {name} is {state} by now")
+
+
 def _rules(standing: Standing) -> Retrain | None:
     return standing.policy.drift.retrain if standing.policy.drift else None
 
@@ -191,7 +215,7 @@ def _bring_about(kept: Kept, world: World) -> None:
     group = kept.signal.group
     if kept.number:
         start_wanted(group, kept.number, world)
-    elif kept.answer in WAITING:
+    elif kept.waits:
         world.ledger.let_wait(group, kept.signal.signal_id)
     elif world.ledger.retraining_head(group).waiting == kept.signal.signal_id:
         world.ledger.let_wait(group, "")

@@ -43,12 +43,12 @@ class Retrainings(Brakes):
         taken = self.table.update_request(
             HEADS,
             _head_key(kept.signal.group),
-            "SET #number = :new, #open = :new, #waiting = :nothing",
+            "SET #number = :new, #open = :new, #waiting = :waiting",
             "(attribute_not_exists(#number) OR #number = :seen) AND (attribute_not_exists(#open) OR #open = :none)",
             new=retraining.number,
             seen=seen.number,
             none=0,
-            nothing="",
+            waiting=kept.signal.signal_id if kept.waits else "",
         )
         put = self.table.put_request(_item(retraining), "attribute_not_exists(pk)")
         return self.table.transact(*self._signal(kept, NOTHING_STARTED, none=0), {"Put": put}, {"Update": taken})

@@ -69,7 +69,8 @@ class Retrainings:
                 return False
             self._keep(kept)
             self._retrainings[group, number] = retraining
-            self._heads[group] = replace(head, number=number, open=number, waiting="")
+            waiting = kept.signal.signal_id if kept.waits else ""
+            self._heads[group] = replace(head, number=number, open=number, waiting=waiting)
         return True
 
     def retraining(self, group: str, number: int) -> Retraining | None:
