@@ -87,8 +87,9 @@ def _rules(client: Client, account: str) -> Iterator[str]:
 
 
 def _alarms(client: Client, account: str) -> Iterator[str]:
-    for page in client("cloudwatch", account).get_paginator("describe_alarms").paginate():
-        for one in page["MetricAlarms"]:
+    both = ["MetricAlarm", "CompositeAlarm"]
+    for page in client("cloudwatch", account).get_paginator("describe_alarms").paginate(AlarmTypes=both):
+        for one in (*page["MetricAlarms"], *page["CompositeAlarms"]):
             yield f"alarm {one['AlarmName']}"
 
 

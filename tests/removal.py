@@ -13,7 +13,10 @@ def remove_named(client: Client, account: str, part: str) -> None:
 
 def _alarms(client: Client, account: str, part: str) -> None:
     cloudwatch = client("cloudwatch", account)
-    pages = cloudwatch.get_paginator("describe_alarms").paginate()
+    pages = list(cloudwatch.get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"]))
+    for name in [one["AlarmName"] for page in pages for one in page["CompositeAlarms"] if part in one["AlarmName"]]:
+        # First, since what they look at stays as long as they do; and one in each call.
+        cloudwatch.delete_alarms(AlarmNames=[name])
     if found := [one["AlarmName"] for page in pages for one in page["MetricAlarms"] if part in one["AlarmName"]]:
         cloudwatch.delete_alarms(AlarmNames=found)
 

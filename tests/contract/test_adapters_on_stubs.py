@@ -285,17 +285,22 @@ def test_alarms_are_looked_at_with_their_history(session: StubbedSession, endpoi
         {"AlarmNames": list(names), "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
     )
     summaries = {"calm": "Alarm updated from INSUFFICIENT_DATA to OK", "recovered": "Alarm updated from OK to ALARM"}
-    summaries["both"] = summaries["calm"]
+    summaries["both"] = summaries["recovered"]
     for name in names[:3]:
         stub.add_response(
             "describe_alarm_history",
             {"AlarmHistoryItems": [{"AlarmName": name, "HistorySummary": summaries[name]}]},
-            {"AlarmName": name, "HistoryItemType": "StateUpdate", "StartDate": SINCE},
+            {
+                "AlarmName": name,
+                "AlarmTypes": ["MetricAlarm", "CompositeAlarm"],
+                "HistoryItemType": "StateUpdate",
+                "StartDate": SINCE,
+            },
         )
     assert endpoints.alarms(names, SINCE) == (
         AlarmLook("calm", "OK", False),
         AlarmLook("recovered", "OK", True),
-        AlarmLook("both", "OK", False),
+        AlarmLook("both", "OK", True),
         AlarmLook("gone", "missing", False),
     )
     assert endpoints.alarms((), SINCE) == ()

@@ -302,3 +302,17 @@ def test_an_alarm_in_the_second_from_which_its_history_is_asked_for_is_found(clo
     client.set_alarm_state(AlarmName=unique, StateValue="ALARM", StateReason="an exercise")
     items = client.describe_alarm_history(AlarmName=unique, StartDate=moment)["AlarmHistoryItems"]
     assert ["to ALARM" in one["HistorySummary"] for one in items] == [True]
+
+
+def test_composite_alarms_and_their_history_are_told_to_who_asks_for_them(cloud: Any, unique: str) -> None:
+    below, above, client = f"{unique}-below", f"{unique}-above", cloud.client("cloudwatch")
+    alarm(cloud, below, TreatMissingData="ignore")
+    client.put_composite_alarm(AlarmName=above, AlarmRule=f'ALARM("{below}")')
+    client.set_alarm_state(AlarmName=below, StateValue="ALARM", StateReason="an exercise")
+    assert not client.describe_alarms(AlarmNames=[above])["CompositeAlarms"]
+    assert not client.describe_alarm_history(AlarmName=above)["AlarmHistoryItems"]
+    both = ["MetricAlarm", "CompositeAlarm"]
+    (known,) = client.describe_alarms(AlarmNames=[above], AlarmTypes=both)["CompositeAlarms"]
+    assert known["StateValue"] == "ALARM"
+    items = client.describe_alarm_history(AlarmName=above, AlarmTypes=both)["AlarmHistoryItems"]
+    assert any("to ALARM" in one["HistorySummary"] for one in items)

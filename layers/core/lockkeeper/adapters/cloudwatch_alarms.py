@@ -12,6 +12,8 @@ from lockkeeper.adapters.refusals import is_missing, translated
 from lockkeeper.domain.alarms import MadeAlarm, Watched
 from lockkeeper.domain.rollout import AlarmLook
 
+KINDS = ["MetricAlarm", "CompositeAlarm"]
+"""Alarms that may guard production; CloudWatch leaves composite ones out where it is not asked for them."""
 STANDARD = frozenset({"Average", "Sum", "Minimum", "Maximum", "SampleCount"})
 """Statistics that are no percentiles."""
 
@@ -75,7 +77,7 @@ class CloudWatchAlarms(ABC):
         pages = (
             self._client("cloudwatch")
             .get_paginator("describe_alarm_history")
-            .paginate(AlarmName=name, HistoryItemType="StateUpdate", StartDate=since)
+            .paginate(AlarmName=name, AlarmTypes=KINDS, HistoryItemType="StateUpdate", StartDate=since)
         )
         items = (item for page in pages for item in page["AlarmHistoryItems"])
         return any("to ALARM" in item.get("HistorySummary", "") for item in items)
@@ -85,9 +87,7 @@ def alarm_states(client: Any, names: tuple[str, ...]) -> dict[str, str]:
     """The state of each alarm; `missing` where there is none of that name."""
     if not names:
         return {}
-    pages = client.get_paginator("describe_alarms").paginate(
-        AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-    )
+    pages = client.get_paginator("describe_alarms").paginate(AlarmNames=list(names), AlarmTypes=KINDS)
     found = [alarm for page in pages for kind in ("MetricAlarms", "CompositeAlarms") for alarm in page.get(kind, [])]
     states = {alarm["AlarmName"]: str(alarm["StateValue"]) for alarm in found}
     return {name: states.get(name, "missing") for name in names}
