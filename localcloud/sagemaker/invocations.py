@@ -34,6 +34,14 @@ COPIES = 8
 LARGEST_BODY_BYTES = 25 * 1024 * 1024
 NOT_OF_A_QUEUE = ("Invocations", "OverheadLatency")
 """Metrics that SageMaker does not publish of asynchronous endpoints."""
+SILENT = Answer(
+    504,
+    "text/plain",
+    {},
+    b"Your invocation timed out while waiting for a response from container primary. Review the latency metrics for each "
+    b"container in Amazon CloudWatch, resolve the issue, and try again.",
+    0.0,
+)
 GONE = Answer(503, "text/plain", {}, b"The container is not running.", 0.0)
 
 
@@ -86,6 +94,9 @@ class Invocations:
             except FleetStoppedError:
                 # The traffic moved on between the choice and the request; its successor serves already.
                 continue
+            except TimeoutError:
+                answer = SILENT
+                break
             except (OSError, http.client.HTTPException):
                 answer = GONE
                 break
@@ -183,14 +194,16 @@ def _to_container(headers: Mapping[str, str]) -> dict[str, str]:
 def _model_error(place: Place, endpoint_name: str, answer: Answer) -> ApiError:
     text = answer.body.decode("utf-8", errors="replace")
     side = "client" if answer.status < 500 else "server"
+    # Of a container that said nothing there is no status of its own.
+    status = 0 if answer is SILENT else answer.status
     group = f"/aws/sagemaker/Endpoints/{endpoint_name}"
     message = (
-        f'Received {side} error ({answer.status}) from {answer.container} with message "{text}". See '
+        f'Received {side} error ({status}) from {answer.container} with message "{text}". See '
         f"https://{place.region}.console.aws.amazon.com/cloudwatch/home?region={place.region}#logEventViewer:group={group} "
         f"in account {place.account} for more information."
     )
     details: dict[str, object] = {
-        "OriginalStatusCode": answer.status,
+        "OriginalStatusCode": status,
         "OriginalMessage": text,
         "LogStreamArn": f"arn:aws:logs:{place.region}:{place.account}:log-group:{group}",
         "ErrorCode": "CLIENT_ERROR_FROM_MODEL" if answer.status < 500 else "INTERNAL_SERVER_ERROR_FROM_MODEL",

@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 import pytest
+from lockkeeper.domain.online.rows import LONGEST_ANSWER
+from lockkeeper.use_cases import ask_what_serves, probe_staging
 
 from tests.template.project import (
     CORE,
@@ -183,6 +185,16 @@ def test_every_variable_that_is_read_is_set_and_the_other_way_round() -> None:
     everywhere = set(template()["Globals"]["Function"]["Environment"]["Variables"])
     somewhere = {name for properties in functions().values() for name in variables_of(properties)}
     assert variables_in_code() - LAMBDA_SETS == (everywhere | somewhere) - POWERTOOLS_READS
+
+
+def test_what_a_function_waits_for_fits_into_its_time() -> None:
+    # Whatever was sent last, and the health request after it.
+    assert functions()["TestStaging"]["Timeout"] > probe_staging.TESTING_SECONDS + 2 * LONGEST_ANSWER
+    asked = ask_what_serves.STUMBLE_SECONDS + ask_what_serves.PAUSE + ask_what_serves.ANSWER_SECONDS
+    shortest = template()["Globals"]["Function"]["Timeout"]
+    assert asked < min(
+        functions()[name].get("Timeout", shortest) for name in ("RollBack", "ResumeRelease", "KeepHouse")
+    )
 
 
 def test_the_environment_is_read_in_settings_alone() -> None:

@@ -19,7 +19,13 @@ from lockkeeper.domain.online.safety import hostile_cases, judge_safety
 from lockkeeper.domain.release import Outcome, Status
 from lockkeeper.domain.staging_rules import Latency, Load, StagingTests
 from lockkeeper.domain.staging_tests import contract_cases
-from lockkeeper.use_cases.probe_staging import Good, good_requests, measure_latency, measure_load
+from lockkeeper.use_cases.probe_staging import (
+    Good,
+    UnderTest,
+    good_requests,
+    measure_latency,
+    measure_load,
+)
 
 from tests.unit.harbour import HOLDOUT, Harbour, policy_document, release_id
 
@@ -124,7 +130,7 @@ class Slow(InMemoryEndpoints):
     def __init__(self, answers: Any) -> None:
         self.answers, self.asked = answers, 0
 
-    def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered:
+    def invoke(self, *_: Any, **__: Any) -> Answered:
         self.asked += 1
         return self.answers(self.asked)
 
@@ -134,7 +140,9 @@ ONE = (Good("1,2", "text/csv", "text/csv"),)
 
 def test_the_warm_up_is_sent_and_does_not_count() -> None:
     endpoints = Slow(lambda _: Answered(200, "text/csv", "0"))
-    verdicts, figures = measure_latency("wages", Latency(p50_ms=1000.0, requests=10, warm_up=5), ONE, endpoints)
+    verdicts, figures = measure_latency(
+        UnderTest("wages", endpoints), Latency(p50_ms=1000.0, requests=10, warm_up=5), ONE
+    )
     assert (endpoints.asked, figures["requests"]) == (15, 10)
     assert [one.verdict for one in verdicts] == [PASSED]
     assert set(figures["milliseconds"]) == {"p50", "p95", "p99"}
@@ -147,7 +155,7 @@ def test_load_is_kept_up_whatever_the_endpoint_answers() -> None:
         return Answered(200, "text/csv", "0")
 
     policy = Load(requests_per_second=100.0, seconds=1, errors_below=0.1)
-    (verdict,), figures = measure_load("wages", policy, ONE, Slow(answer))
+    (verdict,), figures = measure_load(UnderTest("wages", Slow(answer)), policy, ONE)
     assert (verdict.verdict, verdict.measured) == (FAILED, 0.5)
     assert (figures["requests"], figures["errors"]) == (100, 50)
 

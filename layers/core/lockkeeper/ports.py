@@ -12,7 +12,7 @@ from lockkeeper.domain.artifact.findings import Opinion
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.model_package import Served
-from lockkeeper.domain.online.rows import Answered
+from lockkeeper.domain.online.rows import LONGEST_ANSWER, Answered
 from lockkeeper.domain.online.safety import Search
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import Deployment, EndpointState
@@ -325,7 +325,11 @@ class Endpoints(Alarms, Scaling, Protocol):
 
     def delete_config(self, name: str) -> None: ...
     def delete_model(self, name: str) -> None: ...
-    def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered: ...
+    def invoke(
+        self, endpoint_name: str, body: str, content_type: str, accept: str, *, seconds: int = LONGEST_ANSWER
+    ) -> Answered:
+        """What the model says, errors included; one that is silent for so many seconds has answered `NO_ANSWER`."""
+        ...
 
     def enqueue(
         self, endpoint_name: str, request_uri: str, content_type: str, accept: str, inference_id: str

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.sagemaker import fleet
 from localcloud.sagemaker.deployments import FAULTS
 from localcloud.sagemaker.errors import ApiError
 from tests.contract.sagemaker.account import SCIKIT_LEARN, Account, archive
@@ -202,6 +203,21 @@ def test_a_deleted_endpoint_serves_no_more_and_frees_its_name(account: Account) 
     with pytest.raises(ApiError, match="ValidationError: Endpoint endpoint of account 111122223333 not found"):
         account.invoke("endpoint", "1")
     assert account.serve("endpoint", "double")["EndpointStatus"] == "InService"
+
+
+def test_a_model_that_does_not_answer_in_time_has_no_status(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "INVOKE_SECONDS", 0.2)
+    hanging = "def model_fn(d):\n    return 1\n\ndef predict_fn(rows, model):\n    import time\n    time.sleep(2)\n"
+    account.add_config("hang", hanging)
+    account.serve("hanging", "hang")
+
+    with pytest.raises(ApiError) as raised:
+        account.invoke("hanging", "1,2")
+
+    assert (raised.value.code, raised.value.status) == ("ModelError", 424)
+    assert raised.value.details["OriginalStatusCode"] == 0
+    assert "Received server error (0) from primary" in raised.value.message
+    assert "Your invocation timed out while waiting for a response" in str(raised.value.details["OriginalMessage"])
 
 
 def test_a_container_that_ends_is_started_again(account: Account) -> None:

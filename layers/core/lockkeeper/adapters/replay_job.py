@@ -33,7 +33,7 @@ def main() -> None:
     """Send the suite and leave the answers."""
     import boto3
 
-    from lockkeeper.adapters.invocations import invoke
+    from lockkeeper.adapters.invocations import invoke, runtime
     from lockkeeper.domain.online.rows import labelled_rows
     from lockkeeper.use_cases.send_rows import send_rows
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--endpoint", required=True)
     asked = parser.parse_args()
     raw = (asked.given / "suite.csv").read_bytes()
-    client = boto3.client("sagemaker-runtime")
+    client = runtime(boto3.Session())
     replayed = send_rows(
         labelled_rows(raw.decode(), source="suite.csv"),
         hashlib.sha256(raw).hexdigest(),

@@ -11,14 +11,14 @@ from lockkeeper.adapters.application_autoscaling import ApplicationAutoScaling
 from lockkeeper.adapters.champion_parameters import ChampionParameters
 from lockkeeper.adapters.cloudwatch_alarms import CloudWatchAlarms
 from lockkeeper.adapters.deployment_config import deployment_config
-from lockkeeper.adapters.invocations import invoke
+from lockkeeper.adapters.invocations import invoke, runtime
 from lockkeeper.adapters.refusals import is_missing, says_exists, translated
 from lockkeeper.adapters.request_queue import RequestQueue
 from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.captured import shadow_capture
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.model_package import Served
-from lockkeeper.domain.online.rows import Answered
+from lockkeeper.domain.online.rows import LONGEST_ANSWER, Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import Deployment, EndpointState
 from lockkeeper.domain.shadow import shadow_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from boto3 import Session
 
-PATIENCE = Config(max_pool_connections=64)
+CONNECTIONS = 64
 """A load test has as many requests under way at once as this."""
 OF_ITS_OWN = frozenset(
     {"EndpointConfigName", "EndpointConfigArn", "CreationTime", "DataCaptureConfig", "ResponseMetadata"}
@@ -237,16 +237,25 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling, ChampionParam
     def delete_model(self, name: str) -> None:
         self._delete("delete_model", name, ModelName=name)
 
-    def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered:
+    def invoke(
+        self, endpoint_name: str, body: str, content_type: str, accept: str, *, seconds: int = LONGEST_ANSWER
+    ) -> Answered:
         try:
-            return invoke(self._client("sagemaker-runtime"), endpoint_name, body, content_type, accept)
+            return invoke(self._runtime(seconds), endpoint_name, body, content_type, accept)
         except ClientError as error:
             raise translated(error, f"endpoint {endpoint_name} cannot be invoked") from error
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._session().client(service, config=PATIENCE)  # type: ignore[call-overload]
+            config = Config(max_pool_connections=CONNECTIONS)
+            self._clients[service] = self._session().client(service, config=config)  # type: ignore[call-overload]
         return self._clients[service]
+
+    def _runtime(self, seconds: int) -> Any:
+        kept = f"sagemaker-runtime for {seconds} seconds"
+        if kept not in self._clients:
+            self._clients[kept] = runtime(self._session(), seconds, CONNECTIONS)
+        return self._clients[kept]
 
     def _create(self, operation: str, **request: Any) -> bool:
         try:

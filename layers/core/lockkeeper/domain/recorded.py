@@ -24,7 +24,7 @@ class Recorded:
     """A release as its ledger and dossiers have it.
 
     `verdicts` up to production's watch; `reports` by kind, and `missing`, why others could not be had; `milliseconds` of each
-    request of the latency test; `hosting` as the release is pinned to it.
+    request of the latency test, `unasked`, how many there was no time for; `hosting` as the release is pinned to it.
     """
 
     model_package_arn: str
@@ -34,6 +34,7 @@ class Recorded:
     missing: dict[str, str] = field(default_factory=dict)
     champion: ChampionEvidence | None = None
     milliseconds: tuple[float, ...] = ()
+    unasked: int = 0
     tested: bool = False
     hosting: dict[str, Any] = field(default_factory=dict)
 
@@ -56,6 +57,7 @@ def recorded_from(shown: Any) -> Recorded:
             missing=judged.get(MISSING, {}),
             champion=ChampionEvidence(int(champion["version"]), champion["reports"]) if champion else None,
             milliseconds=tuple(float(one) for one in latency.get("each", ())),
+            unasked=int(latency.get("unasked", 0)),
             tested="tested" in documents,
             hosting=shown.get("pins", {}).get("hosting", {}),
         )
@@ -80,7 +82,7 @@ def _verdicts(tests: StagingTests, recorded: Recorded) -> Iterator[Verdict]:
     bounds = dict(_bounds(tests))
     for kind in (kind for kind in ONLINE if getattr(tests, kind)):
         if tests.latency and kind == "latency":
-            yield from judge_latency(recorded.milliseconds, tests.latency.bounds)
+            yield from judge_latency(recorded.milliseconds, tests.latency.bounds, recorded.unasked)
             continue
         for verdict in (one for one in recorded.verdicts if one.gate.split(":")[0] == kind):
             required = bounds.pop(verdict.gate, verdict.required)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import cycle, islice
-from typing import Any
+from itertools import cycle, islice, takewhile
+from typing import Any, TypeVar
 
 from lockkeeper.domain.errors import DeploymentFailed, EvidenceMissing
+from lockkeeper.domain.gates.verdicts import of_a_part
 from lockkeeper.domain.online.latency import judge_latency, percentile
 from lockkeeper.domain.online.load import Shot, judge_load
 from lockkeeper.domain.online.rows import Answered, Row
-from lockkeeper.domain.online.safety import Search, hostile_cases, judge_safety
+from lockkeeper.domain.online.safety import HostileCase, Search, hostile_cases, judge_safety
 from lockkeeper.domain.release import Verdict
 from lockkeeper.domain.staging_rules import Latency, Load, Safety
 from lockkeeper.domain.staging_tests import ContractCase
@@ -24,6 +25,10 @@ SENDERS = 64
 LONGEST_PROBE = 4096
 """Bytes of a request that a release keeps: its record has 400 kB for everything."""
 
+TESTING_SECONDS = 700
+"""After that no request of a release's tests is sent any more: the last ones take their time, and the function has 900 seconds."""
+
+Some = TypeVar("Some")
 Measured = tuple[tuple[Verdict, ...], dict[str, Any]]
 """Verdicts, and the figures behind them for the dossier."""
 
@@ -59,64 +64,85 @@ def _known(cases: Sequence[ContractCase], rows: Sequence[Row]) -> tuple[Good, ..
     return tuple(Good(case.body, case.content_type, case.accept) for case in cases if case.status in ("200", "2xx"))
 
 
-def measure_latency(endpoint: str, policy: Latency, requests: Sequence[Good], endpoints: Endpoints) -> Measured:
+class UnderTest:
+    """The endpoint under test, and how long its tests may go on: whatever it answers, they end with verdicts."""
+
+    def __init__(self, name: str, endpoints: Endpoints, seconds: float = TESTING_SECONDS) -> None:
+        self._name, self._endpoints = name, endpoints
+        self._until = time.perf_counter() + seconds
+
+    @property
+    def time_is_up(self) -> bool:
+        return time.perf_counter() >= self._until
+
+    def in_time(self, requests: Iterable[Some]) -> Iterator[Some]:
+        """Those for which there is time, each when its turn comes."""
+        return takewhile(lambda _: not self.time_is_up, requests)
+
+    def ask(self, request: Good | ContractCase | HostileCase) -> Answered:
+        return self._endpoints.invoke(self._name, request.body, request.content_type, request.accept)
+
+
+def measure_latency(tested: UnderTest, policy: Latency, requests: Sequence[Good]) -> Measured:
     """Requests one after another; those of the warm-up do not count."""
-    asked = islice(cycle(requests), policy.warm_up + policy.requests)
+    asked = tested.in_time(islice(cycle(requests), policy.warm_up + policy.requests))
     # Rounded before they are judged: who judges what the dossier keeps comes to the same verdict.
-    milliseconds = [round(_ask(endpoint, request, endpoints)[1], 6) for request in asked][policy.warm_up :]
+    milliseconds = [round(_ask(tested, request)[1], 6) for request in asked][policy.warm_up :]
     ordered = sorted(milliseconds)
-    shares = {f"p{share * 100:g}": percentile(ordered, share) for share in (0.5, 0.95, 0.99)}
-    figures = {"requests": len(milliseconds), "milliseconds": shares, "each": ordered}
-    return judge_latency(milliseconds, policy.bounds), figures
+    shares = {f"p{share * 100:g}": percentile(ordered, share) for share in (0.5, 0.95, 0.99) if ordered}
+    unasked = policy.requests - len(ordered)
+    figures = {"requests": len(ordered), "milliseconds": shares, "each": ordered, "unasked": unasked}
+    return judge_latency(milliseconds, policy.bounds, unasked), figures
 
 
-def measure_load(endpoint: str, policy: Load, requests: Sequence[Good], endpoints: Endpoints) -> Measured:
+def measure_load(tested: UnderTest, policy: Load, requests: Sequence[Good]) -> Measured:
     """An open loop: every request leaves at its time, whether or not the ones before were answered."""
     began = time.perf_counter()
 
-    def shoot(number: int, request: Good) -> Shot:
+    def shoot(number: int, request: Good) -> Shot | None:
         late = time.perf_counter() - began - number / policy.requests_per_second
-        answer, milliseconds = _ask(endpoint, request, endpoints)
+        if tested.time_is_up:
+            return None  # It has waited for its turn behind those that are not answered.
+        answer, milliseconds = _ask(tested, request)
         return Shot(late, answer.status, milliseconds)
 
     with ThreadPoolExecutor(SENDERS) as senders:
         waiting = []
-        for number, request in enumerate(islice(cycle(requests), policy.planned)):
+        for number, request in enumerate(tested.in_time(islice(cycle(requests), policy.planned))):
             time.sleep(max(0.0, began + number / policy.requests_per_second - time.perf_counter()))
             waiting.append(senders.submit(shoot, number, request))
-        shots = [one.result() for one in waiting]
+        shots = [shot for one in waiting if (shot := one.result())]
     ordered = sorted(shot.milliseconds for shot in shots)
+    shares = (("p50", 0.5), ("p95", 0.95)) if ordered else ()
     figures = {
         "requests": len(shots),
         "requests_per_second": policy.requests_per_second,
         "errors": sum(shot.status >= 500 for shot in shots),
-        "milliseconds": {name: round(percentile(ordered, share), 3) for name, share in (("p50", 0.5), ("p95", 0.95))},
+        "milliseconds": {name: round(percentile(ordered, share), 3) for name, share in shares},
     }
-    return (judge_load(shots, policy.planned, policy.errors_below),), figures
+    judged = judge_load(shots, policy.planned, policy.errors_below)
+    return (of_a_part(judged, policy.planned - len(shots)),), figures
 
 
-def measure_safety(
-    endpoint: str, text: str, policy: Safety, requests: Sequence[Good], endpoints: Endpoints, search: Search
-) -> Measured:
+def measure_safety(tested: UnderTest, text: str, policy: Safety, requests: Sequence[Good], search: Search) -> Measured:
     """Every hostile request, as often as the policy says, then a good one: the endpoint has to live."""
-    cases = hostile_cases(text, source=policy.suite) * policy.times
-    answers = [
-        _answer_of(lambda case=case: endpoints.invoke(endpoint, case.body, case.content_type, case.accept))  # type: ignore[misc]
-        for case in cases
-    ]
-    alive = _ask(endpoint, requests[0], endpoints)[0].status == 200
-    return judge_safety(cases, answers, alive, search, policy.forbid, policy.require), {"requests": len(cases)}
+    planned = hostile_cases(text, source=policy.suite) * policy.times
+    answers = [_answer_of(tested, case) for case in tested.in_time(planned)]
+    cases, unasked = planned[: len(answers)], len(planned) - len(answers)
+    alive = _ask(tested, requests[0])[0].status == 200
+    *judged, lives = judge_safety(cases, answers, alive, search, policy.forbid, policy.require)
+    return (*(of_a_part(one, unasked) for one in judged), lives), {"requests": len(cases)}
 
 
-def _ask(endpoint: str, request: Good, endpoints: Endpoints) -> tuple[Answered, float]:
+def _ask(tested: UnderTest, request: Good) -> tuple[Answered, float]:
     began = time.perf_counter()
-    answer = _answer_of(lambda: endpoints.invoke(endpoint, request.body, request.content_type, request.accept))
+    answer = _answer_of(tested, request)
     return answer, (time.perf_counter() - began) * 1000
 
 
-def _answer_of(invoke: Callable[[], Answered]) -> Answered:
+def _answer_of(tested: UnderTest, request: Good | HostileCase) -> Answered:
     """An endpoint that cannot be reached any more has answered with an error: that is what the gates are about."""
     try:
-        return invoke()
+        return tested.ask(request)
     except DeploymentFailed as refused:
         return Answered(503, "text/plain", str(refused))

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterable, Sequence
 
 from lockkeeper.domain.online.rows import Answered, Replayed, Row, predictions_in
 
 ROWS_PER_REQUEST = 25
 
 
-def send_rows(rows: Sequence[Row], suite_sha256: str, invoke: Callable[[str], Answered]) -> Replayed:
-    """Every row, in requests of CSV; the first request that is not answered row by row ends it, and says so."""
+def send_rows(
+    rows: Sequence[Row],
+    suite_sha256: str,
+    invoke: Callable[[str], Answered],
+    in_time: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> Replayed:
+    """Every row, in requests of CSV; the first request that is not answered row by row ends it, and says so.
+
+    `in_time` ends the requests when there is no more time for them.
+    """
     answers = []
     milliseconds = []
-    for start in range(0, len(rows), ROWS_PER_REQUEST):
+    for start in in_time(range(0, len(rows), ROWS_PER_REQUEST)):
         part = rows[start : start + ROWS_PER_REQUEST]
         began = time.perf_counter()
         answer = invoke("\n".join(row.features for row in part))
@@ -25,6 +33,9 @@ def send_rows(rows: Sequence[Row], suite_sha256: str, invoke: Callable[[str], An
             why = f"rows {start + 1} to {start + len(part)}: {error}"
             return Replayed(suite_sha256, requests=len(milliseconds), problem=why)
         answers += [(row.key, row.label, said) for row, said in zip(part, predictions)]
+    if len(answers) < len(rows):
+        why = f"only {len(answers)} of {len(rows)} rows could be sent in time; send fewer, or let a Processing job send them"
+        return Replayed(suite_sha256, requests=len(milliseconds), unknown=why)
     milliseconds.sort()
     return Replayed(suite_sha256, tuple(answers), len(milliseconds), milliseconds[len(milliseconds) // 2])
 

@@ -9,7 +9,8 @@ from typing import Any
 from lockkeeper.domain.about import about_latency
 from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.errors import EvidenceMissing
-from lockkeeper.domain.online.rows import Replayed, Row, labelled_rows
+from lockkeeper.domain.gates.verdicts import of_a_part
+from lockkeeper.domain.online.rows import Answered, Replayed, Row, labelled_rows
 from lockkeeper.domain.release import Status, Verdict
 from lockkeeper.domain.staging_rules import ReplayJob, StagingTests
 from lockkeeper.domain.staging_tests import ContractCase, contract_cases, judge_contract
@@ -18,7 +19,9 @@ from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.judge_candidate import seal_verdicts
 from lockkeeper.use_cases.pinned import REQUESTS, pinned_policy, still_ours
 from lockkeeper.use_cases.probe_staging import (
+    Good,
     Measured,
+    UnderTest,
     good_requests,
     measure_latency,
     measure_load,
@@ -49,13 +52,14 @@ def test_staging(release_id: str, token: str, world: World) -> None:
     cases = contract_cases(_text(tests.contract, world), source=tests.contract) if tests.contract else ()
     suite = _text(tests.replay.dataset, world) if tests.replay else ""
     rows = labelled_rows(suite, source=tests.replay.dataset) if tests.replay else []
+    tested = UnderTest(name, world.staging)
     if cases:
-        verdicts.append(_contract(name, cases, world))
+        verdicts.append(_contract(tested, cases))
     # Who gives no token goes on when this returns, so the suite has to have been sent by then.
     by_job = policy.production.target == BATCH
     job = job_of(tests.replay, len(rows), always=by_job) if tests.replay and token != NOBODY else None
     if tests.replay and not isinstance(job, ReplayJob):
-        replayed = Replayed(_digest(suite), unknown=job) if job else _replay(name, rows, suite, world)
+        replayed = Replayed(_digest(suite), unknown=job) if job else _replay(tested, rows, suite)
         served = champions_answers(release.model_package_group, world)
         judged, evidence["replay"] = judge_answers(release, tests.replay, replayed, served, world)
         verdicts += judged
@@ -63,10 +67,10 @@ def test_staging(release_id: str, token: str, world: World) -> None:
         if policy.production.target == ASYNC:
             probe |= {"uri": _for_its_queue(probe, world)}
         world.ledger.record(release_id, "request kept", "what serves after a rollback is asked with it", probe=probe)
-    for kind, (judged, figures) in _probes(name, tests, cases, rows, world):
+    for kind, (judged, figures) in _probes(tested, tests, cases, rows, world):
         verdicts += judged
         evidence[kind] = figures
-    if "latency" in evidence:
+    if evidence.get("latency", {}).get("requests"):
         measured = about_latency(evidence["latency"])
         world.ledger.record(release_id, "latency measured", _in_words(measured["latency"]), measured=measured)
     if tests.replay and isinstance(job, ReplayJob):
@@ -85,32 +89,35 @@ def _for_its_queue(probe: dict[str, str], world: World) -> str:
 
 
 def _probes(
-    endpoint: str, tests: StagingTests, cases: tuple[ContractCase, ...], rows: list[Row], world: World
+    tested: UnderTest, tests: StagingTests, cases: tuple[ContractCase, ...], rows: list[Row], world: World
 ) -> Iterator[tuple[str, Measured]]:
     """What the policy asks for beside contract and replay: latency first, while nothing has disturbed the endpoint."""
     if not (tests.latency or tests.load or tests.safety):
         return
     requests = good_requests(cases, rows)
     if tests.latency:
-        yield "latency", measure_latency(endpoint, tests.latency, requests, world.staging)
+        yield "latency", measure_latency(tested, tests.latency, requests)
     if tests.load:
-        yield "load", measure_load(endpoint, tests.load, requests, world.staging)
+        yield "load", measure_load(tested, tests.load, requests)
     if tests.safety:
         suite = _text(tests.safety.suite, world)
-        yield "safety", measure_safety(endpoint, suite, tests.safety, requests, world.staging, world.search)
+        yield "safety", measure_safety(tested, suite, tests.safety, requests, world.search)
 
 
 def _in_words(latency: dict[str, Any]) -> str:
     return f"p50 {latency['p50']:.4g} ms, p95 {latency['p95']:.4g} ms of {latency['requests']} requests"
 
 
-def _contract(endpoint: str, cases: tuple[ContractCase, ...], world: World) -> Verdict:
-    answers = [world.staging.invoke(endpoint, case.body, case.content_type, case.accept) for case in cases]
-    return judge_contract(cases, answers)
+def _contract(tested: UnderTest, cases: tuple[ContractCase, ...]) -> Verdict:
+    answers = [tested.ask(case) for case in tested.in_time(cases)]
+    return of_a_part(judge_contract(cases[: len(answers)], answers), len(cases) - len(answers))
 
 
-def _replay(endpoint: str, rows: list[Row], suite: str, world: World) -> Replayed:
-    return send_rows(rows, _digest(suite), lambda body: world.staging.invoke(endpoint, body, "text/csv", "text/csv"))
+def _replay(tested: UnderTest, rows: list[Row], suite: str) -> Replayed:
+    def ask(body: str) -> Answered:
+        return tested.ask(Good(body, "text/csv", "text/csv"))
+
+    return send_rows(rows, _digest(suite), ask, tested.in_time)
 
 
 def _digest(suite: str) -> str:

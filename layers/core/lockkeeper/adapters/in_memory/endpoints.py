@@ -12,7 +12,7 @@ from lockkeeper.domain.batch import BATCH, is_parameter
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.hosting import VARIANT, Hosting
 from lockkeeper.domain.model_package import Served
-from lockkeeper.domain.online.rows import Answered
+from lockkeeper.domain.online.rows import LONGEST_ANSWER, Answered
 from lockkeeper.domain.release import RELEASE_TAG, is_staging_name
 from lockkeeper.domain.rollout import AlarmLook, Deployment, EndpointState
 from lockkeeper.domain.scaling import Scaled
@@ -203,8 +203,10 @@ class InMemoryEndpoints:
     def delete_model(self, name: str) -> None:
         self.models.pop(name, None)
 
-    def invoke(self, endpoint_name: str, body: str, content_type: str, accept: str) -> Answered:
-        del accept  # The model behind `serving` has one way to answer.
+    def invoke(
+        self, endpoint_name: str, body: str, content_type: str, accept: str, *, seconds: int = LONGEST_ANSWER
+    ) -> Answered:
+        del accept, seconds  # The model behind `serving` has one way to answer, and no test waits.
         state = self._existing(endpoint_name)
         if state.status not in {"InService", "Updating"}:
             raise DeploymentFailed(f"endpoint {endpoint_name} cannot be invoked: it is {state.status}")

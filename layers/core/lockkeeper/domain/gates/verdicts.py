@@ -31,6 +31,14 @@ def inconclusive(gate: str, why: str, required: str | None, measured: float | No
     return Verdict(gate, Outcome.INCONCLUSIVE, why, measured, required)
 
 
+def of_a_part(verdict: Verdict, unasked: int) -> Verdict:
+    """A verdict where so many requests were not sent any more: what failed has failed, what passed is not decided."""
+    if not unasked or verdict.verdict is Outcome.FAILED:
+        return verdict
+    why = f"{unasked} requests could not be sent before the time of the staging tests was up; ask for fewer"
+    return Verdict(verdict.gate, Outcome.INCONCLUSIVE, why, verdict.measured, verdict.required)
+
+
 def worst(verdicts: Iterable[Verdict]) -> Outcome:
     """Failed if any failed, else inconclusive if any was, else passed. No verdict at all is inconclusive."""
     outcomes = {verdict.verdict for verdict in verdicts}

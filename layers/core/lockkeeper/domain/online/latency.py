@@ -9,16 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lockkeeper.domain.gates.verdicts import inconclusive
+from lockkeeper.domain.gates.verdicts import inconclusive, of_a_part
 from lockkeeper.domain.release import Outcome, Verdict
 
 CONFIDENCE = 0.95
 
 
-def judge_latency(milliseconds: Sequence[float], bounds: dict[float, float]) -> tuple[Verdict, ...]:
-    """One verdict for each bounded percentile (0.95: its bound in milliseconds); a bound inside the interval is inconclusive."""
+def judge_latency(milliseconds: Sequence[float], bounds: dict[float, float], unasked: int = 0) -> tuple[Verdict, ...]:
+    """One verdict for each bounded percentile (0.95: its bound in milliseconds); a bound inside the interval is inconclusive.
+
+    `unasked` requests were not sent any more: without them nothing passes.
+    """
     ordered = sorted(milliseconds)
-    return tuple(_judge(ordered, share, bound) for share, bound in sorted(bounds.items()))
+    return tuple(of_a_part(_judge(ordered, share, bound), unasked) for share, bound in sorted(bounds.items()))
 
 
 def _judge(ordered: list[float], share: float, bound: float) -> Verdict:

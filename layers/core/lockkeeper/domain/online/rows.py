@@ -15,6 +15,11 @@ from typing import Any
 
 from lockkeeper.domain.errors import EvidenceMissing
 
+LONGEST_ANSWER = 70
+"""Seconds that an answer is waited for: a container has 60, and SageMaker's own word of that comes after them."""
+NO_ANSWER = 504
+"""The status of an answer that did not come."""
+
 
 @dataclass(frozen=True)
 class Answered:
