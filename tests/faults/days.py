@@ -18,6 +18,7 @@ from tests.faults.cut_points import Coverage, cuts_of
 from tests.faults.fresh_cuts import cut_every_site, cut_ways_left
 from tests.faults.scenes import (
     SENDS,
+    a_crowded_rollback,
     a_drift,
     a_first_version,
     a_promotion,
@@ -130,6 +131,7 @@ class Town:
             ("a drift", partial(a_told_drift, self.trainer)),
             ("a drift", partial(a_told_finding, self.trainer)),
             ("a drift", partial(a_told_end, self.trainer)),
+            ("a stop", a_crowded_rollback),
             ("a first stop", partial(a_told_first_stop, count(1))),
             ("a watched promotion", partial(a_told_promotion, self.trainer, count(1))),
         ]

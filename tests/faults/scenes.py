@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
 from cli.story.letter import open_page, press
-from localcloud.fault_plan import When
+from localcloud.fault_plan import Fault, When
 from tests.faults.fresh_cuts import cut_more
 from tests.faults.lanes import decide_by_principal, roll_one_back
 from tests.faults.told import (
+    NOBODY_LOOKS,
     ROUNDS,
     TIMES_TOLD,
     News,
     keep_house,
     keep_house_until,
+    take_letter,
     tell,
     told,
     unheard,
@@ -26,6 +29,8 @@ from tests.patience import ALL_DAY
 
 PRESSED = 8
 """How often somebody presses a button at most."""
+CROWD = 4
+"""How many hear of the same at the same moment."""
 OTHER_GROUPS = 3
 """Of how many more a decision is delivered by who keeps the house."""
 BROKEN = 500
@@ -158,6 +163,26 @@ def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     stopped, heir = baking_with_heir(yard, group, versions)
     yard.stop(stopped)
     return yard.ends_as(stopped, "failed") + a_late_try(yard, stopped) + reject(yard, heir)
+
+
+def a_crowded_rollback(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """Several hear of a bake's alarm at the same moment, and who hands on the lock afterwards dies before it tells the heir."""
+    baking, heir = baking_with_heir(yard, group, versions)
+    yard.recorded(baking, "looked at production")
+    telling = Fault(f"{group}.{baking}", yard.functions["CloseRelease"], When.BEFORE, (f'"{baking}"',), 1, SENDS)
+    yard.plan.add(telling)
+    alarm = f"{group}-5xx", '"ALARM"'
+    with NOBODY_LOOKS:
+        with unheard(yard, baking, "ResumeRelease", *alarm):
+            yard.alarm(f"{group}-5xx")
+            event = take_letter(yard, *alarm)
+        with ThreadPoolExecutor(CROWD) as crowd, cut_more(yard, group, "ResumeRelease", event["id"]):
+            heard = crowd.map(lambda _: tell(yard, "ResumeRelease", event), range(CROWD))
+            problems = [one for found in heard for one in found]
+    problems += yard.ends_as(baking, "rolled-back") + reject(yard, heir)
+    if not yard.plan.fired(telling.name):
+        problems.append(f"{baking}: nobody died before {heir} was told")
+    return problems
 
 
 def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
