@@ -174,6 +174,26 @@ def test_a_deployment_that_is_begun_while_its_release_is_closed_changes_no_produ
     harbour.reap(2)
     harbour.settle()
     assert (harbour.release(2).status, harbour.serving(), champion(harbour)) == (Status.FAILED, FIRST, (1, FIRST))
+    assert (set(harbour.world.production.configs), set(harbour.world.production.models)) == ({FIRST}, {FIRST})
+
+
+def test_a_staging_endpoint_that_is_begun_while_its_release_is_closed_leaves_nothing(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging = harbour.world.staging
+    create_model = staging.create_model
+
+    def overtaken(*arguments: Any, **named: Any) -> None:
+        monkeypatch.undo()
+        harbour.machine.stop(release_id(1))
+        harbour.reap(1)
+        assert harbour.release(1).status is Status.FAILED
+        create_model(*arguments, **named)
+
+    monkeypatch.setattr(staging, "create_model", overtaken)
+    harbour.register(1)
+    harbour.approve()
+    assert (staging.endpoints, staging.configs, staging.models) == ({}, {}, {})
 
 
 def deploying(harbour: Harbour) -> None:

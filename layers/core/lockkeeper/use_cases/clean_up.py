@@ -12,7 +12,7 @@ from lockkeeper.domain.policy import Policy, parse_policy
 from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.close_release import hand_on_lock
-from lockkeeper.use_cases.guard_production import remove_alarms
+from lockkeeper.use_cases.guard_production import remove_version
 from lockkeeper.use_cases.pinned import FAR_BACK, iso, variant_of
 from lockkeeper.use_cases.scale_production import forget_scaling
 
@@ -89,11 +89,7 @@ def _left(policy: Policy, champion: Champion, world: World) -> Iterator[Left]:
 def _remove(policy: Policy, champion: Champion, idle: str, left: list[Left], world: World) -> Iterator[str]:
     if LEFTOVERS in policy.cleanup.remove:
         for one in left:
-            world.production.delete_config(one.name)
-            world.production.delete_model(one.name)
-            if one.shadow:
-                world.production.delete_config(one.shadow)
-            remove_alarms(one.release, world)
+            remove_version(one.release, world)
             yield one.name
     if idle and IDLE_ENDPOINT in policy.cleanup.remove and _remove_endpoint(champion, idle, world):
         yield champion.endpoint_name

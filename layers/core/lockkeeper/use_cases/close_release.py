@@ -8,12 +8,12 @@ from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.ending import Ending, judge_ending
 from lockkeeper.domain.errors import REGISTRY_REJECTIONS, StampRefused
 from lockkeeper.domain.registration import STAMP
-from lockkeeper.domain.release import Release, Status, resource_name
+from lockkeeper.domain.release import Release, Status
 from lockkeeper.domain.replay import stopped_by_freeze
 from lockkeeper.ports import Champion, World
 from lockkeeper.use_cases.braked import freeze_after_failed_rollback, freeze_of
 from lockkeeper.use_cases.deadlines import remove_deadlines
-from lockkeeper.use_cases.guard_production import remove_alarms
+from lockkeeper.use_cases.guard_production import remove_alarms, remove_version
 from lockkeeper.use_cases.open_release import interrupt, lock_output
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
 from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
@@ -161,14 +161,11 @@ def _tear_down(release: Release, ending: Ending, world: World) -> None:
     if release.endpoints.get("production"):
         remove_deadlines(release, world)
     shadow = (release.endpoints.get("production") or {}).get("shadow")
-    if shadow and (ending.restored or not ending.error):  # Else nobody knows what serves.
+    if shadow and not ending.error:
         world.production.delete_config(shadow["config_name"])
-    if ending.restored and release.endpoints.get("production"):
+    if ending.restored and release.endpoints.get("production"):  # Else it serves, or nobody knows what does.
         put_scaling_back(release, world)
-        name = resource_name(release.release_id, "production")
-        world.production.delete_config(name)
-        world.production.delete_model(name)
-        remove_alarms(release, world)
+        remove_version(release, world)
 
 
 def remove_staging(name: str, world: World) -> None:

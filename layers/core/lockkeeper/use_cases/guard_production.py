@@ -50,6 +50,17 @@ def make_alarms(release: Release, production: Production, fleet: Watched, world:
         world.production.make_alarm(name, made, fleet, description[:1024])
 
 
+def remove_version(release: Release, world: World) -> None:
+    """Delete configurations, model and alarms of a version that production does not serve; gone already is fine."""
+    name = resource_name(release.release_id, "production")
+    shadow = (release.endpoints.get("production") or {}).get("shadow")
+    if shadow:
+        world.production.delete_config(shadow["config_name"])
+    world.production.delete_config(name)
+    world.production.delete_model(name)
+    remove_alarms(release, world)
+
+
 def remove_alarms(release: Release, world: World) -> None:
     """Delete the alarms that were made for a release; gone already is fine."""
     for name in (release.endpoints.get("production") or {}).get("alarms", ()):
