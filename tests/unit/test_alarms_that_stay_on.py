@@ -52,6 +52,17 @@ def test_an_alarm_that_is_still_on_after_a_useless_retraining_starts_the_next_on
     assert Answer.GIVEN_UP in answers(drifting)
 
 
+def test_an_alarm_that_the_policy_names_no_more_starts_nothing(drifting: Drifting) -> None:
+    listens_to_both(drifting)
+    drifting.drift()
+    assert goes_off(drifting, OTHER) is Answer.IN_FLIGHT
+    drifting.harbour.apply(drift_policy())
+    drifting.fail()
+    (said,) = look(drifting, minutes=60)
+    assert said.endswith(f"the policy names {OTHER} no more")
+    assert (drifting.started(), waiting(drifting)) == (1, "")
+
+
 def test_an_alarm_that_went_off_while_a_retraining_was_in_flight_is_not_forgotten(drifting: Drifting) -> None:
     listens_to_both(drifting)
     drifting.drift()

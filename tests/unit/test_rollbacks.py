@@ -14,7 +14,6 @@ from lockkeeper.ports import Wait
 from lockkeeper.use_cases.ask_for_rollback import ask_for_rollback
 from lockkeeper.use_cases.notify import notify
 from lockkeeper.use_cases.replay_release import replay_release
-from lockkeeper.use_cases.settle_wait import complete_wait
 from lockkeeper.use_cases.watch_production import watch_production
 
 from tests.unit.braking import (
@@ -237,92 +236,6 @@ def test_a_release_that_has_the_lock_and_no_production_gives_way_to_a_rollback(h
     assert "superseded by the rollback of wages-v2-a1" in harbour.release(3).reason
     assert harbour.world.ledger.lock_of(GROUP) is None
     assert replay_release(release_id(3), harbour.inside) == "wages-v3-a2"
-
-
-def test_who_gives_way_to_a_rollback_leaves_the_lock_to_it(harbour: Harbour) -> None:
-    """It is closed before anybody has gone the way back, while what serves still has the status of its promotion."""
-    serving_two(harbour)
-    harbour.register(3)
-    ask_for_rollback(GROUP, ADA, "customers complain", harbour.inside)
-    harbour.settle()
-    assert harbour.release(3).status is Status.SUPERSEDED
-    lock = harbour.world.ledger.lock_of(GROUP)
-    assert lock is not None
-    assert (lock.owner, lock.production_begun) == (release_id(2), True)
-    again = ask_for_rollback(GROUP, ADA, "customers complain", harbour.inside)
-    assert "wages-v2-a1 is on its way back already" in again["note"]
-    harbour.register(4)
-    assert harbour.release(4).status is Status.WAITING_FOR_LOCK
-    bring_withdrawn(harbour)
-    assert (harbour.release(2).status, harbour.serving()) == (Status.ROLLED_BACK, FIRST)
-    assert harbour.release(4).status is Status.AWAITING_APPROVAL
-
-
-def scaled_before_an_update(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scaling begins between the next look and its update, and lasts for longer than until the next try."""
-    production = harbour.world.production
-    update, advance, slowly = production.update, production.advance, [False]
-
-    def overtaken(*arguments: Any, **named: Any) -> None:
-        monkeypatch.undo()
-        production.change(ENDPOINT, "Updating")
-        monkeypatch.setattr(production, "advance", lambda name: slowly.pop() if slowly else advance(name))
-        update(*arguments, **named)
-
-    monkeypatch.setattr(production, "update", overtaken)
-
-
-def test_a_promotion_whose_endpoint_is_being_scaled_waits_and_goes(
-    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    harbour.promote(1)
-    scaled_before_an_update(harbour, monkeypatch)
-    to_production(harbour, 2)
-    assert harbour.serving() == SECOND
-
-
-def test_a_way_back_whose_endpoint_is_being_scaled_waits_and_goes(
-    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither that the endpoint is Updating nor what it serves afterwards says anything about the way back."""
-    harbour.promote(1)
-    to_production(harbour, 2)
-    scaled_before_an_update(harbour, monkeypatch)
-    rollback(harbour)
-    assert (harbour.release(2).status, harbour.serving()) == (Status.ROLLED_BACK, FIRST)
-
-
-def test_a_bake_that_ends_well_while_somebody_asks_is_no_rollback(
-    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    harbour.promote(1)
-    to_production(harbour, 2)
-    ledger = harbour.world.ledger
-    hold = ledger.hold
-
-    def overtaken(*arguments: Any) -> None:
-        monkeypatch.undo()
-        wait = ledger.wait_of(release_id(2), "WatchProduction")
-        assert wait is not None
-        complete_wait(wait, {}, harbour.world)
-        hold(*arguments)
-
-    monkeypatch.setattr(ledger, "hold", overtaken)
-    with pytest.raises(TryAgain, match="between two states"):
-        ask_for_rollback(GROUP, ADA, "customers complain", harbour.inside)
-    assert harbour.published("Rollback Requested") == []
-    harbour.settle()
-    assert harbour.release(2).status is Status.PROMOTED
-    rollback(harbour)
-    assert (harbour.release(2).status, harbour.serving()) == (Status.ROLLED_BACK, FIRST)
-
-
-def test_a_bake_whose_state_is_about_to_be_tried_again_is_no_rollback(harbour: Harbour) -> None:
-    harbour.promote(1)
-    to_production(harbour, 2)
-    harbour.world.tasks.withdraw(harbour.machine.executions[release_id(2)].token)
-    with pytest.raises(TryAgain, match="between two states"):
-        ask_for_rollback(GROUP, ADA, "customers complain", harbour.inside)
 
 
 def test_a_rollback_goes_on_while_the_group_is_frozen(harbour: Harbour) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +58,34 @@ def went_back(harbour: Harbour) -> None:
     assert harbour.world.schedules.planned == {}
     assert harbour.world.ledger.champion(GROUP).version == 1  # type: ignore[union-attr]
     assert [wait for wait in harbour.world.ledger.open_waits(release_id(2)) if not wait.settled] == []
+
+
+@pytest.mark.parametrize("update", [1, 2], ids=["shadow", "shift"])
+def test_a_scaling_that_begins_before_an_update_is_waited_for(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch, update: int
+) -> None:
+    production = harbour.world.production
+    real, advance, updates, slowly = production.update, production.advance, [], [False]
+
+    def overtaken(*arguments: Any, **named: Any) -> None:
+        updates.append(arguments)
+        if len(updates) == update:
+            production.change(ENDPOINT, "Updating")
+            monkeypatch.setattr(production, "advance", lambda name: slowly.pop() if slowly else advance(name))
+        real(*arguments, **named)
+
+    harbour.promote(1)
+    monkeypatch.setattr(production, "update", overtaken)
+    harbour.register(2)
+    harbour.approve()
+    asked_both(harbour)
+    with suppress(TryAgain):
+        harbour.pass_time(minutes=61)
+    for _ in range(3):
+        keep_house(QUIET, harbour.inside)
+        harbour.pass_time(minutes=4)
+    assert harbour.release(2).status in {Status.BAKING, Status.PROMOTED}
+    assert harbour.serving() == SECOND
 
 
 def test_a_shadow_has_the_champions_own_variant_beside_it_and_captures_everything(harbour: Harbour) -> None:

@@ -27,8 +27,9 @@ def ask_for_rollback(group: str, principal: str, reason: str, world: World) -> d
     """Start the way back; `RequestClosed` says why there is none. Repeated while it lasts, it says how far it is."""
     asked = acting(group, Did.ROLLED_BACK, principal, reason, world)
     lock = world.ledger.lock_of(group)
-    if lock and lock.production_begun:
-        release = world.ledger.get(lock.owner)
+    release = world.ledger.get(lock.owner) if lock and lock.production_begun else None
+    # One that has ended got it to be taken back, by a request that died: this one goes on with it.
+    if release is not None and release.unfinished:
         asked = replace(asked, version=release.version)
         note = _turn_round(release, asked, world)
     else:

@@ -17,6 +17,7 @@ from lockkeeper.domain.release import Release
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.decide_approval import decide, question_about
 from lockkeeper.use_cases.pinned import pinned_policy
+from lockkeeper.use_cases.roll_back import STATE as ROLL_BACK
 from lockkeeper.use_cases.settle_wait import fail_wait
 from lockkeeper.use_cases.take_back import is_taken_back, reject_what_serves, serves_as_promoted
 from lockkeeper.use_cases.watch_production import STATE as WATCH
@@ -85,8 +86,8 @@ def _take(release: Release, change: StatusSet, world: World) -> str:
     if wait and (rejected or not wait.settled) and change.answer is Answer.REJECT:
         approver = _approver(release, change, world)
         why = ReleaseRejected(f"rejected by {approver.name} in the registry while it was watched")
-        if not fail_wait(wait, why, world) and not wait.settled:
-            _lost_a_race(wait, world)
+        if not fail_wait(wait, why, world):
+            _require_heard(wait, world)
         return f"{approver.name} rejected it in its bake"
     # An event may come again, and late: what was set before a question was asked is no answer to it.
     request = question_about(release.release_id, world, datetime.fromisoformat(change.at))
@@ -102,13 +103,14 @@ def _take(release: Release, change: StatusSet, world: World) -> str:
     return f"{decision.approver} decided before {request.before}: {decision.answer}{missing}"
 
 
-def _lost_a_race(wait: Wait, world: World) -> None:
-    """The bake's wait was open a moment ago, and a rejection did not end it."""
+def _require_heard(wait: Wait, world: World) -> None:
+    """Raise unless the bake has ended with a rejection and the way back has begun: this event has not ended it, or not now."""
     stored = world.ledger.wait_of(wait.release_id, WATCH)
     if stored is not None and stored.result.get("error") != ReleaseRejected.__name__:
         raise DecisionRefused("its bake ended at that very moment", cure="set the status again once it was promoted")
-    # Nobody was told, for the state is about to be tried again; or the same event came twice, and the other told it.
-    raise TryAgain(f"{wait.release_id} is between two states")
+    if world.ledger.wait_of(wait.release_id, ROLL_BACK) is None:
+        # The state is about to be left, or to be tried again because its function died: then nobody has heard it.
+        raise TryAgain(f"{wait.release_id} is between two states")
 
 
 def _made_by(approver: Approver | None, request: ApprovalRequest) -> list[Decision]:

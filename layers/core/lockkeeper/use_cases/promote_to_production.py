@@ -33,12 +33,15 @@ def promote_to_production(release_id: str, token: str, world: World) -> None:
     """From here on nobody supersedes this release. What served before is kept as the way back."""
     release = world.ledger.get(release_id)
     still_sealed(release, world)
-    _begin(release, world)
     policy = pinned_policy(release, world)
-    refuse_if_braked(release, policy, world)
     production = policy.production
     config = resource_name(release_id, "production")
     current = world.production.look(production.endpoint_name)
+    if "production" not in release.endpoints and current is not None and current.status in UNDER_WAY:
+        # Before production has begun: until this has passed, what serves can be rolled back, and a newer version comes first.
+        raise TryAgain(f"production {place_in_words(production.endpoint_name)} is {current.status}")
+    _begin(release, world)
+    refuse_if_braked(release, policy, world)
     if current is not None and current.status == "InService" and current.config_name != config:
         require_calm(release_id, production, world)
     hosting = pinned_hosting(release, policy, world)
@@ -118,8 +121,6 @@ def _record(
     """Keep the way back before anything changes; a second try must not take its own work for the way back."""
     endpoint, place = production.endpoint_name, place_in_words(production.endpoint_name)
     known = release.endpoints.get("production")
-    if known is None and current is not None and current.status in UNDER_WAY:
-        raise TryAgain(f"production {place} is {current.status}")
     if known is None and current is not None and current.status != "InService":
         raise DeploymentFailed(
             f"production {place} is {current.status}: {current.failure_reason or 'no reason given'}; nothing was changed",

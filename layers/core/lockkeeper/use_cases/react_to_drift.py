@@ -116,7 +116,7 @@ def _keep(signal: DriftSignal, world: World, *, anew: bool) -> Kept | None:
     standing = _standing(policy, world)
     decision = _decided(signal, standing, world)
     if anew and decision.starts and signal.source == ALARM:
-        decision = _of_alarm_now(signal, world) or decision
+        decision = _of_alarm_now(signal, policy, world) or decision
     now = iso(world.clock.now())
     if decision.starts:
         kept = Kept(signal, decision.answer, decision.reason, now, standing.head.number + 1)
@@ -172,9 +172,11 @@ def _decided(signal: DriftSignal, standing: Standing, world: World) -> Decision:
     return decision
 
 
-def _of_alarm_now(signal: DriftSignal, world: World) -> Decision | None:
-    """What it says if it is not in ALARM any more: should it come back to that, CloudWatch tells of it anew."""
+def _of_alarm_now(signal: DriftSignal, policy: Policy, world: World) -> Decision | None:
+    """What it says if it is not in ALARM any more (should it come back to that, CloudWatch tells of it anew), or says no drift by now."""
     name = signal.evidence.partition(":alarm:")[2]
+    if policy.drift is None or name not in policy.drift.alarms:
+        return Decision(Answer.OFF, f"{said(signal)}; the policy names {name} no more")
     state = world.production.alarm_states((name,))[name]
     return None if state == "ALARM" else Decision(Answer.OFF, f"{said(signal)}; alarm {name} is {state} by now")
 

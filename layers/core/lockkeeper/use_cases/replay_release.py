@@ -44,7 +44,7 @@ def _start(name: str, wanted: Release, world: World) -> str:
     payload = {"release_id": name, "model_package_arn": wanted.model_package_arn, "attempt": wanted.attempt}
     if world.tasks.start(name, payload):
         return name
-    # The ledger last: what it does not have when the execution is dead, nobody writes any more.
+    # The ledger last: once the execution is dead only ReapRelease writes what it lacks, and no attempt that a later one has overtaken.
     died = world.tasks.state_of(name) in DIED
     if not died or world.ledger.release_of(wanted.model_package_group, wanted.version) == name:
         raise ReplayRefused(f"{name} was started before", cure=f"see `lockkeeper show {name}`")

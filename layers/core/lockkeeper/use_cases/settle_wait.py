@@ -29,7 +29,7 @@ def complete_own_wait(wait: Wait, output: dict[str, Any], world: World) -> None:
 
 
 def fail_wait(wait: Wait, error: LockkeeperError, world: World) -> bool:
-    """End a wait with an error that the state machine knows by its class name."""
+    """End a wait with an error that the state machine knows by its class name. False when it ended otherwise, or nobody waited."""
     return _settle(wait, failure(error), world)
 
 
@@ -85,6 +85,6 @@ def _settle(wait: Wait, result: dict[str, Any], world: World) -> bool:
     if not world.ledger.settle_wait(wait, result):
         stored = world.ledger.wait_of(wait.release_id, wait.state)
         if stored and stored.token == wait.token and stored.settled and not stored.delivered:
-            return deliver(stored, stored.result, world)
+            return deliver(stored, stored.result, world) and stored.result == result
         return False
     return deliver(wait, result, world)

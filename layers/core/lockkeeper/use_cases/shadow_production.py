@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from lockkeeper.domain.errors import DeploymentFailed, GateFailed, GateInconclusive, ReleaseStopped
+from lockkeeper.domain.errors import DeploymentFailed, GateFailed, GateInconclusive, ReleaseStopped, TryAgain
 from lockkeeper.domain.gates.verdicts import explain, worst
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Outcome, Release, Verdict, with_verdicts
@@ -65,6 +65,8 @@ def bring_up_shadow(wait: Wait, release: Release, current: EndpointState | None,
     previous = release.endpoints["production"]["previous_config_name"]
     if current is not None and current.status == "InService" and current.config_name == previous:
         world.production.update(wait.details["endpoint_name"], wait.details["config_name"])
+    elif current is not None and current.is_changed_by_others(wait.details["config_name"]):
+        raise TryAgain(f"endpoint {current.name} is {current.status}, and not to {wait.details['config_name']}")
     world.ledger.wait_acted(wait)
 
 
@@ -153,6 +155,8 @@ def _look_at_shift(wait: Wait, state: EndpointState | None, world: World) -> str
     shadow = release.endpoints["production"]["shadow"]["config_name"]
     if state is not None and state.status == "InService" and state.config_name == shadow:
         return _shift(wait, release, pinned_policy(release, world), world)
+    if state is not None and state.is_changed_by_others(wait.details["config_name"]):
+        return f"endpoint {state.name} is {state.status}, and not to {wait.details['config_name']}"
     world.ledger.wait_acted(wait)
     return ""
 
