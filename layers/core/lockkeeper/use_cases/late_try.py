@@ -16,7 +16,7 @@ from lockkeeper.use_cases.settle_wait import give_up_wait
 def still_in(wait: Wait, world: World) -> None:
     """Raise unless the release is still in the wait's state: where its cleaning up has begun, nothing may be created any more."""
     release = world.ledger.get(wait.release_id)
-    if release.is_closing:
+    if release.ending.get("error"):  # What was promoted serves, or is the way back.
         _undo(wait, release, world)
     # A late try may have written its own state over the one that the release was in.
     if release.is_closing or release.stage != wait.state:
