@@ -11,6 +11,8 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from cli.terminal import clean
+
 OWN_PACKAGES = frozenset({"cli", "examples", "jobs", "localcloud", "lockkeeper"})
 
 
@@ -82,6 +84,6 @@ def say(message: str, cure: str) -> None:
     """Print a problem on standard error. Messages of several lines have a place on each, and editors read those."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     lead = "" if "\n" in message else "error: "
-    console.print(Text.assemble((lead, "bold red"), message))
+    console.print(Text.assemble((lead, "bold red"), clean(message)))
     if cure:
-        console.print(Text.assemble(("cure: ", "bold"), cure))
+        console.print(Text.assemble(("cure: ", "bold"), clean(cure)))

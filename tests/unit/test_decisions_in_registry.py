@@ -13,12 +13,13 @@ from lockkeeper.domain.errors import StampRefused, TryAgain
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.registration import Ignore
 from lockkeeper.domain.registry_status import PENDING, approver_of_profile
-from lockkeeper.domain.release import Status
+from lockkeeper.domain.release import Pins, Status
 from lockkeeper.ports import Wait
 from lockkeeper.use_cases.decide_in_registry import Decided
 from lockkeeper.use_cases.react_to_registry import react_to_registry
 from lockkeeper.use_cases.settle_wait import complete_wait
 
+from tests.unit.braking import freeze
 from tests.unit.breaking import Broken, CutOnce
 from tests.unit.harbour import Harbour, package_arn, package_event, policy_document
 
@@ -220,6 +221,23 @@ def test_a_rejection_that_nobody_heard_is_made_again(asked: Harbour) -> None:
     assert asked.release(1).status is Status.BAKING
     set_status(asked, "Rejected", ADA)
     assert asked.release(1).status is Status.ROLLED_BACK
+
+
+def test_a_policy_that_observes_leaves_what_others_set(asked: Harbour) -> None:
+    asked.apply(policy_document() | {"mode": "observe"})
+    freeze(asked)
+    asked.register(2)
+    assert asked.release(2).status is Status.WAITING_FOR_LOCK
+    reaction = set_status(asked, "Approved", ADA, version=2)
+    assert isinstance(reaction, Ignore)
+    assert "one that only observes" in reaction.reason
+    assert registry_status(asked, 2)[0] == "Approved"
+
+
+def test_who_sets_a_status_before_the_policy_was_read_is_heard_afterwards(asked: Harbour) -> None:
+    asked.world.ledger.record("wages-v1-a1", "a moment ago", "the policy was not read", pins=Pins())
+    with pytest.raises(TryAgain, match="about to read its policy"):
+        set_status(asked, "Approved", ADA)
 
 
 def test_a_release_that_has_ended_is_moved_by_nothing(asked: Harbour) -> None:

@@ -57,6 +57,18 @@ def test_what_comes_in_while_a_group_is_frozen_waits_and_goes_on_after_it(harbou
     assert thaw_refused(harbour)
 
 
+def test_a_freeze_is_prolonged_and_not_cut_short_by_another(harbour: Harbour) -> None:
+    freeze(harbour, "64h")
+    assert freeze(harbour, "1h")["note"].startswith("It is frozen for longer already")
+    harbour.pass_time(minutes=120)
+    frozen = harbour.world.ledger.frozen(GROUP)
+    assert frozen is not None
+    assert frozen.until == "2026-11-27T01:00:00.000Z"
+    freeze(harbour)
+    assert freeze(harbour, "1h")["until"] is None
+    assert len(harbour.published("Group Frozen")) == 2
+
+
 def thaw_refused(harbour: Harbour) -> bool:
     with pytest.raises(NothingToRelease, match="not frozen"):
         thaw(harbour)

@@ -56,6 +56,10 @@ class Brake:
     def is_on(self, now: str) -> bool:
         return not self.until or now < self.until
 
+    def outlasts(self, other: Brake) -> bool:
+        """Whether this freeze is on when the other one begins, and still after that has ended."""
+        return self.is_on(other.at) and bool(other.until) and (not self.until or other.until < self.until)
+
     def to_json(self) -> dict[str, Any]:
         """`by`, `identity`, `since`, `reason`, and `until` (null for a brake that has no end)."""
         return {

@@ -151,6 +151,11 @@ class Release:
         return bool(self.ending) or not self.unfinished
 
     @property
+    def may_stamp(self) -> bool:
+        """Whether its version in the registry is Lockkeeper's to write: not without a policy, nor under one that only observes."""
+        return bool(self.pins.policy) and self.pins.policy.get("mode") != "observe"
+
+    @property
     def told(self) -> dict[str, Any]:
         """What people are told beside the verdicts. What is found out at different times has a field each: nobody overwrites another's."""
         return {**self.about, **self.measured, **({"retraining": self.made_by} if self.made_by else {})}

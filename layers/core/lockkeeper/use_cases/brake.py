@@ -65,6 +65,10 @@ def lift_hold(group: str, version: int, principal: str, reason: str, world: Worl
 def freeze_group(group: str, principal: str, reason: str, until: str, world: World) -> dict[str, Any]:
     """No production change of the group begins from now on; one that had begun goes on to its end, and may go back."""
     brake = with_end(acting(group, Did.FROZE, principal, reason, world), until, world.clock.now())
+    standing = world.ledger.frozen(group)
+    if standing and standing.outlasts(brake):
+        # To end a freeze sooner is to unfreeze, which fewer people may do.
+        return answer(group, standing, "It is frozen for longer already, which stays; `lockkeeper unfreeze` ends it.")
     put_freeze(group, brake, world)
     # Read after the freeze is written: a release that has begun and did not see it is seen here.
     lock = world.ledger.lock_of(group)

@@ -176,8 +176,8 @@ def remove_staging(name: str, world: World) -> None:
 
 
 def _stamp(release: Release, status: Status, reason: str, ending: Ending, world: World) -> None:
-    if not release.pins.policy or release.pins.policy.get("mode") == "observe":
-        return  # Without a policy the group is not Lockkeeper's to stamp, and one that only observes wants no stamp.
+    if not release.may_stamp:
+        return
     registry_status = None
     if status is Status.PROMOTED:
         registry_status = "Approved"

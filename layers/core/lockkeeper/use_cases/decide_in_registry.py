@@ -41,6 +41,12 @@ def decide_in_registry(hint: PackageHint, release_id: str, world: World) -> Deci
         return Ignore(f"{release_id} has ended as {release.status}; its status in the registry moves nothing any more")
     if is_taken_back(release, world):
         return Ignore(f"{release_id} is on its way back already")
+    if release.unfinished and not release.pins.policy:
+        raise TryAgain(f"{release_id} is about to read its policy")
+    if not release.may_stamp:
+        return Ignore(
+            f"{release_id} has no policy, or one that only observes: what the registry says is its group's own business"
+        )
     description = world.registry.describe(hint.arn)
     if description is None:
         return Ignore(f"{hint.arn} is not in the registry")
