@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ import pytest
 from lockkeeper.adapters.dynamodb import DynamoDBLedger
 from lockkeeper.adapters.dynamodb.table import Table
 from lockkeeper.adapters.in_memory import SettableClock
+from lockkeeper.domain.approval import PersonalLink
 from lockkeeper.domain.brakes import Brake, Did
 from lockkeeper.ports import Ledger, Wait
 from moto import mock_aws
@@ -18,7 +20,7 @@ from moto import mock_aws
 from tests.unit.brakes_suite import *  # noqa: F403
 from tests.unit.cli_stage import create_table
 from tests.unit.ledger_suite import *  # noqa: F403
-from tests.unit.ledger_suite import FIRST
+from tests.unit.ledger_suite import FIRST, REQUEST
 from tests.unit.retrainings_suite import *  # noqa: F403
 from tests.unit.web_suite import *  # noqa: F403
 
@@ -52,6 +54,13 @@ def test_a_delivered_wait_and_its_pointers_go_in_one_call(ledger: DynamoDBLedger
     ledger.wait_delivered(wait)
     assert called == ["TransactWriteItems"]
     assert [ledger.waits_on(arn) for arn in ("arn:endpoint", "arn:alarm")] == [[], []]
+
+
+def test_a_link_is_forgotten_a_month_after_its_time(ledger: DynamoDBLedger) -> None:
+    ledger.ask(REQUEST, [PersonalLink("ab12", "wages-v1-a1", "staging", "Ada", "2026-12-01T09:00:00.000Z", "seal")])
+    item = ledger.table.get("LINK#ab12", "LINK")
+    assert item is not None
+    assert item["forget_at"] == datetime(2026, 12, 31, 9, tzinfo=UTC).timestamp()
 
 
 def test_a_hold_of_the_version_before_is_read_and_lifted(ledger: DynamoDBLedger) -> None:

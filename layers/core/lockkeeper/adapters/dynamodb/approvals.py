@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from datetime import datetime, timedelta
 
 from lockkeeper.adapters.dynamodb.table import Item
 from lockkeeper.adapters.dynamodb.waits import Waits
 from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, PersonalLink, RequestStatus, Revocation
 from lockkeeper.domain.policy import Approver
 from lockkeeper.ports import Wait
+
+
+READABLE = timedelta(days=30)
+"""How long a link still shows its release when nobody can decide with it any more: whoever has the mail can read it."""
 
 
 class Approvals(Waits):
@@ -39,7 +44,8 @@ class Approvals(Waits):
 
     def _keep(self, links: list[PersonalLink]) -> None:
         for link in links:
-            self.table.put({"pk": f"LINK#{link.sha256}", "sk": "LINK", **asdict(link)})
+            forget_at = int((datetime.fromisoformat(link.expires_at) + READABLE).timestamp())
+            self.table.put({"pk": f"LINK#{link.sha256}", "sk": "LINK", **asdict(link), "forget_at": forget_at})
 
     def request_of(self, release_id: str, before: str) -> ApprovalRequest | None:
         item = self.table.get(f"RELEASE#{release_id}", f"APPROVAL#{before}")
