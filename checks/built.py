@@ -17,6 +17,8 @@ from samtranslator.yaml_helper import yaml_parse
 
 FUNCTION_BYTES = 100_000
 LAYER_BYTES = 5_000_000
+ARCHIVES = ("scan_job", "replay_job", "monitor_job")
+"""Modules that pack what Processing jobs run, out of the layer that they are in themselves."""
 IMPORT = """
 import importlib, sys
 sys.path[:0] = {paths!r}
@@ -49,6 +51,14 @@ def import_problem(handler: str, paths: list[str]) -> str:
     return finished.stderr.strip() if finished.returncode else ""
 
 
+def packing_problem(archive: str, paths: list[str]) -> str:
+    """Why a job's archive (`scan_job`) cannot be packed from these layers; empty when it can."""
+    module = f"lockkeeper.adapters.{archive}"
+    script = f"import importlib, sys\nsys.path[:0] = {paths!r}\nimportlib.import_module({module!r}).pack()"
+    finished = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=False)
+    return finished.stderr.strip() if finished.returncode else ""
+
+
 def main(build: Path) -> int:
     """Print one line for each function and layer; returns 1 when one is too large or does not import."""
     template = yaml_parse((build / "template.yaml").read_text())
@@ -66,6 +76,9 @@ def main(build: Path) -> int:
         if kind.endswith("Function"):
             problem = import_problem(resource["Properties"]["Handler"], [str(build / name), *layers])
             problems += [f"{name}: {problem}"] if problem else []
+    for archive in ARCHIVES:
+        problem = packing_problem(archive, layers)
+        problems += [f"{archive}: {problem}"] if problem else []
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

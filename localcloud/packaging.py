@@ -23,8 +23,9 @@ class BuildError(Exception):
 
 
 def sources(folder: Path) -> Iterator[Path]:
-    """The files of a folder that belong into an archive, sorted."""
-    for path in sorted(folder.rglob("*")):
+    """The files of a folder that belong into an archive, sorted; those of linked folders, too."""
+    linked = [path for path in folder.iterdir() if path.is_symlink() and path.is_dir()]
+    for path in sorted([*folder.rglob("*"), *(path for link in linked for path in link.rglob("*"))]):
         if path.is_file() and not SKIPPED & set(path.relative_to(folder).parts) and path.suffix != ".pyc":
             yield path
 

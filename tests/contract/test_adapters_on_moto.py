@@ -286,7 +286,7 @@ def test_a_personal_mail_carries_its_approver_and_a_subject_sns_takes(aws: boto3
     first, second = sorted(heard(client, url), key=lambda message: message["TopicArn"], reverse=True)
     assert first["MessageAttributes"]["approver"]["Value"] == "Ada"
     assert first["Subject"].startswith("Gr??e?x")
-    assert len(first["Subject"]) == 100
+    assert len(first["Subject"]) == 99
     assert (second["Message"], "MessageAttributes" in second) == ("to all", False)
     mail.broadcast("URGENT", "look now", urgent=True)
     (urgent,) = heard(client, url)

@@ -54,8 +54,8 @@ def test_an_archive_depends_on_content_alone(tmp_path: Path) -> None:
 
 def test_the_core_layer_holds_its_packages_alone() -> None:
     found = names(layer_archive(PROJECT_FOLDER, "layers/core"))
-    assert "python/lockkeeper/__init__.py" in found
-    assert all(name.startswith("python/lockkeeper/") for name in found)
+    assert {"python/lockkeeper/__init__.py", "python/jobs/drift_monitor/main.py"} <= set(found)
+    assert {name.split("/")[1] for name in found} == {"lockkeeper", "jobs"}
 
 
 def test_requirements_that_do_not_exist_are_a_build_error(tmp_path: Path) -> None:

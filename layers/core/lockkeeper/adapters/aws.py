@@ -225,5 +225,5 @@ class TopicMail:
 
 
 def _subject(text: str) -> str:
-    """SNS takes at most 100 printable ASCII characters."""
-    return "".join(character if 32 <= ord(character) < 127 else "?" for character in text)[:100]
+    """SNS takes fewer than 100 printable ASCII characters."""
+    return "".join(character if 32 <= ord(character) < 127 else "?" for character in text)[:99]

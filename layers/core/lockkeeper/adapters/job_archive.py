@@ -23,7 +23,10 @@ def packed(modules: Iterable[str], entry: str, others: Iterable[Path] = (), *, r
         for name in modules:
             _add(archive, f"lockkeeper/{name}", (_PACKAGE / name).read_bytes())
         for package in others:
-            for path in sorted(package.glob("*.py")):
+            sources = sorted(package.glob("*.py"))
+            if not sources:
+                raise FileNotFoundError(f"{package} has no modules to pack: this layer was built without them")
+            for path in sources:
                 _add(archive, path.relative_to(root or package.parent).as_posix(), path.read_bytes())
         _add(archive, "__main__.py", entry.encode())
     return archived.getvalue()

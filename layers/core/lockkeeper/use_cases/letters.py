@@ -90,7 +90,7 @@ def _due(request: ApprovalRequest, seen: str) -> datetime:
 
 def _subject(release: Release, before: str, reminder: bool) -> str:
     question = f"Approve {release.model_package_group} version {release.version} for {before}?"
-    return f"{'Reminder: ' if reminder else ''}{question}"[:100]
+    return f"{'Reminder: ' if reminder else ''}{question}"[:99]
 
 
 def _text(release: Release, letter: PersonalLetter, request: ApprovalRequest, reminder: bool, world: World) -> str:

@@ -11,7 +11,6 @@ from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, Person
 from lockkeeper.domain.policy import Approver
 from lockkeeper.ports import Wait
 
-
 READABLE = timedelta(days=30)
 """How long a link still shows its release when nobody can decide with it any more: whoever has the mail can read it."""
 
