@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from localcloud.settings import STOP_POLL_SECONDS
+from localcloud import listening
 
 PUBLIC_CLIENT = "lockkeeper"
 CONFIDENTIAL_CLIENT = "lockkeeper-with-a-secret"
@@ -236,16 +237,10 @@ class Handler(BaseHTTPRequestHandler):
         """Codes and tokens stand in no log."""
 
 
-def serve(port: int, redirect_uri: str) -> ThreadingHTTPServer:
+def serve(place: socket.socket, redirect_uri: str) -> ThreadingHTTPServer:
     """Listen on 127.0.0.1 in threads of this process; `shutdown` and `server_close` end it."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    provider = Provider(f"http://127.0.0.1:{server.server_address[1]}", redirect_uri)
-    server.RequestHandlerClass = type("Bound", (Handler,), {"provider": provider})
-    server.daemon_threads = True
-    threading.Thread(
-        target=server.serve_forever, args=(STOP_POLL_SECONDS,), daemon=True, name="identity-provider"
-    ).start()
-    return server
+    provider = Provider(f"http://127.0.0.1:{listening.port_of(place)}", redirect_uri)
+    return listening.serve(place, type("Bound", (Handler,), {"provider": provider}), "identity-provider")
 
 
 def _base64url(content: bytes) -> str:

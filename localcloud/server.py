@@ -1,9 +1,10 @@
 """The server of the laptop's AWS: the emulator with its plug-ins, in one process.
 
-    python -m localcloud.server --port 4566 --web-port 4567 --slack-port 4568 --sign-in-port 4569 --run-folder DIR --keep DIR
+    python -m localcloud.server --aws 5 --web 6 --slack 7 --sign-in 8 --run-folder DIR --keep DIR
 
-It is started by `localcloud.supervisor`. A janitor process ends what this process leaves behind, however it ends; a
-pipe from the supervisor (`--lifeline`), where there is one, ends this process with the supervisor.
+It is started by `localcloud.supervisor`, which holds its ports and hands on their descriptors. A janitor process ends what
+this process leaves behind, however it ends; a pipe from the supervisor (`--lifeline`), where there is one, ends this
+process with the supervisor.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from typing import Any
 
 from localcloud import janitor
 from localcloud.clock import CLOCK
+from localcloud.listening import SERVED, inherited, port_of
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 
 logger = logging.getLogger("localcloud.server")
@@ -30,10 +33,10 @@ logger = logging.getLogger("localcloud.server")
 class Options:
     """What the server is started with."""
 
-    port: int
-    web_port: int
-    slack_port: int
-    sign_in_port: int
+    aws: socket.socket
+    web: socket.socket
+    slack: socket.socket
+    sign_in: socket.socket
     run_folder: Path
     keep: Path
     clock_scale: float
@@ -41,16 +44,14 @@ class Options:
 
     @property
     def endpoint_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{port_of(self.aws)}"
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="localcloud.server")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--web-port", type=int, required=True)
-    parser.add_argument("--slack-port", type=int, required=True)
-    parser.add_argument("--sign-in-port", type=int, required=True)
+    for name in SERVED:
+        parser.add_argument(f"--{name}", type=inherited, required=True, help="the descriptor of a listening socket")
     parser.add_argument("--run-folder", type=Path, required=True)
     parser.add_argument("--keep", type=Path, required=True, help="where logs and mailbox are kept after the end")
     parser.add_argument("--clock-scale", type=float, default=1.0)
@@ -67,7 +68,7 @@ def prepare_environment(options: Options) -> None:
     os.environ |= {
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(options.port),
+        "GATEWAY_PORT": str(port_of(options.aws)),
         "MINISTACK_ACCOUNT_ID": HUB_ACCOUNT_ID,
         "MINISTACK_REGION": REGION,
         "AWS_ENDPOINT_URL": options.endpoint_url,
@@ -104,13 +105,13 @@ def plug_in(options: Options) -> list[Callable[[], None]]:
 
     call_log.install(options.run_folder / "logs" / "calls.jsonl")
     decision_log.install(options.run_folder / "logs" / "decisions.jsonl")
-    conformance.install(options.web_port)
+    conformance.install(port_of(options.web))
     runtime.install(options.run_folder, options.endpoint_url)
     mailbox.install(options.run_folder / "mailbox")
-    web_url = f"http://127.0.0.1:{options.web_port}"
+    web_url = f"http://127.0.0.1:{port_of(options.web)}"
     workspace = slack.Workspace(f"{web_url}/slack/interactions", options.run_folder / "logs" / "slack.jsonl")
-    channel = slack.serve(workspace, options.slack_port)
-    people = identity_provider.serve(options.sign_in_port, f"{web_url}/sign-in/callback")
+    channel = slack.serve(workspace, options.slack)
+    people = identity_provider.serve(options.sign_in, f"{web_url}/sign-in/callback")
     return [sagemaker.install(options.run_folder, options.clock_scale), channel.server_close, people.server_close]
 
 
@@ -121,7 +122,7 @@ async def serve(options: Options) -> None:
     from ministack.app import app
 
     config = Config()
-    config.bind = [f"127.0.0.1:{options.port}", f"127.0.0.1:{options.web_port}"]
+    config.bind = [f"fd://{options.aws.detach()}", f"fd://{options.web.detach()}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     config.errorlog = logging.getLogger("hypercorn.error")

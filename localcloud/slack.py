@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from localcloud.settings import STOP_POLL_SECONDS
+from localcloud import listening
 from localcloud.slack_blocks import page_of, problems_of
 
 CHANNEL = "C0LAPTOP"
@@ -206,10 +207,6 @@ class Handler(BaseHTTPRequestHandler):
         """The log has each call with its answer."""
 
 
-def serve(workspace: Workspace, port: int) -> ThreadingHTTPServer:
+def serve(workspace: Workspace, place: socket.socket) -> ThreadingHTTPServer:
     """Listen on 127.0.0.1 in threads of this process; `shutdown` and `server_close` end it."""
-    handler = type("Bound", (Handler,), {"workspace": workspace})
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(STOP_POLL_SECONDS,), daemon=True, name="slack").start()
-    return server
+    return listening.serve(place, type("Bound", (Handler,), {"workspace": workspace}), "slack")

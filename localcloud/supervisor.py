@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from localcloud import janitor
+from localcloud.listening import SERVED, listen, port_of
 from localcloud.settings import BUILD_FOLDER, DEFAULT_PORT, HUB_ACCOUNT_ID, PROJECT_FOLDER, client_environment
 
 START_SECONDS = 180.0
@@ -87,19 +88,23 @@ def start(
     if found is not None:
         raise AlreadyRunning(f"The laptop's AWS already runs at {found.endpoint_url} (process {found.pid}).")
     neighbour = min(port + 1, 65535) if port else 0
-    port = free_port(port)
-    web_port = free_port(neighbour if web_port is None else web_port, port)
-    slack_port = free_port(min(neighbour + 1, 65535) if neighbour else 0, port, web_port)
-    sign_in_port = free_port(min(neighbour + 2, 65535) if neighbour else 0, port, web_port, slack_port)
-    run_folder = Path(tempfile.mkdtemp(prefix="lockkeeper-"))
-    (run_folder / "logs").mkdir()
-    process = launch((port, web_port, slack_port, sign_in_port), run_folder, state_folder, clock_scale, outlive_me)
+    wanted = (
+        port,
+        neighbour if web_port is None else web_port,
+        *((neighbour + 1, neighbour + 2) if neighbour else (0, 0)),
+    )
+    with contextlib.ExitStack() as held:
+        places = [held.enter_context(listen(min(one, 65535))) for one in wanted]
+        aws, web, slack, sign_in = (f"http://127.0.0.1:{port_of(place)}" for place in places)
+        run_folder = Path(tempfile.mkdtemp(prefix="lockkeeper-"))
+        (run_folder / "logs").mkdir()
+        process = launch(places, run_folder, state_folder, clock_scale, outlive_me)
     running = Running(
         pid=process.pid,
-        endpoint_url=f"http://127.0.0.1:{port}",
-        web_url=f"http://127.0.0.1:{web_port}",
-        slack_url=f"http://127.0.0.1:{slack_port}",
-        sign_in_url=f"http://127.0.0.1:{sign_in_port}",
+        endpoint_url=aws,
+        web_url=web,
+        slack_url=slack,
+        sign_in_url=sign_in,
         run_folder=run_folder,
         clock_scale=clock_scale,
         state_folder=state_folder,
@@ -113,38 +118,25 @@ def start(
     return running
 
 
-def free_port(wanted: int, *taken: int) -> int:
-    """`wanted` when it can be bound on 127.0.0.1, otherwise a free port; none that is taken already."""
-    for candidate in (wanted, 0, 0, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", candidate))
-                chosen = int(probe.getsockname()[1])
-                if chosen not in taken:
-                    return chosen
-    raise StartError("There is no free port on 127.0.0.1.")
-
-
 def launch(
-    ports: tuple[int, int, int, int], run_folder: Path, state_folder: Path, clock_scale: float, outlive_me: bool
+    places: list[socket.socket], run_folder: Path, state_folder: Path, clock_scale: float, outlive_me: bool
 ) -> subprocess.Popen[bytes]:
     """Start the server's process, in a session of its own, so that a Ctrl-C reaches only the supervisor.
 
-    `ports` are those of AWS, of the web, of Slack and of the sign-in.
+    `places` are the listening sockets of what is SERVED, in this order.
     """
     command = [sys.executable, "-m", "localcloud.server"]
-    for name, port in zip(("--port", "--web-port", "--slack-port", "--sign-in-port"), ports, strict=True):
-        command += [name, str(port)]
+    for name, place in zip(SERVED, places, strict=True):
+        command += [f"--{name}", str(place.fileno())]
     command += ["--run-folder", str(run_folder), "--keep", str(state_folder / LAST_RUN)]
     command += ["--clock-scale", str(clock_scale)]
-    descriptors: tuple[int, ...] = ()
+    pipe: list[int] = []
     if not outlive_me:
         # The write end stays open in this process until it dies; nothing is ever written to it.
         read_end, write_end = os.pipe()
         os.set_inheritable(write_end, False)
         command += ["--lifeline", str(read_end)]
-        descriptors = (read_end,)
+        pipe = [read_end]
     with (run_folder / "logs" / "server.log").open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -153,9 +145,9 @@ def launch(
             stdout=log,
             stderr=log,
             start_new_session=True,
-            pass_fds=descriptors,
+            pass_fds=(*pipe, *(place.fileno() for place in places)),
         )
-    for descriptor in descriptors:
+    for descriptor in pipe:
         os.close(descriptor)
     return process
 

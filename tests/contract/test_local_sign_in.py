@@ -19,6 +19,7 @@ from lockkeeper.domain.sign_in import check_claims, claims_in, code_challenge, n
 
 from localcloud import identity_provider
 from localcloud.identity_provider import CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT
+from localcloud.listening import listen
 from localcloud.settings import STOP_POLL_SECONDS
 from tests.patience import PATIENCE
 
@@ -27,7 +28,7 @@ BACK = "http://127.0.0.1:9/sign-in/callback"
 
 @pytest.fixture
 def issuer() -> Iterator[str]:
-    server = identity_provider.serve(0, BACK)
+    server = identity_provider.serve(listen(0), BACK)
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()

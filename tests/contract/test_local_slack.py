@@ -17,6 +17,7 @@ from lockkeeper.domain.errors import SlackRefused
 from lockkeeper.domain.slack_message import message_of, refusal_of
 
 from localcloud import slack
+from localcloud.listening import listen
 from localcloud.slack_blocks import page_of, problems_of
 from tests.patience import PATIENCE
 from tests.unit.slack_stage import button_of
@@ -30,7 +31,7 @@ class Place:
 
     def __init__(self, log: Path) -> None:
         self.workspace = slack.Workspace("http://127.0.0.1:9/slack/interactions", log)
-        self.server = slack.serve(self.workspace, 0)
+        self.server = slack.serve(self.workspace, listen(0))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.channel = self.adapter()
 

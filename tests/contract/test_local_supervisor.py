@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -149,6 +151,33 @@ def test_a_busy_port_is_replaced(running: supervisor.Running, tmp_path_factory: 
         assert other.endpoint_url != running.endpoint_url
     finally:
         supervisor.stop(other)
+
+
+def test_nobody_takes_a_port_between_its_choice_and_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the server loads its modules its ports are held: who binds one then is refused, and who connects waits."""
+    launch, met = supervisor.launch, []
+
+    def take_them_first(places: list[socket.socket], *others: Any) -> subprocess.Popen[bytes]:
+        process = launch(places, *others)
+        for place in places:
+            address = place.getsockname()
+            place.close()
+            with pytest.raises(OSError, match="in use"):
+                socket.create_server(address)
+            met.append(socket.create_connection(address))
+        return process
+
+    monkeypatch.setattr(supervisor, "launch", take_them_first)
+    running = supervisor.start(0, state_folder=tmp_path)
+    try:
+        assert len(met) == 4
+        for early in met:
+            early.settimeout(30)
+            early.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            assert early.recv(5) == b"HTTP/"
+            early.close()
+    finally:
+        supervisor.stop(running)
 
 
 def test_a_server_that_dies_at_once_is_reported_with_its_log(

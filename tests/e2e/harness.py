@@ -176,7 +176,7 @@ class Cloud:
 
     def mails(self, address: str) -> list[str]:
         folder = self.running.mailbox / address
-        return [path.read_text() for path in sorted(folder.glob("*"))] if folder.is_dir() else []
+        return [path.read_text() for path in sorted(folder.glob("*.eml"))] if folder.is_dir() else []
 
     def physical_name(self, logical_id: str) -> str:
         """What the stack called its resource."""

@@ -27,7 +27,7 @@ def state_of(cloud: Cloud) -> dict[str, Any]:
     sagemaker, pages = cloud.client("sagemaker"), cloud.client("dynamodb").get_paginator("scan")
     machine = cloud.outputs["StateMachineArn"]
     packages = sagemaker.list_model_packages(ModelPackageGroupName="tempting")["ModelPackageSummaryList"]
-    mails = [path for path in cloud.running.mailbox.rglob("*") if path.is_file()]
+    mails = cloud.running.mailbox.rglob("*.eml")
     return {
         "ledger": [item for page in pages.paginate(TableName=cloud.outputs["TableName"]) for item in page["Items"]],
         "executions": cloud.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"],
