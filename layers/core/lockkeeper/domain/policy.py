@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -373,8 +374,12 @@ class Policy(Section):
         return self.model_copy(update={"production": self.production.model_copy(update=left_out)})
 
 
+@lru_cache(maxsize=64)
 def parse_policy(text: str, *, source: str) -> Policy:
-    """Read a whole policy; `PolicyInvalid` has one line per mistake: `source:line: where: what is wrong`."""
+    """Read a whole policy; `PolicyInvalid` has one line per mistake: `source:line: where: what is wrong`.
+
+    A text that was read is not read again: a look at a hundred releases meets the same few policies, and nothing changes one.
+    """
     return policy_from(nodes_of(text, source))
 
 
