@@ -14,14 +14,13 @@ from lockkeeper.domain.approval import (
     clean_comment,
     enough_approvers,
     grant,
-    is_author,
-    is_known,
     link_digest,
     must_approve,
     new_link_name,
     people_needed,
     permit,
 )
+from lockkeeper.domain.authors import is_author, is_known
 from lockkeeper.domain.errors import AlreadyDecided, CandidateInvalid, NotPermitted, RequestClosed
 from lockkeeper.domain.policy import Approval, Approver
 
@@ -170,8 +169,10 @@ def test_two_of_three_approve_and_the_author_among_them_counts_for_nothing() -> 
         ("arn:aws:iam::111111111111:role/service-role/pipeline", False),
         (f"{PIPELINE}; arn:aws:iam::111111111111:role/other", False),
         (f"lin@example.com; {PIPELINE}", True),
-        ("studio-profile", True),
-        ("arn:aws:iam::111111111111:user/lin", True),
+        ("Lin Chen", True),
+        ("d-1/lin", False),
+        ("arn:aws:iam::111111111111:user/lin", False),
+        ("arn:aws:iam::111111111111:user/lin@example.com", True),
         ("arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Data_0123456789abcdef/lin@example.com", True),
         ("arn:aws:sts::111111111111:assumed-role/Data/lin@example.com", True),
         ("arn:aws:sts::111111111111:assumed-role/Ada-Admin/session", True),

@@ -10,11 +10,10 @@ from lockkeeper.domain.approval import (
     Answer,
     ApprovalRequest,
     approver_of_principal,
-    is_author,
-    is_known,
     people_needed,
     permit,
 )
+from lockkeeper.domain.authors import is_author, is_known
 from lockkeeper.domain.errors import NotPermitted
 from lockkeeper.domain.policy import Approval, Approver
 from lockkeeper.domain.release import Status

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
-import re
 import secrets
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from lockkeeper.domain.authors import is_author, is_known, stands_for
 from lockkeeper.domain.errors import (
     AlreadyDecided,
     CandidateInvalid,
@@ -21,9 +20,6 @@ from lockkeeper.domain.errors import (
 from lockkeeper.domain.policy import Approval, Approver, roles_covered
 
 MAX_COMMENT = 1024
-_ROLE = re.compile(r"arn:[^:]+:(?:iam|sts)::\d+:(?:role|assumed-role)/.+")
-_NAMED = re.compile(r"arn:[^:]+:(?:sts|iam)::[^:]*:(?:assumed-role/[^/]+/|user/(?:.+/)?)([\w+=,.@-]+)")
-_PATH = re.compile(r"(arn:[^:]+:iam::[^:]*:role/).*/")
 
 
 class Answer(StrEnum):
@@ -133,51 +129,12 @@ def approver_of_principal(approvers: tuple[Approver, ...], principal_arn: str) -
 
     A session's name proves nothing by itself: its caller chooses it.
     """
-    return next((approver for approver in approvers if _stands_for(principal_arn, approver)), None)
+    return next((approver for approver in approvers if stands_for(principal_arn, approver)), None)
 
 
 def approver_of_slack_user(approvers: tuple[Approver, ...], user: str) -> Approver | None:
     """Whom a Slack user stands for, by the id that Slack gives a member for ever; names in Slack are for anybody to take."""
     return next((approver for approver in approvers if user and approver.slack_user == user), None)
-
-
-def _stands_for(principal_arn: str, approver: Approver) -> bool:
-    """A role with a path is known by its whole name, which no other role of its account has: a session's ARN has no path.
-
-    A pattern of names under a path stands for no session: elsewhere in the account, roles of such names may be anybody's.
-    """
-    pattern = approver.aws_principal or ""
-    found = (fnmatch.fnmatchcase(one, pattern) or one == _without_path(pattern) for one in _identities(principal_arn))
-    return bool(pattern) and any(found)
-
-
-def _may_stand_for(maker: str, approver: Approver) -> bool:
-    """Whether the maker's role may be one that stands for this approver, as far as an ARN without a path tells."""
-    pattern = _without_path(approver.aws_principal or "")
-    named = _last(pattern).strip("*?")
-    return bool(named) and any(fnmatch.fnmatchcase(one, pattern) for one in _identities(maker))
-
-
-def _identities(principal_arn: str) -> tuple[str, str]:
-    return principal_arn, _without_path(role_arn_of_session(principal_arn))
-
-
-def _without_path(role_arn: str) -> str:
-    """`arn:aws:iam::1:role/path/Name`, also as a pattern, is `arn:aws:iam::1:role/Name`: so a session's ARN has it."""
-    return _PATH.sub(r"\1", role_arn)
-
-
-def _last(arn: str) -> str:
-    return arn.rpartition("/")[2]
-
-
-def role_arn_of_session(arn: str) -> str:
-    """`arn:aws:sts::1:assumed-role/Name/session` is role `arn:aws:iam::1:role/Name`; other ARNs are themselves."""
-    parts = arn.split(":")
-    if len(parts) == 6 and parts[2] == "sts" and parts[5].startswith("assumed-role/"):
-        role = parts[5].split("/")[1]
-        return f"{parts[0]}:{parts[1]}:iam::{parts[4]}:role/{role}"
-    return arn
 
 
 def permit(request: ApprovalRequest, approver: Approver | None) -> Approver:
@@ -226,63 +183,6 @@ def revoke(request: ApprovalRequest, whose: str, by: str, now: str) -> ApprovalR
         raise NotPermitted(f"{whose} is no approver of this release", cure=f"name one of: {', '.join(names)}")
     void = [name for name in names if whose in ("", name)]
     return replace(request, revoked=(*request.revoked, *(Revocation(name, by, now) for name in void)))
-
-
-def is_author(approver: Approver, author: str) -> bool:
-    """Whether one of the authors (joined by `; `) is this approver: by name, e-mail, Slack user, Studio profile or AWS identity.
-
-    The name of a session or of an IAM user counts as well. In doubt they are: an author who decides is worse than one person less.
-    """
-    known = _names_of(approver)
-    return any(
-        maker.casefold() in known
-        or _name_in(maker) in known
-        or _stands_for(maker, approver)
-        or _may_stand_for(maker, approver)
-        for maker in _makers(author)
-    )
-
-
-def _makers(author: str) -> list[str]:
-    return [maker.strip() for maker in author.split(";") if maker.strip()]
-
-
-def _names_of(approver: Approver) -> set[str]:
-    """What this person is called, by the policy and as a session or user of AWS, in lower case."""
-    profile = approver.studio_profile or ""
-    names = (approver.name, approver.email, approver.slack_user, profile, _last(profile))
-    return {value.strip().casefold() for value in (*names, _name_in(approver.aws_principal or "")) if value}
-
-
-def _name_in(arn: str) -> str:
-    """The name of a session or an IAM user, in lower case; empty for other identities."""
-    named = _NAMED.fullmatch(arn)
-    return named[1].casefold() if named else ""
-
-
-def is_known(author: str, approvers: tuple[Approver, ...]) -> bool:
-    """Whether any of the authors (joined by `; `) is a person who can be told from the approvers, or is one of them.
-
-    A role that jobs and pipelines run under says nothing about who made the version. Sessions of people are told by
-    AWS's sign-in portal, or by an e-mail address in the session's name.
-    """
-    return any(_is_known(maker, approvers) for maker in _makers(author))
-
-
-def _is_known(maker: str, approvers: tuple[Approver, ...]) -> bool:
-    if not _ROLE.fullmatch(maker) or any(_stands_for(maker, one) for one in approvers):
-        return True
-    name = _name_in(maker)
-    if "AWSReservedSSO_" not in maker and "@" not in name:
-        return False  # Jobs call their sessions what they like.
-    return any(name in _names_of(one) for one in approvers) or all(_is_another(name, one) for one in approvers)
-
-
-def _is_another(name: str, approver: Approver) -> bool:
-    """Whether a session's name is an address beside the approver's: one person seldom has two of one domain."""
-    address, _, domain = name.rpartition("@")
-    theirs = (one.rpartition("@") for one in _names_of(approver))
-    return bool(address) and any(other and its_domain == domain for other, _, its_domain in theirs)
 
 
 def people_needed(approval: Approval, author: str) -> int:

@@ -176,10 +176,15 @@ def author_of(description: dict[str, Any], author_from: str | None) -> str:
     """Everybody who is known to have made this version, joined by `; `; empty when nobody is.
 
     The metadata that the policy names does not replace the identity that created the version: leaving it out, or naming
-    somebody else in it, must not make an author an approver.
+    somebody else in it, must not make an author an approver. A Studio user is `DOMAIN-ID/NAME`, as in the policy: the name
+    alone could not be told from a name in the metadata.
     """
     created_by = description.get("CreatedBy") or {}
-    makers = [created_by.get("UserProfileName"), (created_by.get("IamIdentity") or {}).get("Arn")]
+    profile = created_by.get("UserProfileName")
+    makers = [
+        profile and f"{created_by.get('DomainId') or 'd-?'}/{profile}",
+        (created_by.get("IamIdentity") or {}).get("Arn"),
+    ]
     if author_from:
         key = author_from.removeprefix("metadata.")
         makers.insert(0, (description.get("CustomerMetadataProperties") or {}).get(key))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lockkeeper.domain.approval import Answer, role_arn_of_session
+from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.authors import role_arn_of_session
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.registration import Ignore, PackageHint
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from lockkeeper.domain.approval import role_arn_of_session
+from lockkeeper.domain.authors import role_arn_of_session
 from lockkeeper.domain.brakes import Brake, Did, act, with_end
 from lockkeeper.domain.errors import (
     BrakeRefused,

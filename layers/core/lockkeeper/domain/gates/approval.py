@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lockkeeper.domain.approval import is_author, people_needed
+from lockkeeper.domain.approval import people_needed
+from lockkeeper.domain.authors import is_author
 from lockkeeper.domain.policy import Approval, Approver, roles_covered
 from lockkeeper.domain.release import Outcome, Verdict
 
