@@ -155,7 +155,9 @@ def look_at_people(stack: Stack, policy: Policy) -> Iterator[Finding]:
         yield Finding(what, State.OK, "nobody is asked")
     for verdict in verdicts:
         fine = verdict.verdict is Outcome.PASSED
-        cure = "" if fine else "let them follow the link in AWS's mail; `lockkeeper policy apply` sends it again"
+        cure = (
+            "" if fine else "run `lockkeeper policy apply`, and let them follow the link in AWS's mail if it sends one"
+        )
         yield Finding(
             what,
             State.OK if fine else State.PROBLEM,

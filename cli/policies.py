@@ -11,7 +11,7 @@ from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.policy_extends import Whole, make_whole
 
 from cli.stack import Stack
-from cli.subscriptions import Subscribed, Subscription, other_subscriptions, subscribe
+from cli.subscriptions import Subscribed, Subscription, mend_others, subscribe
 
 if TYPE_CHECKING:
     from lockkeeper.ports import StoredPolicy
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 class AppliedPolicy:
     """A policy in force.
 
-    `changed` is False when the same text was in force before (its version stays). `earlier` are subscriptions of
-    approvers whom the version before named and this one does not, `sharing` those of other addresses that get mails of
-    this policy's approvers.
+    `changed` is False when the same text was in force before (its version stays). `sharing` are subscriptions that may
+    get other people's mails.
     """
 
     policy: Policy
@@ -31,7 +30,6 @@ class AppliedPolicy:
     sha256: str
     changed: bool
     subscribed: tuple[Subscribed, ...]
-    earlier: tuple[Subscription, ...]
     sharing: tuple[Subscription, ...]
 
 
@@ -66,17 +64,13 @@ def apply_policy(path: Path, stack: Stack) -> AppliedPolicy:
     stored = stack.world.policies.save(group, text, stack.caller()) if before is None or changed else before
     sns, topic = stack.session.client("sns"), stack.outputs["PersonalTopicArn"]
     subscribed = subscribe(sns, topic, approvers)
-    others = other_subscriptions(sns, topic, approvers)
-    names = {approver.name for approver in approvers}
-    gone = _approver_names(before) - names
     return AppliedPolicy(
         policy=policy,
         stored=stored,
         sha256=fingerprint(text),
         changed=changed,
         subscribed=tuple(subscribed),
-        earlier=tuple(one for one in others if one.names and one.names & gone),
-        sharing=tuple(one for one in others if one.names is None or one.names & names),
+        sharing=tuple(mend_others(sns, topic)),
     )
 
 
@@ -94,14 +88,3 @@ def _in_force(group: str, stack: Stack) -> StoredPolicy | None:
         return stack.world.policies.load(group)
     except PolicyMissing:
         return None
-
-
-def _approver_names(stored: StoredPolicy | None) -> set[str]:
-    """Whom a stored policy names; nobody, where an older version of Lockkeeper wrote what this one cannot read."""
-    if stored is None:
-        return set()
-    try:
-        policy = parse_policy(stored.text, source="before")
-    except PolicyInvalid:
-        return set()
-    return {approver.name for approver in policy.approval.approvers}

@@ -88,7 +88,7 @@ def _tell(applied: AppliedPolicy) -> None:
     for file in applied.policy.resolved_from.files if applied.policy.resolved_from else ():
         facts.add_row("from", plain(f"{file.file} {file.sha256}"))
     for one in applied.subscribed:
-        sentence = f"{one.address} ({one.change}) for {', '.join(sorted(one.names))}"
+        sentence = f"{one.address} ({one.change}) for {', '.join(one.names)}"
         if not one.confirmed:
             sentence += "; gets nothing before the link in AWS's confirmation mail is followed"
         facts.add_row("mails", plain(sentence))
@@ -96,11 +96,6 @@ def _tell(applied: AppliedPolicy) -> None:
         if not approver.email:
             facts.add_row("no mail", plain(f"{approver.name} decides with `lockkeeper approve` or `reject`"))
     out.print(facts)
-    for other in applied.earlier:
-        names = ", ".join(sorted(other.names or ()))
-        out.print(plain(f"still subscribed, but no longer named: {other.address} ({names})", "yellow"))
-        out.print(plain(f"  to end it: aws sns unsubscribe --subscription-arn {other.arn}", "dim"))
     for other in applied.sharing:
-        reads = "everybody's mails: its filter names no approvers" if other.names is None else "mails of your approvers"
-        out.print(plain(f"warning: {other.address} also gets {reads}", "bold yellow"))
+        out.print(plain(f"warning: {other.address} may get other people's mails", "bold yellow"))
         out.print(plain(f"  to end it: aws sns unsubscribe --subscription-arn {other.arn}", "dim"))

@@ -15,6 +15,7 @@ from lockkeeper.adapters.aws import OneTimeSchedules, TopicMail
 from lockkeeper.adapters.in_memory import InMemoryObjects, InMemoryPolicies, SettableClock
 from lockkeeper.adapters.s3 import PART, S3Objects, S3Policies
 from lockkeeper.domain.errors import EvidenceMissing, PolicyMissing
+from lockkeeper.domain.policy import Approver
 from lockkeeper.ports import Objects, Policies
 from moto import mock_aws
 
@@ -274,17 +275,17 @@ def heard(client: Any, url: str) -> list[dict[str, Any]]:
     return [json.loads(message["Body"]) for message in messages]
 
 
-def test_a_personal_mail_carries_its_approver_and_a_subject_sns_takes(aws: boto3.Session) -> None:
+def test_a_personal_mail_carries_its_address_and_a_subject_sns_takes(aws: boto3.Session) -> None:
     sns = aws.client("sns")
     personal, everybody = (sns.create_topic(Name=name)["TopicArn"] for name in ("personal", "everybody"))
     client, url, arn = queue_on(aws)
     for topic in (personal, everybody):
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     mail = TopicMail(sns, personal_topic_arn=personal, broadcast_topic_arn=everybody)
-    mail.personal("Ada", f"Grüße\n{'x' * 200}", "text")
+    mail.personal(Approver(name="Ada", email="Ada@example.com"), f"Grüße\n{'x' * 200}", "text")
     mail.broadcast("promoted", "to all")
     first, second = sorted(heard(client, url), key=lambda message: message["TopicArn"], reverse=True)
-    assert first["MessageAttributes"]["approver"]["Value"] == "Ada"
+    assert first["MessageAttributes"] == {"address": {"Type": "String", "Value": "ada@example.com"}}
     assert first["Subject"].startswith("Gr??e?x")
     assert len(first["Subject"]) == 99
     assert (second["Message"], "MessageAttributes" in second) == ("to all", False)
@@ -293,14 +294,17 @@ def test_a_personal_mail_carries_its_approver_and_a_subject_sns_takes(aws: boto3
     assert urgent["MessageAttributes"]["urgent"]["Value"] == "true"
 
 
-def test_an_address_is_confirmed_once_its_owner_has_followed_the_link(aws: boto3.Session) -> None:
+def test_an_address_is_confirmed_once_its_owner_has_followed_the_link_and_its_filter_lets_mails_through(
+    aws: boto3.Session,
+) -> None:
     sns = aws.client("sns")
     topic = sns.create_topic(Name="personal")["TopicArn"]
-    for address in ("Ada@example.com", "other@example.com"):
-        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
+    own, earlier = json.dumps({"address": ["ada@example.com"]}), json.dumps({"approver": ["Bo"]})
+    for address, kept in (("Ada@example.com", own), ("bo@example.com", earlier), ("other@example.com", own)):
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address, Attributes={"FilterPolicy": kept})
     sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="+4912345678")
     mail = TopicMail(sns, personal_topic_arn=topic, broadcast_topic_arn="")
-    asked = frozenset({"ada@example.com", "grace@example.com"})
+    asked = frozenset({"ada@example.com", "bo@example.com", "grace@example.com", "other@example.com"})
     assert mail.confirmed(asked) == {"ada@example.com"}
     with Stubber(sns) as stubbed:
         pending = {"Protocol": "email", "Endpoint": "ada@example.com", "SubscriptionArn": "PendingConfirmation"}

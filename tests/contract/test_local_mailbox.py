@@ -6,7 +6,16 @@ import json
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+from lockkeeper.adapters.aws import TopicMail
+from lockkeeper.domain.approval import ApprovalRequest
+from lockkeeper.domain.policy import Approver
+from lockkeeper.domain.release import Release
+from lockkeeper.use_cases.letters import letters_about, post
+
+from cli.subscriptions import subscribe
 
 
 def mails(folder: Path) -> list[EmailMessage]:
@@ -35,6 +44,23 @@ def test_mail_reaches_only_readers_whose_filter_matches(cloud: Any, unique: str)
     assert mail.get_content().strip() == f"Décision: {link}"
     assert mail["X-Amz-Sns-Topic-Arn"] == topic
     assert not (cloud.running.mailbox / f"ben-{unique}@example.org").exists()
+
+
+def test_approvers_of_two_groups_who_share_a_name_get_their_own_links_alone(cloud: Any, unique: str) -> None:
+    sns = cloud.client("sns")
+    topic = sns.create_topic(Name=unique[:60])["TopicArn"]
+    mail = TopicMail(sns, personal_topic_arn=topic, broadcast_topic_arn=topic)
+    world: Any = SimpleNamespace(mail=mail, web_url="http://127.0.0.1")
+    people = {group: Approver(name="Risk", email=f"Risk-{group}-{unique}@example.org") for group in ("wages", "prices")}
+    for one in people.values():
+        subscribe(sns, topic, [one])
+    for group, one in people.items():
+        release, at = Release(f"{group}-v7-a1", group, 7, 1, "arn"), "2026-11-26T07:00:00.000Z"
+        request = ApprovalRequest(release.release_id, "staging", "seal", 1, (one,), "somebody", at, at)
+        post(letters_about(release.release_id, request, at), release, request, world)
+    for group, one in people.items():
+        (letter,) = mails(cloud.running.mailbox / str(one.email))
+        assert letter["Subject"] == f"Approve {group} version 7 for staging?"
 
 
 def test_mails_sort_by_time_and_none_is_lost(cloud: Any, unique: str, eventually: Callable[..., Any]) -> None:

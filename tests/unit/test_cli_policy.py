@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
+from lockkeeper.domain.approval import ApprovalRequest
 from lockkeeper.domain.errors import PolicyInvalid
 from lockkeeper.domain.policy import Approver, fingerprint, parse_policy
+from lockkeeper.use_cases.letters import letters_about, post
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -18,9 +20,11 @@ from cli.policies import apply_policy
 from cli.policy_table import in_words, rules
 from cli.stack import Stack
 from cli.subscriptions import subscribe
-from tests.unit.cli_stage import deployed, shared_session
+from tests.unit.cli_stage import deployed, shared_session, waiting_release
 
 runner = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"})
+
+EARLY = "2026-11-24T10:00:00.000Z"
 
 POLICY = """\
 model_package_group: wages
@@ -126,41 +130,100 @@ def test_applying_the_same_text_again_keeps_the_version(file: Path, stack: Stack
 
 def test_an_approver_with_an_address_gets_the_mails_in_their_name_alone(file: Path, stack: Stack) -> None:
     apply_policy(file, stack)
-    assert filters(stack) == {"ada@example.com": {"approver": ["Ada Lindqvist"]}}
+    assert filters(stack) == {"ada@example.com": {"address": ["ada@example.com"]}}
 
 
-def test_names_of_other_policies_stay_in_a_filter(file: Path, stack: Stack) -> None:
+def test_who_approves_for_several_groups_has_one_subscription(file: Path, stack: Stack) -> None:
     apply_policy(file, stack)
-    file.write_text(POLICY.replace("group: wages", "group: computers").replace("Ada Lindqvist", "Ada"), "utf-8")
+    other = POLICY.replace("group: wages", "group: computers").replace("Ada Lindqvist", "Ada").replace("ada@", "Ada@")
+    file.write_text(other, "utf-8")
     applied = apply_policy(file, stack)
-    assert [one.change for one in applied.subscribed] == ["changed"]
-    assert filters(stack) == {"ada@example.com": {"approver": ["Ada", "Ada Lindqvist"]}}
+    assert [(one.change, one.names) for one in applied.subscribed] == [("unchanged", ("Ada",))]
+    assert filters(stack) == {"ada@example.com": {"address": ["ada@example.com"]}}
 
 
-def test_an_approver_who_is_no_longer_named_is_said_and_stays_subscribed(file: Path, stack: Stack) -> None:
-    apply_policy(file, stack)
-    file.write_text(POLICY.replace("Ada Lindqvist", "Cleo").replace("ada@", "cleo@"), encoding="utf-8")
-    result = runner.invoke(app, ["policy", "apply", str(file)])
-    assert "still subscribed, but no longer named: ada@example.com (Ada Lindqvist)" in result.stdout
-    assert set(filters(stack)) == {"ada@example.com", "cleo@example.com"}
+def ask(stack: Stack, group: str) -> None:
+    """Mail the question about a version of a group to those whom its policy names."""
+    release = waiting_release(group)
+    policy = parse_policy(stack.world.policies.load(group).text, source="in force")
+    request = ApprovalRequest(
+        release.release_id, "staging", "seal", 1, policy.approval.approvers, "somebody", EARLY, EARLY
+    )
+    post(letters_about(release.release_id, request, EARLY), release, request, stack.world)
+
+
+def heard(stack: Stack) -> dict[str, list[str]]:
+    """The subjects of what each address gets: a queue beside each, with the same filter, hears the same."""
+    sns, topic, sqs = stack.session.client("sns"), stack.outputs["PersonalTopicArn"], stack.session.client("sqs")
+    queues = {}
+    for number, (address, kept) in enumerate(filters(stack).items()):
+        queues[address] = url = sqs.create_queue(QueueName=f"heard-{number}")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": json.dumps(kept)})
+    for group in ("wages", "computers"):
+        ask(stack, group)
+    found = {}
+    for address, url in queues.items():
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        found[address] = [json.loads(one["Body"])["Subject"] for one in messages]
+    return found
+
+
+def of_two_groups(folder: Path) -> list[Path]:
+    """Policies of two groups, each of which calls somebody else Risk."""
+    files = []
+    for group in ("wages", "computers"):
+        text = POLICY.replace("group: wages", f"group: {group}").replace("Ada Lindqvist", "Risk")
+        files.append(folder / f"{group}.yaml")
+        files[-1].write_text(text.replace("ada@", f"risk-{group}@"), "utf-8")
+    return files
+
+
+OWN_LETTERS = {
+    f"risk-{group}@example.com": [f"Approve {group} version 2 for staging?"] for group in ("wages", "computers")
+}
+
+
+def test_approvers_of_two_groups_who_share_a_name_get_their_own_links_alone(tmp_path: Path, stack: Stack) -> None:
+    for file in of_two_groups(tmp_path):
+        assert "warning" not in runner.invoke(app, ["policy", "apply", str(file)]).stdout
+    assert heard(stack) == OWN_LETTERS
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_a_subscription_of_an_earlier_version_gets_nothing_until_any_policy_is_applied(
+    tmp_path: Path, stack: Stack, mended: bool
+) -> None:
+    sns, topic = stack.session.client("sns"), stack.outputs["PersonalTopicArn"]
+    files = of_two_groups(tmp_path)
+    for file in files:
+        stack.world.policies.save(file.stem, file.read_text("utf-8"), "somebody")
+    for address in OWN_LETTERS:
+        named = {"FilterPolicy": json.dumps({"approver": ["Risk"]})}
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address, Attributes=named)
+    assert stack.world.mail.confirmed(frozenset(OWN_LETTERS)) == frozenset()
+    if mended:
+        assert not apply_policy(files[0], stack).sharing
+        assert stack.world.mail.confirmed(frozenset(OWN_LETTERS)) == set(OWN_LETTERS)
+    assert heard(stack) == (OWN_LETTERS if mended else {address: [] for address in OWN_LETTERS})
 
 
 def test_a_subscription_that_reads_other_peoples_mails_is_a_warning(file: Path, stack: Stack) -> None:
     sns, topic = stack.session.client("sns"), stack.outputs["PersonalTopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="everything@example.com")
-    mine = json.dumps({"approver": ["Ada Lindqvist"]})
-    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="old@example.com", Attributes={"FilterPolicy": mine})
+    mine = json.dumps({"address": ["ada@example.com"]})
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="other@example.com", Attributes={"FilterPolicy": mine})
     result = runner.invoke(app, ["policy", "apply", str(file)])
     assert result.exit_code == 0
-    assert "warning: everything@example.com also gets everybody's mails" in result.stdout
-    assert "warning: old@example.com also gets mails of your approvers" in result.stdout
+    for address in ("everything@example.com", "other@example.com"):
+        assert f"warning: {address} may get other people's mails" in result.stdout
 
 
 def test_an_own_subscription_without_a_filter_gets_one(file: Path, stack: Stack) -> None:
     sns, topic = stack.session.client("sns"), stack.outputs["PersonalTopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ADA@example.com")
     apply_policy(file, stack)
-    assert filters(stack) == {"ADA@example.com": {"approver": ["Ada Lindqvist"]}}
+    assert filters(stack) == {"ADA@example.com": {"address": ["ada@example.com"]}}
 
 
 def test_a_subscription_that_was_never_confirmed_is_asked_again() -> None:
@@ -169,7 +232,7 @@ def test_a_subscription_that_was_never_confirmed_is_asked_again() -> None:
     with Stubber(sns) as answers:
         answers.add_response("list_subscriptions_by_topic", {"Subscriptions": [pending]})
         answers.add_response("subscribe", {"SubscriptionArn": arn})
-        attributes = {"PendingConfirmation": "true", "FilterPolicy": '{"approver": ["Ada"]}'}
+        attributes = {"PendingConfirmation": "true", "FilterPolicy": '{"address": ["ada@example.com"]}'}
         answers.add_response("get_subscription_attributes", {"Attributes": attributes}, {"SubscriptionArn": arn})
         (done,) = subscribe(sns, topic, [Approver(name="Ada", email="ada@example.com")])
         answers.assert_no_pending_responses()

@@ -14,6 +14,7 @@ from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import LONGEST_ANSWER, Answered
 from lockkeeper.domain.online.safety import Search
+from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import Deployment, EndpointState
 from lockkeeper.domain.targets import Fleet, Queued
@@ -375,12 +376,12 @@ class Publisher(Protocol):
 
 
 class Mail(Protocol):
-    def personal(self, approver: str, subject: str, text: str) -> None:
-        """A message to one person."""
+    def personal(self, approver: Approver, subject: str, text: str) -> None:
+        """A message to one person, who is known by their address: people of several groups may share a name."""
         ...
 
     def confirmed(self, addresses: frozenset[str]) -> frozenset[str]:
-        """Which of these addresses have confirmed that they want personal messages."""
+        """Which of these addresses get their personal messages: confirmed, and filtered by nothing but the address."""
         ...
 
     def broadcast(self, subject: str, text: str, *, urgent: bool = False) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lockkeeper.domain.policy import Approver, filter_of, mailbox_of
+
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
@@ -192,27 +194,35 @@ class BusPublisher:
 
 
 class TopicMail:
-    """Implements `ports.Mail` with two SNS topics: one for personal messages (filtered by `approver`), one for everybody."""
+    """Implements `ports.Mail` with two SNS topics: one for personal messages (filtered by `address`), one for everybody."""
 
     def __init__(self, client: SNSClient, *, personal_topic_arn: str, broadcast_topic_arn: str) -> None:
         self._client = client
         self._personal = personal_topic_arn
         self._broadcast = broadcast_topic_arn
 
-    def personal(self, approver: str, subject: str, text: str) -> None:
+    def personal(self, approver: Approver, subject: str, text: str) -> None:
         self._client.publish(
             TopicArn=self._personal,
             Subject=_subject(subject),
             Message=text,
-            MessageAttributes={"approver": {"DataType": "String", "StringValue": approver}},
+            # Never by name: approvers of two groups may share one, and the mail has a link that decides.
+            MessageAttributes={"address": {"DataType": "String", "StringValue": approver.mailbox}},
         )
 
     def confirmed(self, addresses: frozenset[str]) -> frozenset[str]:
         pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self._personal)
         listed = [one for page in pages for one in page["Subscriptions"] if one["Protocol"].startswith("email")]
         # Until the reader has followed the link, SNS lists words in place of the ARN.
-        known = {one["Endpoint"].casefold() for one in listed if one["SubscriptionArn"].startswith("arn:")}
-        return frozenset(address for address in addresses if address.casefold() in known)
+        arns = [(mailbox_of(one["Endpoint"]), one["SubscriptionArn"]) for one in listed]
+        asked = {mailbox_of(address) for address in addresses}
+        known = {box for box, arn in arns if box in asked and arn.startswith("arn:") and self._lets_through(box, arn)}
+        return frozenset(address for address in addresses if mailbox_of(address) in known)
+
+    def _lets_through(self, address: str, arn: str) -> bool:
+        """An earlier version's filter, or a person's, keeps mails away."""
+        attributes = self._client.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+        return bool(json.loads(attributes.get("FilterPolicy") or "{}") == filter_of(address))
 
     def broadcast(self, subject: str, text: str, *, urgent: bool = False) -> None:
         # A subscription may filter on it: a pager that hears of what is urgent, and of nothing else.

@@ -120,6 +120,16 @@ class Gates(Section):
 Role = Annotated[str, StringConstraints(pattern=r"^[\w -]{1,50}$")]
 
 
+def mailbox_of(address: str) -> str:
+    """An address in one spelling: SNS compares letter by letter."""
+    return address.casefold()
+
+
+def filter_of(address: str) -> dict[str, list[str]]:
+    """The filter that an address's subscription has to have: it lets through what is for this address, and nothing else."""
+    return {"address": [mailbox_of(address)]}
+
+
 class Approver(Section):
     """A person who may decide. `email` gets the personal link, `aws_principal` is an ARN (or `*`-pattern) for the command line,
     `slack_user` the id of who presses the button in Slack."""
@@ -138,6 +148,11 @@ class Approver(Section):
                 "give an email (for a personal link), an aws_principal (for the command line), a studio_profile or a slack_user"
             )
         return self
+
+    @property
+    def mailbox(self) -> str:
+        """What personal mails are addressed to, and filtered by; empty where there is none. Two people never share one."""
+        return mailbox_of(self.email or "")
 
 
 class Approval(Section):

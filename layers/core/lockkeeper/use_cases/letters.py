@@ -54,7 +54,7 @@ def post(
     """Send them, each to its approver alone."""
     for letter in letters:
         subject = _subject(release, request.before, reminder)
-        world.mail.personal(letter.approver.name, subject, _text(release, letter, request, reminder, world))
+        world.mail.personal(letter.approver, subject, _text(release, letter, request, reminder, world))
 
 
 def remind(wait: Wait, world: World) -> list[str]:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
+from lockkeeper.domain.policy import Approver
+
 BEGINNING = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 
@@ -111,12 +113,13 @@ class InMemoryPublisher:
 
 @dataclass(frozen=True)
 class Letter:
-    """One mail; `approver` is empty for a broadcast."""
+    """One mail; `approver` and `mailbox` are empty for a broadcast."""
 
     approver: str
     subject: str
     text: str
     urgent: bool = False
+    mailbox: str = ""
 
 
 class InMemoryMail:
@@ -129,8 +132,8 @@ class InMemoryMail:
     def confirmed(self, addresses: frozenset[str]) -> frozenset[str]:
         return addresses - self.unconfirmed
 
-    def personal(self, approver: str, subject: str, text: str) -> None:
-        self.letters.append(Letter(approver, subject, text))
+    def personal(self, approver: Approver, subject: str, text: str) -> None:
+        self.letters.append(Letter(approver.name, subject, text, mailbox=approver.mailbox))
 
     def broadcast(self, subject: str, text: str, *, urgent: bool = False) -> None:
         self.letters.append(Letter("", subject, text, urgent))

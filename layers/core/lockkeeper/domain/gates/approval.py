@@ -21,7 +21,7 @@ def judge_people(
     """One verdict where the policy asks people: enough of them, one of each role, whose mails arrive or who are in Slack.
 
     Whom the policy gives no address decides where they look by themselves (Studio, the command), and is not waited for in vain.
-    `confirmed` are the addresses whose owners let AWS send mails to them.
+    `confirmed` are the addresses whose owners let AWS send mails to them, with a filter that lets these through.
     """
     if not approval.before:
         return ()
@@ -34,8 +34,9 @@ def judge_people(
         return (Verdict(GATE, Outcome.PASSED, f"{who} can be reached", measured, required),)
     missing = [one for one in asked if one not in reached]
     why = (
-        f"{', '.join(one.name for one in missing)} would get no mail: each has to follow the link in AWS's mail "
-        "`Subscription Confirmation`, which `lockkeeper policy apply` sends (again); then `lockkeeper replay` the release"
+        f"{', '.join(one.name for one in missing)} would get no mail: run `lockkeeper policy apply`, which "
+        "mends their subscriptions or sends AWS's mail `Subscription Confirmation` (again), whose link each has to follow; "
+        "then `lockkeeper replay` the release"
     )
     return (Verdict(GATE, Outcome.INCONCLUSIVE, why, measured, required),)
 
