@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from lockkeeper.domain.accounts import Accounts
@@ -13,6 +14,9 @@ from lockkeeper.domain.release import release_id_for
 
 STAMP = "lockkeeper:release"
 """Key of the registry's CustomerMetadataProperties that Lockkeeper writes: the release that handled the version."""
+
+_MILLISECONDS = 1e11
+"""Numbers above are no seconds since 1970: they would be after the year 5000."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class PackageHint:
     updated_fields: tuple[str, ...]
     modified_at: str = ""
     """When it says that the package was written last, ISO 8601."""
+    approval_status: str = ""
+    """What it says that `ModelApprovalStatus` was then."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,21 @@ def package_hint(event: dict[str, Any]) -> PackageHint | Ignore:
         return Ignore("the event names no ModelPackageArn")
     fields = detail.get("UpdatedModelPackageFields")
     updated = tuple(shown(name).strip("'") for name in fields[:50]) if isinstance(fields, list) else ()
-    modified = detail.get("LastModifiedTime")
+    status = detail.get("ModelApprovalStatus")
     account, region = str(event.get("account", "")), str(event.get("region", ""))
-    return PackageHint(arn, account, region, updated, modified if isinstance(modified, str) else "")
+    modified = _iso(detail.get("LastModifiedTime"))
+    return PackageHint(arn, account, region, updated, modified, status if isinstance(status, str) else "")
+
+
+def _iso(time: Any) -> str:
+    """A time of an event, which SageMaker also writes in seconds or milliseconds since 1970; empty for what is none."""
+    if isinstance(time, str) and not time.isdecimal():
+        return time
+    try:
+        number = float(time)
+        return datetime.fromtimestamp(number / 1000 if number > _MILLISECONDS else number, UTC).isoformat()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
 
 
 def name_of(hint: PackageHint, accounts: Accounts) -> PackageName | Ignore:

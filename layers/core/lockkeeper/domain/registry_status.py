@@ -14,14 +14,15 @@ from lockkeeper.domain.registration import Ignore, PackageHint
 FIELD = "ModelApprovalStatus"
 PENDING = "PendingManualApproval"
 ANSWERS = {"Approved": Answer.APPROVE, "Rejected": Answer.REJECT}
+STATUSES = {PENDING, *ANSWERS}
 
 
 @dataclass(frozen=True)
 class StatusSet:
     """Somebody set the status of a version to Approved or Rejected.
 
-    `profile` is `DOMAIN-ID/NAME` of a Studio user, `principal` an ARN; both are empty where the registry does not name who it was,
-    and `unnamed` says why. `at` is when, ISO 8601 to the second.
+    `profile` is `DOMAIN-ID/NAME` of a Studio user, `principal` an ARN: the version's last writer, who wrote at `written`. `unnamed`
+    says why that is not known to be who set the status. `at` is when it was set, ISO 8601 to the second.
     """
 
     answer: Answer
@@ -29,18 +30,19 @@ class StatusSet:
     principal: str
     comment: str
     at: str
+    written: datetime | None
     unnamed: str = ""
 
     @property
     def who(self) -> str:
-        return self.profile or self.principal or "somebody"
+        return "somebody" if self.unnamed else self.profile or self.principal
 
 
 def status_set(hint: PackageHint, description: dict[str, Any], own_role_arn: str) -> StatusSet | Ignore:
     """Read a change from the version as the registry describes it now; the event only says that there was one.
 
     The registry names its last writer, whatever they wrote. So it names who set the status only if nothing was written since
-    the event, which is known to the second.
+    the event, which is known to the second. A status that is not the event's was set since: that has an event of its own.
     """
     answer = ANSWERS.get(str(description.get(FIELD)))
     if answer is None:
@@ -51,15 +53,18 @@ def status_set(hint: PackageHint, description: dict[str, Any], own_role_arn: str
         return Ignore(f"Lockkeeper itself was the last to write: {FIELD} is {description[FIELD]}")
     comment = str(description.get("ApprovalDescription") or "")
     comment = "" if comment.startswith("Lockkeeper ") else comment
-    if not _same_second(hint.modified_at, description.get("LastModifiedTime")):
-        why = "the version was changed again since, and the registry names its last writer only"
-        return StatusSet(answer, "", "", comment, hint.modified_at, why)
+    written = description.get("LastModifiedTime")
+    told_at, written_at = _second(_time(hint.modified_at)), _second(written)
+    if hint.approval_status in STATUSES - {description[FIELD]} and (told_at is None or told_at <= (written_at or 0)):
+        return Ignore(f"it was set to {description[FIELD]} since, which has an event of its own")
     domain, name = by.get("DomainId"), by.get("UserProfileName")
     profile = f"{domain}/{name}" if domain and name else ""
     # A Studio user's calls are made under the profile's execution role, which others may share.
     principal = "" if profile else principal
     unnamed = "" if profile or principal else "the registry names nobody"
-    return StatusSet(answer, profile, principal, comment, hint.modified_at, unnamed)
+    if told_at is None or told_at != written_at:
+        unnamed = "the version was changed again since, and the registry names its last writer only"
+    return StatusSet(answer, profile, principal, comment, hint.modified_at, written, unnamed)
 
 
 def approver_of_profile(approvers: tuple[Approver, ...], profile: str) -> Approver | None:
@@ -67,10 +72,13 @@ def approver_of_profile(approvers: tuple[Approver, ...], profile: str) -> Approv
     return next((one for one in approvers if profile and one.studio_profile == profile), None)
 
 
-def _same_second(told: str, described: Any) -> bool:
-    """`told` is the event's ISO 8601 time, `described` what boto3 made of the registry's."""
+def _second(moment: datetime | None) -> int | None:
+    return int(moment.timestamp()) if moment else None
+
+
+def _time(told: str) -> datetime | None:
+    """An event's ISO 8601 time; None where it tells none."""
     try:
-        moment = datetime.fromisoformat(told)
+        return datetime.fromisoformat(told)
     except ValueError:
-        return False
-    return isinstance(described, datetime) and int(moment.timestamp()) == int(described.timestamp())
+        return None

@@ -6,13 +6,14 @@ Who may decide decides so. Until a version was promoted, the registry does not s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from lockkeeper.domain.approval import Answer, ApprovalRequest, Decision, RequestStatus, approver_of_principal
 from lockkeeper.domain.errors import DecisionRefused, ReleaseRejected, StampRefused, TryAgain
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.registration import Ignore, PackageHint
-from lockkeeper.domain.registry_status import PENDING, StatusSet, approver_of_profile, status_set
+from lockkeeper.domain.registry_status import FIELD, PENDING, StatusSet, approver_of_profile, status_set
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.decide_approval import decide, question_about
@@ -23,6 +24,8 @@ from lockkeeper.use_cases.take_back import is_taken_back, reject_what_serves, se
 from lockkeeper.use_cases.watch_production import STATE as WATCH
 
 CHANNEL = "registry"
+ON_ITS_WAY = timedelta(seconds=50)
+"""How long a change may wait for its event. Lambda tries an event again after a minute: the second try need not wait any more."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +57,28 @@ def decide_in_registry(hint: PackageHint, release_id: str, world: World) -> Deci
     if isinstance(change, Ignore):
         return change
     if serves:
-        return _reject_what_serves(release, change, world)
+        return _reject_what_serves(release, change, description, world)
     try:
         what = _take(release, change, world)
     except DecisionRefused as refused:
-        return _set_back(release, f"{change.who} set it to {description['ModelApprovalStatus']}: {refused}", world)
+        _wait_for_its_event(release, change, world)
+        return _set_back(release, f"{change.who} set it to {description[FIELD]}: {refused}", description, world)
     if change.answer is Answer.REJECT:
         return Decided(release_id, what)
-    return _set_back(release, f"{what}; Approved is set once it was promoted", world)
+    return _set_back(release, f"{what}; Approved is set once it was promoted", description, world)
 
 
-def _reject_what_serves(release: Release, change: StatusSet, world: World) -> Decided | Ignore:
+def _reject_what_serves(
+    release: Release, change: StatusSet, description: dict[str, Any], world: World
+) -> Decided | Ignore:
     """Who may reject takes it back; who may not finds the status set to what is true."""
     if change.answer is not Answer.REJECT:
         return Ignore(f"{release.release_id} was promoted, as the registry says")
     try:
         return Decided(release.release_id, reject_what_serves(release, _approver(release, change, world).name, world))
     except DecisionRefused as refused:
-        return _set_back(release, f"{change.who} set it to Rejected: {refused}", world, "Approved")
+        _wait_for_its_event(release, change, world)
+        return _set_back(release, f"{change.who} set it to Rejected: {refused}", description, world, "Approved")
 
 
 def _approver(release: Release, change: StatusSet, world: World) -> Approver:
@@ -130,7 +137,22 @@ def _known(approvers: tuple[Approver, ...], change: StatusSet) -> Approver | Non
     return approver_of_principal(approvers, change.principal)
 
 
-def _set_back(release: Release, why: str, world: World, status: str = PENDING) -> Decided:
+def _wait_for_its_event(release: Release, change: StatusSet, world: World) -> None:
+    """Raise where the last write may be an approver's decision, whose own event is on its way: set back, it could not be read any more.
+
+    Anybody else's write is no decision in any case, and what it left is set back at once.
+    """
+    if not change.unnamed or change.written is None or world.clock.now() >= change.written + ON_ITS_WAY:
+        return
+    if approver := _known(pinned_policy(release, world).approval.approvers, change):
+        raise TryAgain(f"{approver.name} wrote since, and the event of that may be on its way")
+
+
+def _set_back(release: Release, why: str, seen: dict[str, Any], world: World, status: str = PENDING) -> Decided:
+    """Set back what was `seen`, and nothing newer."""
+    now = world.registry.describe(release.model_package_arn) or {}
+    if any(now.get(name) != seen.get(name) for name in (FIELD, "LastModifiedBy", "LastModifiedTime")):
+        raise TryAgain("it was changed again at this very moment")
     said = f"Lockkeeper {release.release_id}: {why}"
     try:
         world.registry.stamp(release.model_package_arn, status=status, description=said, metadata={}, life_cycle="")
