@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 from lockkeeper.domain.approval import Answer
+from lockkeeper.use_cases.request_approval import newest_question
 
-from cli.problems import CommandRefused
+from cli.problems import DENIED_CODES, CommandRefused
 from cli.stack import Stack
 
 TIMEOUT_SECONDS = 35
@@ -25,8 +26,11 @@ DECIDE_IN_STUDIO = (
 )
 
 
-def decide(stack: Stack, release_id: str, answer: Answer, comment: str) -> dict[str, Any]:
-    """Approve or reject the open question of a release.
+def decide(stack: Stack, release_id: str, answer: Answer, comment: str, before: str = "") -> dict[str, Any]:
+    """Approve or reject the open question of a release. If another one is open by the time the API hears of it, nothing is decided.
+
+    Args:
+        before: Which question is meant, `staging` or `production`; empty for the one that is open now.
 
     Returns:
         The API's answer: `release_id`, `status` of the request (`pending` while more people must approve), and the
@@ -35,9 +39,20 @@ def decide(stack: Stack, release_id: str, answer: Answer, comment: str) -> dict[
     Raises:
         CommandRefused: the decision was not taken; message and cure are the API's.
     """
-    return _post(
-        stack, _of_release(release_id, "decision"), {"answer": str(answer), "comment": comment}, DECIDE_IN_STUDIO
-    )
+    question = {"before": before} if before else _open_question(stack, release_id)
+    body = {"answer": str(answer), "comment": comment, **question}
+    return _post(stack, _of_release(release_id, "decision"), body, DECIDE_IN_STUDIO)
+
+
+def _open_question(stack: Stack, release_id: str) -> dict[str, str]:
+    """What is asked now. Nothing where the caller may not read the ledger: who may only decide need not be able to."""
+    try:
+        request = newest_question(release_id, stack.world)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in DENIED_CODES:
+            return {}
+        raise
+    return {"before": request.before, "seal": request.seal} if request else {}
 
 
 def revoke(stack: Stack, release_id: str, approver: str) -> dict[str, Any]:

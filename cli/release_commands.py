@@ -28,6 +28,10 @@ ReleaseName = Annotated[
 ]
 Comment = Annotated[str, typer.Option("--comment", help="Why; kept with the decision, at most 1,024 characters.")]
 
+Before = Annotated[
+    str, typer.Option("--before", help="The question that is meant, staging or production; else the one that is open.")
+]
+
 
 @app.command()
 def releases(
@@ -106,19 +110,23 @@ def _show_group(group: str, stack: Stack, *, as_json: bool) -> None:
 
 
 @app.command()
-def approve(release_name: ReleaseName, comment: Comment, stack_name: StackName = DEFAULT_STACK) -> None:
+def approve(
+    release_name: ReleaseName, comment: Comment, before: Before = "", stack_name: StackName = DEFAULT_STACK
+) -> None:
     """Approve a release that waits for a decision, as the AWS identity that runs this."""
     from lockkeeper.domain.approval import Answer
 
-    _decide(release_name, Answer.APPROVE, comment, stack_name)
+    _decide(release_name, Answer.APPROVE, comment, before, stack_name)
 
 
 @app.command()
-def reject(release_name: ReleaseName, comment: Comment, stack_name: StackName = DEFAULT_STACK) -> None:
+def reject(
+    release_name: ReleaseName, comment: Comment, before: Before = "", stack_name: StackName = DEFAULT_STACK
+) -> None:
     """Reject a release that waits for a decision, as the AWS identity that runs this."""
     from lockkeeper.domain.approval import Answer
 
-    _decide(release_name, Answer.REJECT, comment, stack_name)
+    _decide(release_name, Answer.REJECT, comment, before, stack_name)
 
 
 @app.command()
@@ -161,13 +169,13 @@ def release_id_of(release_name: str, stack: Stack) -> str:
     return release_id
 
 
-def _decide(release_name: str, answer: Answer, comment: str, stack_name: str) -> None:
+def _decide(release_name: str, answer: Answer, comment: str, before: str, stack_name: str) -> None:
     from cli.decisions import decide
     from cli.stack import find_stack
     from cli.terminal import console, plain
 
     stack = find_stack(stack_name)
-    decided = decide(stack, release_id_of(release_name, stack), answer, comment)
+    decided = decide(stack, release_id_of(release_name, stack), answer, comment, before)
     did = "approved" if decided["answer"] == "approve" else "rejected"
     console().print(plain(f"{decided['approver']} {did} {decided['release_id']}.", "bold"))
     if decided["status"] == "pending":

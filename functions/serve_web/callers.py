@@ -12,11 +12,13 @@ from functions.serve_web.answers import as_json, asked, caller_arn, submitted_js
 
 
 def decide(release_id: str, event: APIGatewayProxyEventV2, world: AwsWorld) -> Response[str]:
-    """`status` of the question, and the decision."""
+    """`status` of the question, and the decision; the body's `before` and `seal` say which question is meant."""
     logger.append_keys(release_id=release_id)
     body = submitted_json(event)
     answer, principal = asked(str(body.get("answer", ""))), caller_arn(event)
-    decided = decide_by_principal(release_id, principal, answer, str(body.get("comment", "")), world)
+    before, seal = (str(body.get(name) or "") for name in ("before", "seal"))
+    comment = str(body.get("comment", ""))
+    decided = decide_by_principal(release_id, principal, answer, comment, world, before=before, seal=seal)
     logger.info("decided by caller", answer=str(answer), approver=decided.decisions[-1].approver)
     return as_json(200, {"release_id": release_id, "status": str(decided.status), **decided.decisions[-1].to_json()})
 

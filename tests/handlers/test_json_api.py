@@ -20,7 +20,7 @@ from functions.serve_web.api import DOCUMENT
 from tests.handlers.conftest import handler_of
 from tests.handlers.web import request, with_sign_in
 from tests.template.project import resources
-from tests.unit.harbour import GROUP, Harbour, release_id
+from tests.unit.harbour import GROUP, Harbour, policy_document, release_id
 from tests.unit.web_suite import opened
 
 ADA = "arn:aws:sts::111111111111:assumed-role/Ada/session"
@@ -171,6 +171,32 @@ def test_decisions_answer_as_the_document_says(waiting: Harbour) -> None:
     assert call("post", "/api/releases/nobody/decision", {"answer": "approve"}, ADA)[0] == 404
     assert call("post", address, {"answer": "approve", "comment": "fine"}, ADA)[0] == 200
     assert call("post", address, {"answer": "approve"}, ADA)[0] == 409
+
+
+def test_a_decision_about_another_question_than_the_open_one_is_not_taken(harbour: Harbour) -> None:
+    document = policy_document()
+    document["approval"]["before"] = ["staging", "production"]
+    harbour.apply(document)
+    harbour.register(1)
+    address = f"/api/releases/{release_id(1)}/decision"
+    judged = harbour.release(1).pins.seals["judged"]
+    about = {"answer": "approve", "before": "staging", "seal": judged}
+    status, refused = call("post", address, {**about, "seal": "0" * 64}, ADA)
+    assert (status, refused["error"]) == (409, "OtherQuestion")
+    assert judged in refused["message"]
+    assert "0" * 64 in refused["message"]
+    assert call("post", address, about, ADA)[0] == 200
+    assert call("post", address, about, ADA)[1]["error"] == "AlreadyDecided", "asked again, and nobody asks anew yet"
+    harbour.settle()
+    assert harbour.release(1).status is Status.AWAITING_APPROVAL
+    for late in (about, {"answer": "reject", "before": "staging"}):
+        status, refused = call("post", address, late, ADA)
+        assert (status, refused["error"]) == (409, "OtherQuestion")
+        assert "before staging" in refused["message"]
+        assert "before production" in refused["message"]
+        assert "--before production" in refused["cure"]
+    assert harbour.release(1).status is Status.AWAITING_APPROVAL, "Ada said nothing about production"
+    assert call("post", address, {"answer": "approve", "before": "production", "seal": None}, ADA)[0] == 200
 
 
 def test_revocations_answer_as_the_document_says(waiting: Harbour) -> None:

@@ -11,6 +11,9 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from lockkeeper.domain.approval import ApprovalRequest
+from lockkeeper.domain.policy import Approver
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -160,3 +163,36 @@ def test_the_links_of_one_person_are_revoked_by_name(stack: Stack, api: Api) -> 
     result = runner.invoke(app, ["revoke", "wages-v2-a1", "--approver", "Grace"])
     assert "No reminder comes any more" in result.stdout
     assert json.loads(api.sent[0].body) == {"approver": "Grace"}
+
+
+def ask(stack: Stack, before: str, seal: str) -> None:
+    """Ada is asked about the release."""
+    ada = Approver(name="Ada Lindqvist", email="ada@example.com")
+    request = ApprovalRequest("wages-v2-a1", before, seal, 1, (ada,), "grace@example.com", "2026", "2027")
+    assert stack.world.ledger.ask(request, [])
+
+
+@pytest.mark.parametrize("name", ["wages-v2-a1", "wages/2"])
+def test_a_decision_names_the_question_that_was_open_when_it_was_made(stack: Stack, api: Api, name: str) -> None:
+    assert stack.world.ledger.open(waiting_release())
+    ask(stack, "staging", "5" * 64)
+    runner.invoke(app, ["reject", name, "--comment", "no"])
+    assert json.loads(api.sent[0].body) == {"answer": "reject", "comment": "no", "before": "staging", "seal": "5" * 64}
+
+
+def test_a_decision_names_the_question_that_its_maker_named(stack: Stack, api: Api) -> None:
+    ask(stack, "production", "5" * 64)
+    runner.invoke(app, ["approve", "wages-v2-a1", "--comment", "fine", "--before", "staging"])
+    assert json.loads(api.sent[0].body) == {"answer": "approve", "comment": "fine", "before": "staging"}
+
+
+@pytest.mark.parametrize(("code", "sent"), [("AccessDeniedException", 1), ("InternalServerError", 0)])
+def test_who_may_not_read_the_ledger_may_decide(
+    stack: Stack, api: Api, monkeypatch: pytest.MonkeyPatch, code: str, sent: int
+) -> None:
+    def refuse(*_what: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetItem")
+
+    monkeypatch.setattr("cli.decisions.newest_question", refuse)
+    runner.invoke(app, ["approve", "wages-v2-a1", "--comment", "fine"])
+    assert [json.loads(one.body) for one in api.sent] == [{"answer": "approve", "comment": "fine"}] * sent

@@ -199,6 +199,10 @@ class AlreadyDecided(DecisionRefused):
     """Somebody decided before."""
 
 
+class OtherQuestion(DecisionRefused):
+    """A decision that names another question than the one that would be decided."""
+
+
 class RequestClosed(DecisionRefused):
     """The request is no longer open: expired or superseded."""
 

@@ -26,6 +26,7 @@ from lockkeeper.domain.errors import (
     DecisionRefused,
     LinkRevoked,
     LinkUnknown,
+    OtherQuestion,
     RequestClosed,
     UnknownRelease,
 )
@@ -102,10 +103,25 @@ def decide_by_link(name: str, answer: Answer, comment: str, world: World, *, sig
     return decide(question.request, question.approver, answer, comment, "link", world)
 
 
-def decide_by_principal(release_id: str, principal: str, answer: Answer, comment: str, world: World) -> ApprovalRequest:
-    """Decide as the AWS identity that called; the newest open question of the release is meant."""
+def decide_by_principal(
+    release_id: str, principal: str, answer: Answer, comment: str, world: World, *, before: str = "", seal: str = ""
+) -> ApprovalRequest:
+    """Decide as the AWS identity that called; the newest open question of the release is meant.
+
+    Where `before` or `seal` is not empty, that question has to be the one they name; else `OtherQuestion`.
+    """
     world.ledger.get(release_id)
     request = question_about(release_id, world)
+    if before not in ("", request.before):
+        raise OtherQuestion(
+            f"this decision is about the question before {before}, and {release_id} was asked about before {request.before} since",
+            cure=f"look at `lockkeeper show {release_id}`, then decide with `--before {request.before}`",
+        )
+    if seal not in ("", request.seal):
+        raise OtherQuestion(
+            f"this decision is about evidence with the seal {seal[:64]}, and the question before {request.before} is about {request.seal}",
+            cure=f"look at `lockkeeper show {release_id}`, then decide anew",
+        )
     approver = approver_of_principal(request.approvers, principal)
     return decide(request, approver, answer, comment, "cli", world)
 
