@@ -15,7 +15,10 @@ Client = Callable[[str, str], Any]
 
 def inventory(client: Client, account: str) -> list[str]:
     """Everything there is, in words that begin with the account."""
-    listings = (served, _registered, _schedules, _queues, _rules, _alarms, _buckets, _machines)
+    listings = (
+        *(served, _registered, _pipelines, _schedules, _queues, _rules, _alarms, _buckets, _machines),
+        *(_topics, _tables, _roles, _stacks),
+    )
     return [f"{account}: {one}" for listing in listings for one in listing(client, account)]
 
 
@@ -38,9 +41,18 @@ def served(client: Client, account: str) -> Iterator[str]:
     for page in client("ssm", account).get_paginator("describe_parameters").paginate():
         for one in page["Parameters"]:
             yield f"Parameter {one['Name']}"
-    for page in sagemaker.get_paginator("list_processing_jobs").paginate(StatusEquals="InProgress"):
-        for one in page["ProcessingJobSummaries"]:
-            yield f"ProcessingJobName {one['ProcessingJobName']}"
+    for operation, key, name in (
+        ("list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName"),
+        ("list_training_jobs", "TrainingJobSummaries", "TrainingJobName"),
+    ):
+        for page in sagemaker.get_paginator(operation).paginate(StatusEquals="InProgress"):
+            for one in page[key]:
+                yield f"{name} {one[name]}"
+    autoscaling = client("application-autoscaling", account)
+    for page in autoscaling.get_paginator("describe_scalable_targets").paginate(ServiceNamespace="sagemaker"):
+        for one in page["ScalableTargets"]:
+            # As the endpoint is called whose instances it counts: endpoint/NAME/variant/NAME.
+            yield f"ScalableTarget {one['ResourceId'].split('/')[1]}"
 
 
 def alarms_of_releases(client: Client, account: str) -> Iterator[str]:
@@ -64,6 +76,38 @@ def _registered(client: Client, account: str) -> Iterator[str]:
     for page in client("sagemaker", account).get_paginator("list_model_package_groups").paginate():
         for one in page["ModelPackageGroupSummaryList"]:
             yield f"ModelPackageGroupName {one['ModelPackageGroupName']}"
+
+
+def _pipelines(client: Client, account: str) -> Iterator[str]:
+    sagemaker = client("sagemaker", account)
+    for page in sagemaker.get_paginator("list_pipelines").paginate():
+        for one in page["PipelineSummaries"]:
+            yield f"pipeline {one['PipelineName']}"
+
+
+def _topics(client: Client, account: str) -> Iterator[str]:
+    for page in client("sns", account).get_paginator("list_topics").paginate():
+        for one in page["Topics"]:
+            yield f"topic {one['TopicArn']}"
+
+
+def _tables(client: Client, account: str) -> Iterator[str]:
+    for page in client("dynamodb", account).get_paginator("list_tables").paginate():
+        for one in page["TableNames"]:
+            yield f"table {one}"
+
+
+def _roles(client: Client, account: str) -> Iterator[str]:
+    for page in client("iam", account).get_paginator("list_roles").paginate():
+        for one in page["Roles"]:
+            yield f"role {one['RoleName']}"
+
+
+def _stacks(client: Client, account: str) -> Iterator[str]:
+    """With a stack goes what it made: functions, their logs, keys, secrets."""
+    for page in client("cloudformation", account).get_paginator("describe_stacks").paginate():
+        for one in page["Stacks"]:
+            yield f"stack {one['StackName']}"
 
 
 def _schedules(client: Client, account: str) -> Iterator[str]:

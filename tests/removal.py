@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.inventory import Client
 
 
 def remove_named(client: Client, account: str, part: str) -> None:
-    """Delete the alarms, rules, schedules, queues and state machines that have `part` in their names; executions are stopped."""
-    for remove in (_alarms, _rules, _schedules, _queues, _machines):
+    """Delete what has `part` in its name of what is removed below; executions are stopped."""
+    for remove in (_alarms, _rules, _schedules, _queues, _machines, _topics, _roles):
         remove(client, account, part)
 
 
@@ -43,6 +45,29 @@ def _queues(client: Client, account: str, part: str) -> None:
     for url in sqs.list_queues().get("QueueUrls", []):
         if part in url:
             sqs.delete_queue(QueueUrl=url)
+
+
+def _topics(client: Client, account: str, part: str) -> None:
+    sns = client("sns", account)
+    for page in list(sns.get_paginator("list_topics").paginate()):
+        for arn in [one["TopicArn"] for one in page["Topics"] if part in one["TopicArn"]]:
+            for subscription in sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]:
+                sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+            sns.delete_topic(TopicArn=arn)
+
+
+def _roles(client: Client, account: str, part: str) -> None:
+    iam = client("iam", account)
+    for page in list(iam.get_paginator("list_roles").paginate()):
+        for name in [one["RoleName"] for one in page["Roles"] if part in one["RoleName"]]:
+            remove_role(iam, name)
+
+
+def remove_role(iam: Any, name: str) -> None:
+    """Delete a role with its own policies."""
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    iam.delete_role(RoleName=name)
 
 
 def _machines(client: Client, account: str, part: str) -> None:

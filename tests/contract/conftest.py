@@ -129,3 +129,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def unique() -> str:
     """A name that no other test uses."""
     return f"{UNIQUE}{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def stack(cloud: Cloud, unique: str) -> Iterator[str]:
+    """The name of a stack that is gone after the test."""
+    stacks, name = cloud.client("cloudformation"), unique[:40]
+    yield name
+    stacks.delete_stack(StackName=name)
+    stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})

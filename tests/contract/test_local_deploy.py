@@ -64,10 +64,10 @@ def test_requirements_that_do_not_exist_are_a_build_error(tmp_path: Path) -> Non
         layer_archive(tmp_path, "layer", tmp_path / "cache")
 
 
-def test_a_failed_stack_names_the_resource_and_the_reason(cloud: Any, tmp_path: Path) -> None:
+def test_a_failed_stack_names_the_resource_and_the_reason(cloud: Any, stack: str, tmp_path: Path) -> None:
     write(tmp_path / "template.yaml", json.dumps(WRONG_TEMPLATE))
     with pytest.raises(DeployError) as failed:
-        deploy(cloud.running.endpoint_url, "wrong", template=tmp_path / "template.yaml")
+        deploy(cloud.running.endpoint_url, stack, template=tmp_path / "template.yaml")
     assert any(reason.startswith("Lost (AWS::StepFunctions::StateMachine)") for reason in failed.value.reasons)
     assert "MISSING_TRANSITION_TARGET" in str(failed.value)
 
@@ -83,7 +83,7 @@ def test_deploying_again_changes_nothing(cloud: Any) -> None:
     assert deploy(cloud.running.endpoint_url, "probe", template=template) == cloud.outputs
 
 
-def test_changed_code_is_served_after_an_update(cloud: Any, tmp_path: Path) -> None:
+def test_changed_code_is_served_after_an_update(cloud: Any, stack: str, tmp_path: Path) -> None:
     template = {
         "Transform": "AWS::Serverless-2016-10-31",
         "Parameters": {"PythonRuntime": {"Type": "String"}},
@@ -98,5 +98,5 @@ def test_changed_code_is_served_after_an_update(cloud: Any, tmp_path: Path) -> N
     write(tmp_path / "template.yaml", json.dumps(template))
     for answer in (1, 2):
         write(tmp_path / "code" / "handler.py", f"def handler(event, context):\n    return {answer}\n")
-        outputs = deploy(cloud.running.endpoint_url, "changing", template=tmp_path / "template.yaml")
+        outputs = deploy(cloud.running.endpoint_url, stack, template=tmp_path / "template.yaml")
         assert cloud.invoke({}, FunctionName=outputs["Name"])["Payload"] == answer

@@ -31,18 +31,18 @@ def test_a_template_creates_and_removes_a_model_package_group(cloud: Any, unique
         sagemaker.describe_model_package_group(ModelPackageGroupName=name)
 
 
-def test_a_template_creates_and_updates_a_pipeline(cloud: Any, unique: str, tmp_path: Path) -> None:
-    name, path = unique[:40], tmp_path / "template.yaml"
+def test_a_template_creates_and_updates_a_pipeline(cloud: Any, stack: str, tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
     for reason in ("first", "second"):
         fail = {"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": reason}}
         body = {"Version": "2020-12-01", "Parameters": [], "Steps": [fail]}
         properties = {
-            "PipelineName": name,
+            "PipelineName": stack,
             "RoleArn": cloud.outputs["RoleArn"],
             "PipelineDefinition": {"PipelineDefinitionBody": json.dumps(body)},
         }
         resource = {"Type": "AWS::SageMaker::Pipeline", "Properties": properties}
         path.write_text(json.dumps({"Resources": {"Train": resource}, "Outputs": {"N": {"Value": {"Ref": "Train"}}}}))
-        assert deploy(cloud.running.endpoint_url, name, template=path) == {"N": name}
-        described = cloud.client("sagemaker").describe_pipeline(PipelineName=name)
+        assert deploy(cloud.running.endpoint_url, stack, template=path) == {"N": stack}
+        described = cloud.client("sagemaker").describe_pipeline(PipelineName=stack)
         assert json.loads(described["PipelineDefinition"]) == body

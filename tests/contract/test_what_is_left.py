@@ -6,15 +6,21 @@ import functools
 import json
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+from botocore import xform_name
 
 from localcloud.settings import HUB_ACCOUNT_ID
 from tests import tidiness
-from tests.inventory import inventory
+from tests.inventory import inventory, served
 from tests.removal import remove_named
 from tests.tidiness import watched
+
+STEP = {"Name": "No", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}
+EMPTY: dict[str, Any] = {key: [] for key in ("Endpoints", "EndpointConfigs", "Models", "Parameters")}
 
 
 def leave_something(folder: Path) -> None:
@@ -52,6 +58,11 @@ def test_everything_that_is_made_is_listed_until_it_is_removed(cloud: Any, uniqu
         "alarm",
         "bucket",
         "state machine",
+        "pipeline",
+        "topic",
+        "role",
+        "table",
+        "Parameter",
     )
     for kind in (*kinds, "running execution"):
         found = [one for one in listed if one.startswith(f"{HUB_ACCOUNT_ID}: {kind} ") and unique in one]
@@ -59,10 +70,41 @@ def test_everything_that_is_made_is_listed_until_it_is_removed(cloud: Any, uniqu
 
     remove_named(client, HUB_ACCOUNT_ID, unique)
     client("s3", HUB_ACCOUNT_ID).delete_bucket(Bucket=unique)
+    client("ssm", HUB_ACCOUNT_ID).delete_parameter(Name=unique)
+    client("dynamodb", HUB_ACCOUNT_ID).delete_table(TableName=unique)
     sagemaker = client("sagemaker", HUB_ACCOUNT_ID)
     sagemaker.delete_model_package_group(ModelPackageGroupName=unique)
     sagemaker.delete_model(ModelName=unique)
+    sagemaker.delete_pipeline(PipelineName=unique, ClientRequestToken="d" * 32)
     assert set(inventory(client, HUB_ACCOUNT_ID)) <= before
+
+
+def test_jobs_that_run_and_instances_that_are_scaled_are_listed() -> None:
+    """Both take minutes to make: what is asked, and what is read of the answer, is all that is looked at."""
+    pages = {
+        "list_processing_jobs": {"ProcessingJobSummaries": [{"ProcessingJobName": "looks"}]},
+        "list_training_jobs": {"TrainingJobSummaries": [{"TrainingJobName": "learns"}]},
+        "describe_scalable_targets": {"ScalableTargets": [{"ResourceId": "endpoint/wages/variant/AllTraffic"}]},
+    }
+    asked: dict[str, Any] = {}
+
+    def answer(service: str, _account: str) -> Any:
+        aws = boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+
+        def called(params: Any, model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
+            asked[xform_name(model.name)] = json.loads(params["body"])
+            return SimpleNamespace(status_code=200), pages.get(xform_name(model.name), EMPTY)
+
+        aws.meta.events.register("before-call", called)
+        return aws
+
+    assert list(served(answer, HUB_ACCOUNT_ID)) == [
+        "ProcessingJobName looks",
+        "TrainingJobName learns",
+        "ScalableTarget wages",
+    ]
+    assert asked["list_training_jobs"] == {"StatusEquals": "InProgress"}
+    assert asked["describe_scalable_targets"] == {"ServiceNamespace": "sagemaker"}
 
 
 def make_one_of_each(client: Any, role_arn: str, name: str) -> None:
@@ -71,6 +113,23 @@ def make_one_of_each(client: Any, role_arn: str, name: str) -> None:
     services["sagemaker"].create_model_package_group(ModelPackageGroupName=name)
     image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
     services["sagemaker"].create_model(ModelName=name, PrimaryContainer={"Image": image}, ExecutionRoleArn=role_arn)
+    services["sagemaker"].create_pipeline(
+        PipelineName=name,
+        PipelineDefinition=json.dumps({"Version": "2020-12-01", "Steps": [STEP]}),
+        ClientRequestToken="p" * 32,
+        RoleArn=role_arn,
+    )
+    client("ssm", HUB_ACCOUNT_ID).put_parameter(Name=name, Value="something", Type="String")
+    client("sns", HUB_ACCOUNT_ID).create_topic(Name=name)
+    nobody = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [nobody]})
+    client("iam", HUB_ACCOUNT_ID).create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    client("dynamodb", HUB_ACCOUNT_ID).create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+    )
     url = services["sqs"].create_queue(QueueName=name)["QueueUrl"]
     services["sqs"].send_message(QueueUrl=url, MessageBody="hello")
     services["events"].put_rule(Name=name, EventPattern='{"source": ["nobody"]}')

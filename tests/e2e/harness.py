@@ -32,6 +32,23 @@ ENDED = {"promoted", "rejected", "failed", "superseded", "expired", "rolled-back
 
 DECIDES = ("execute-api:Invoke", "cloudformation:DescribeStacks")
 
+Statement = dict[str, Any]
+Statements = Statement | list[Statement]
+"""What a policy says."""
+
+
+def trusting(**principal: str) -> Statement:
+    """Who may take a role: `Service="sagemaker.amazonaws.com"`, or `AWS=` an ARN."""
+    return {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+
+
+def allowing(*actions: str, on: str = "*") -> Statement:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": on}
+
+
+JOBS = trusting(Service="sagemaker.amazonaws.com")
+"""What roles of models, jobs and pipelines trust."""
+
 
 @dataclass
 class Cloud:
@@ -43,6 +60,8 @@ class Cloud:
     """Ids of the accounts that are not the hub, by kind: registry, staging, production."""
     made: list[tuple[str, str]] = field(default_factory=list)
     """Groups that tests have made, and the account of each: see `tests.e2e.retiring`."""
+    roles: list[tuple[str, str]] = field(default_factory=list)
+    """Roles that tests have made, and the account of each."""
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -84,15 +103,18 @@ class Cloud:
         assert code == expect, f"lockkeeper {' '.join(arguments)}: {out}{err}"
         return out if expect == 0 or out else err
 
+    def role(self, name: str, trust: Statements, may: Statements, kind: str = "hub") -> str:
+        """A role of an account, which is there until the tests have ended; its ARN."""
+        iam = self.client("iam", kind)
+        documents = [json.dumps({"Version": "2012-10-17", "Statement": [one]}) for one in (trust, may)]
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=documents[0])["Role"]["Arn"]
+        self.roles.append((name, self.account(kind)))
+        iam.put_role_policy(RoleName=name, PolicyName="May", PolicyDocument=documents[1])
+        return str(arn)
+
     def person(self, role: str, session: str = "person", actions: tuple[str, ...] = DECIDES) -> dict[str, str]:
         """Credentials of somebody who may do this and nothing else, such as call the decision route: a session of a new role."""
-        iam, root = self.client("iam"), "arn:aws:iam::111122223333:root"
-        trust = {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "sts:AssumeRole"}
-        document = {"Version": "2012-10-17", "Statement": [trust]}
-        arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(document))["Role"]["Arn"]
-        may = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
-        iam.put_role_policy(RoleName=role, PolicyName="Decide", PolicyDocument=policy)
+        arn = self.role(role, trusting(AWS="arn:aws:iam::111122223333:root"), allowing(*actions))
         granted = self.client("sts").assume_role(RoleArn=arn, RoleSessionName=session)["Credentials"]
         return {
             "AWS_ACCESS_KEY_ID": granted["AccessKeyId"],

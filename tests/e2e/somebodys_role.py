@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.harness import Cloud
+from tests.removal import remove_role
 
 NAME, POLICY = "a-settlers-own", "Serve"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -29,5 +30,4 @@ def somebodys_role(cloud: Cloud) -> Iterator[str]:
     try:
         yield settlers_role(cloud.account("production"))
     finally:
-        iam.delete_role_policy(RoleName=NAME, PolicyName=POLICY)
-        iam.delete_role(RoleName=NAME)
+        remove_role(iam, NAME)

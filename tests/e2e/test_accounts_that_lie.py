@@ -11,7 +11,7 @@ import pytest
 
 from localcloud.settings import HUB_ACCOUNT_ID, REGION
 from tests.conftest import Figure
-from tests.e2e.harness import SCIKIT_LEARN, Cloud, package_request
+from tests.e2e.harness import SCIKIT_LEARN, Cloud, allowing, package_request, trusting
 from tests.e2e.test_events_of_strangers import is_refused
 from tests.e2e.test_nothing_stranded import eventually
 
@@ -75,16 +75,11 @@ def overheard(cloud: Cloud, account: str) -> Iterator[str]:
 @contextmanager
 def forwarding_everything(cloud: Cloud, kind: str) -> Iterator[None]:
     """An account hands on whatever its SageMaker says, not only what its stack forwards."""
-    iam, events, name = cloud.client("iam", kind), cloud.client("events", kind), f"lying-{kind}"
-    trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    may = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": bus_arn(cloud)}
-    document = {"Version": "2012-10-17"}
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({**document, "Statement": [trust]}))[
-        "Role"
-    ]
-    iam.put_role_policy(RoleName=name, PolicyName="lie", PolicyDocument=json.dumps({**document, "Statement": [may]}))
+    events, name = cloud.client("events", kind), f"lying-{kind}"
+    may = allowing("events:PutEvents", on=bus_arn(cloud))
+    role = cloud.role(name, trusting(Service="events.amazonaws.com"), may, kind)
     events.put_rule(Name=name, EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
-    events.put_targets(Rule=name, Targets=[{"Id": "hub", "Arn": bus_arn(cloud), "RoleArn": role["Arn"]}])
+    events.put_targets(Rule=name, Targets=[{"Id": "hub", "Arn": bus_arn(cloud), "RoleArn": role}])
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Figure
-from tests.e2e.harness import SCIKIT_LEARN, Cloud, model_archive, package_request, policy_text
+from tests.e2e.harness import JOBS, SCIKIT_LEARN, Cloud, allowing, model_archive, package_request, policy_text
 from tests.e2e.leftovers import items
 from tests.e2e.test_a_promotion import answer_of, constant_model, prepare, register, report
 from tests.e2e.test_nothing_stranded import eventually, keep_house
@@ -55,18 +55,6 @@ def drift_policy(cloud: Cloud, group: str, folder: Path, **more: Any) -> None:
     cloud.apply(f"{text}drift: {json.dumps(drift)}\n", folder)
 
 
-def role(cloud: Cloud, name: str, actions: list[str], kind: str) -> str:
-    """A role of SageMaker's in an account."""
-    iam = cloud.client("iam", kind)
-    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    may = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
-    iam.put_role_policy(RoleName=name, PolicyName="All", PolicyDocument=policy)
-    return str(arn)
-
-
 def held_training(cloud: Cloud, group: str, hold: Path) -> dict[str, Any]:
     """A training step's request, whose job does not end while there is this file."""
     source = cloud.put(f"{group}-models", "held/sourcedir.tar.gz", model_archive({"train.py": HELD + TRAIN}))
@@ -94,7 +82,7 @@ def pipeline(cloud: Cloud, group: str, hold: Path | None = None) -> Iterator[Non
         )
     may = ["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"]
     more = ["sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob", "sagemaker:AddTags", "iam:PassRole"]
-    arn = role(cloud, f"{group}-jobs", [*may, *(more if hold else [])], "registry")
+    arn = cloud.role(f"{group}-jobs", JOBS, allowing(*may, *(more if hold else [])), "registry")
     sagemaker = cloud.client("sagemaker", "registry")
     sagemaker.create_pipeline(
         PipelineName=f"{group}-train",
@@ -297,7 +285,7 @@ def test_a_monitors_findings_are_read_and_kept_although_its_pipeline_is_not_ther
     sagemaker = cloud.client("sagemaker", "production")
     sagemaker.create_processing_job(
         ProcessingJobName=name,
-        RoleArn=role(cloud, f"{group}-jobs", ["s3:*", "kms:*", "ecr:*", "logs:*"], "production"),
+        RoleArn=cloud.role(f"{group}-jobs", JOBS, allowing("s3:*", "kms:*", "ecr:*", "logs:*"), "production"),
         AppSpecification={
             "ImageUri": SCIKIT_LEARN,
             "ContainerEntrypoint": [

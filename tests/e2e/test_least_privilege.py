@@ -238,10 +238,8 @@ def own_role(cloud: Cloud, kind: str) -> str:
     name = f"lockkeeper-{kind}-endpoint" if cloud.joined else cloud.physical_name("EndpointExecutionRole")
     trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
     document = iam.get_role_policy(RoleName=name, PolicyName="ServeAPinnedModel")["PolicyDocument"]
-    arn = models_own_role(account_id)
-    iam.create_role(RoleName=arn.rpartition("/")[2], AssumeRolePolicyDocument=json.dumps(trust))
-    iam.put_role_policy(RoleName=arn.rpartition("/")[2], PolicyName="Serve", PolicyDocument=json.dumps(document))
-    return arn
+    own = models_own_role(account_id).rpartition("/")[2]
+    return cloud.role(own, trust["Statement"], document["Statement"], kind)
 
 
 def test_a_champion_without_a_report_is_told_from_one_that_may_not_be_read(cloud: Cloud, tmp_path: Path) -> None:

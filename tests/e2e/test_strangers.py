@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.settings import REGION, SECRET_ACCESS_KEY
 from tests.conftest import Figure
-from tests.e2e.harness import Cloud
+from tests.e2e.harness import Cloud, allowing, trusting
 from tests.e2e.test_a_promotion import prepare, register
 
 pytestmark = pytest.mark.full
@@ -28,12 +27,7 @@ Session = boto3.Session
 def session_of(cloud: Cloud, account_id: str, role: str) -> Session:
     """A session of a new role that may do everything its own account lets it do."""
     owner = Session(aws_access_key_id=account_id, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=REGION)
-    iam = client(cloud, owner, "iam")
-    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account_id}:root"}, "Action": "sts:AssumeRole"}
-    trusted = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
-    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    iam.put_role_policy(RoleName=role, PolicyName="Everything", PolicyDocument=json.dumps(everything))
+    arn = cloud.role(role, trusting(AWS=f"arn:aws:iam::{account_id}:root"), allowing("*"), account_id)
     granted = client(cloud, owner, "sts").assume_role(RoleArn=arn, RoleSessionName="somebody")["Credentials"]
     return Session(granted["AccessKeyId"], granted["SecretAccessKey"], granted["SessionToken"], REGION)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from localcloud.sagemaker.quirks import Quirks
-from tests.e2e.harness import SCIKIT_LEARN, Cloud, model_archive
+from tests.e2e.harness import JOBS, SCIKIT_LEARN, Cloud, allowing, model_archive
 from tests.e2e.test_a_promotion import CONSTANT_INFERENCE, answer_of, prepare
 from tests.e2e.test_events_on_a_bad_day import quirky
 from tests.e2e.test_nothing_stranded import eventually, keep_house
@@ -34,14 +34,7 @@ THRICE = Quirks(seed=3, duplicate=1.0, delay_seconds=60.0, spelling=1.0)
 
 def job_role(cloud: Cloud, name: str) -> str:
     """A role that training jobs of the registry's account may run under."""
-    iam = cloud.client("iam", "registry")
-    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    may = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:ListBucket"], "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
-    iam.put_role_policy(RoleName=name, PolicyName="Train", PolicyDocument=policy)
-    return str(arn)
+    return cloud.role(name, JOBS, allowing("s3:GetObject", "s3:PutObject", "s3:ListBucket"), "registry")
 
 
 def definition(cloud: Cloud, group: str, name: str) -> dict[str, Any]:

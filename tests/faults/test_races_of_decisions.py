@@ -20,6 +20,7 @@ from lockkeeper.domain.release import Pins, Release, Status
 from lockkeeper.ports import Wait
 
 from tests.conftest import Figure
+from tests.e2e.harness import allowing, trusting
 from tests.faults.yard import Yard
 from tests.patience import PATIENCE
 
@@ -69,11 +70,7 @@ class Tokens:
 def tokens(yard: Yard) -> Iterator[Tokens]:
     client, name = yard.cloud.client, "races-of-decisions"
     queue = client("sqs").create_queue(QueueName=name)["QueueUrl"]
-    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    send = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
-    documents = [json.dumps({"Version": "2012-10-17", "Statement": [one]}) for one in (trust, send)]
-    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=documents[0])["Role"]["Arn"]
-    client("iam").put_role_policy(RoleName=name, PolicyName="Send", PolicyDocument=documents[1])
+    role = yard.cloud.role(name, trusting(Service="states.amazonaws.com"), allowing("sqs:SendMessage"))
     ask = {
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
@@ -85,8 +82,6 @@ def tokens(yard: Yard) -> Iterator[Tokens]:
     yield Tokens(yard, machine["stateMachineArn"], queue)
     client("stepfunctions").delete_state_machine(stateMachineArn=machine["stateMachineArn"])
     client("sqs").delete_queue(QueueUrl=queue)
-    client("iam").delete_role_policy(RoleName=name, PolicyName="Send")
-    client("iam").delete_role(RoleName=name)
 
 
 def ask_everybody(yard: Yard, release_id: str, version: int, token: str) -> list[str]:

@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness import SCIKIT_LEARN, package_request
+from tests.e2e.harness import JOBS, SCIKIT_LEARN, allowing, package_request
 from tests.e2e.test_a_promotion import report
-from tests.e2e.test_drift import held_training, retraining, role, tell
+from tests.e2e.test_drift import held_training, retraining, tell
 from tests.e2e.test_nothing_stranded import eventually
 from tests.e2e.test_training_jobs import definition, script, tags_of
 from tests.faults.yard import Yard
@@ -48,13 +48,12 @@ class Trainer:
             {"Name": "Train", "Type": "Training", "Arguments": trained},
             {"Name": "Register", "Type": "RegisterModel", "Arguments": request},
         ]
-        may = ["sagemaker:*", "iam:PassRole"]
         sagemaker = cloud.client("sagemaker")
         sagemaker.create_pipeline(
             PipelineName=f"{group}-train",
             PipelineDefinition=json.dumps({"Version": "2020-12-01", "Steps": steps}),
             ClientRequestToken="p" * 32,
-            RoleArn=role(cloud, f"{group}-pipeline", may, "hub"),
+            RoleArn=cloud.role(f"{group}-pipeline", JOBS, allowing("sagemaker:*", "iam:PassRole")),
         )
         try:
             yield
