@@ -106,7 +106,8 @@ class Cloud:
     def role(self, name: str, trust: Statements, may: Statements, kind: str = "hub") -> str:
         """A role of an account, which is there until the tests have ended; its ARN."""
         iam = self.client("iam", kind)
-        documents = [json.dumps({"Version": "2012-10-17", "Statement": [one]}) for one in (trust, may)]
+        says = [one if isinstance(one, list) else [one] for one in (trust, may)]
+        documents = [json.dumps({"Version": "2012-10-17", "Statement": one}) for one in says]
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=documents[0])["Role"]["Arn"]
         self.roles.append((name, self.account(kind)))
         iam.put_role_policy(RoleName=name, PolicyName="May", PolicyDocument=documents[1])
