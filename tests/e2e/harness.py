@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from localcloud.sign_in_app import sign_in_parameters
 from localcloud.supervisor import Running
 from tests.e2e import commander
 from tests.patience import ALL_DAY, PATIENCE
+from tests.removal import remove_role
 
 IMAGES = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
 SCIKIT_LEARN = f"{IMAGES}/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -60,8 +62,8 @@ class Cloud:
     """Ids of the accounts that are not the hub, by kind: registry, staging, production."""
     made: list[tuple[str, str]] = field(default_factory=list)
     """Groups that tests have made, and the account of each: see `tests.e2e.retiring`."""
-    roles: list[tuple[str, str]] = field(default_factory=list)
-    """Roles that tests have made, and the account of each."""
+    at_the_end: list[Callable[[], object]] = field(default_factory=list)
+    """What takes away what else tests have made."""
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -109,7 +111,7 @@ class Cloud:
         says = [one if isinstance(one, list) else [one] for one in (trust, may)]
         documents = [json.dumps({"Version": "2012-10-17", "Statement": one}) for one in says]
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=documents[0])["Role"]["Arn"]
-        self.roles.append((name, self.account(kind)))
+        self.at_the_end.append(partial(remove_role, iam, name))
         iam.put_role_policy(RoleName=name, PolicyName="May", PolicyDocument=documents[1])
         return str(arn)
 

@@ -13,7 +13,6 @@ from localcloud.slack_app import slack_parameters
 from tests.e2e import leftovers
 from tests.e2e.harness import Cloud, parameters_of
 from tests.e2e.retiring import retire
-from tests.removal import remove_role
 from tests.tidiness import watched
 
 
@@ -48,6 +47,6 @@ def tidy_cloud(
         yield cloud
         while cloud.made:
             retire(cloud, *cloud.made.pop())
-        for name, account in cloud.roles:
-            remove_role(cloud.client("iam", account), name)
+        for remove in cloud.at_the_end:
+            remove()
         laptop.things = leftovers.after_a_while(lambda: sorted(set(leftovers.everything(cloud)) - furniture))

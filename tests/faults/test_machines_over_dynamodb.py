@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -44,4 +46,5 @@ def ledger_of_its_own(yard: Yard, name: str) -> DynamoDBLedger:
         KeySchema=like["KeySchema"],
         GlobalSecondaryIndexes=indexes,
     )
+    yard.cloud.at_the_end.append(partial(client.delete_table, TableName=name))
     return DynamoDBLedger(Table(client, name), SystemClock())
