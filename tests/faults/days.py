@@ -21,6 +21,7 @@ from tests.faults.scenes import (
     a_crowded_rollback,
     a_drift,
     a_first_version,
+    a_missed_alarm,
     a_promotion,
     a_question,
     a_stop,
@@ -132,6 +133,7 @@ class Town:
             ("a drift", partial(a_told_finding, self.trainer)),
             ("a drift", partial(a_told_end, self.trainer)),
             ("a stop", a_crowded_rollback),
+            ("a stop", a_missed_alarm),
             ("a first stop", partial(a_told_first_stop, count(1))),
             ("a watched promotion", partial(a_told_promotion, self.trainer, count(1))),
         ]

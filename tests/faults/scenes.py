@@ -185,6 +185,19 @@ def a_crowded_rollback(yard: Yard, group: str, versions: Iterator[int]) -> list[
     return problems
 
 
+def a_missed_alarm(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """An alarm goes on when production was changed and nobody waits for it yet: the bake's own first look finds it."""
+    yard.alarm(f"{group}-5xx", "OK")
+    baking = yard.register(group, next(versions))
+    yard.is_(baking, "awaiting-approval")
+    begins = Fault(f"{group}.{baking}", yard.functions["WatchProduction"], When.BEFORE, (f'"{baking}"',), 1)
+    yard.plan.add(begins)
+    answer(yard, baking, "approve")
+    yard.happened(begins)
+    yard.alarm(f"{group}-5xx")
+    return yard.ends_as(baking, "rolled-back")
+
+
 def a_told_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """As `a_stop`, and ReapRelease hears by hand that the execution has ended, that production is back, and that staging is gone."""
     stopped, heir = baking_with_heir(yard, group, versions)
