@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.e2e.harness import Cloud
 from tests.e2e.retiring import remove_bucket
+from tests.removal import remove_role
 
 PROJECT = Path(__file__).resolve().parents[2]
 BUCKET = "wages-team-models"
@@ -39,6 +41,8 @@ def registered_documents(cloud: Cloud, group: str) -> dict[str, dict[str, Any]]:
 @pytest.mark.full
 def test_the_wages_page_brings_a_version_to_its_approver(cloud: Cloud, tmp_path: Path) -> None:
     cloud.remember("wages")
+    train = partial(cloud.client("sagemaker").delete_pipeline, PipelineName="wages-train", ClientRequestToken="d" * 32)
+    cloud.at_the_end += [train, partial(remove_role, cloud.client("iam"), "wages-jobs")]
     script = commands_of("examples/wages/README.md", "## Use it").replace("build/wages", str(tmp_path / "wages"))
     # A team's own bucket, as the page's reader has one.
     example = (PROJECT / "examples" / "wages" / "policy.yaml").read_text().replace("sagemaker-your-team", BUCKET)
