@@ -61,7 +61,9 @@ def mend_others(sns: Any, topic_arn: str) -> list[Subscription]:
 
 def _listed(sns: Any, topic_arn: str) -> list[dict[str, str]]:
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
-    return [one for page in pages for one in page["Subscriptions"]]
+    listed = [one for page in pages for one in page["Subscriptions"]]
+    # One that its reader has ended is listed for days, as `Deleted`.
+    return [one for one in listed if one["SubscriptionArn"] == PENDING or one["SubscriptionArn"].startswith("arn:")]
 
 
 def _subscribe_new(sns: Any, topic_arn: str, approver: Approver) -> Subscribed:

@@ -15,10 +15,7 @@ Client = Callable[[str, str], Any]
 
 def inventory(client: Client, account: str) -> list[str]:
     """Everything there is, in words that begin with the account."""
-    listings = (
-        *(served, _registered, _pipelines, _schedules, _queues, _rules, _alarms, _buckets, _machines),
-        *(_topics, _tables, _roles, _stacks),
-    )
+    listings = (served, _named, _tables, _queues, _rules, _alarms, _buckets, _machines)
     return [f"{account}: {one}" for listing in listings for one in listing(client, account)]
 
 
@@ -72,48 +69,34 @@ def letters(client: Client, account: str) -> Iterator[str]:
             yield f"messages in {url}"
 
 
-def _registered(client: Client, account: str) -> Iterator[str]:
-    for page in client("sagemaker", account).get_paginator("list_model_package_groups").paginate():
-        for one in page["ModelPackageGroupSummaryList"]:
-            yield f"ModelPackageGroupName {one['ModelPackageGroupName']}"
+NAMED = (
+    (
+        "sagemaker",
+        "list_model_package_groups",
+        "ModelPackageGroupSummaryList",
+        "ModelPackageGroupName {ModelPackageGroupName}",
+    ),
+    ("sagemaker", "list_pipelines", "PipelineSummaries", "pipeline {PipelineName}"),
+    ("scheduler", "list_schedules", "Schedules", "schedule {GroupName}/{Name}"),
+    ("sns", "list_topics", "Topics", "topic {TopicArn}"),
+    ("iam", "list_roles", "Roles", "role {RoleName}"),
+    # With a stack goes what it made: functions, their logs, keys, secrets.
+    ("cloudformation", "describe_stacks", "Stacks", "stack {StackName}"),
+)
+"""Service, operation, where its answer lists things, and what to say of each."""
 
 
-def _pipelines(client: Client, account: str) -> Iterator[str]:
-    sagemaker = client("sagemaker", account)
-    for page in sagemaker.get_paginator("list_pipelines").paginate():
-        for one in page["PipelineSummaries"]:
-            yield f"pipeline {one['PipelineName']}"
-
-
-def _topics(client: Client, account: str) -> Iterator[str]:
-    for page in client("sns", account).get_paginator("list_topics").paginate():
-        for one in page["Topics"]:
-            yield f"topic {one['TopicArn']}"
+def _named(client: Client, account: str) -> Iterator[str]:
+    for service, operation, key, words in NAMED:
+        for page in client(service, account).get_paginator(operation).paginate():
+            for one in page[key]:
+                yield words.format(**one)
 
 
 def _tables(client: Client, account: str) -> Iterator[str]:
     for page in client("dynamodb", account).get_paginator("list_tables").paginate():
-        for one in page["TableNames"]:
-            yield f"table {one}"
-
-
-def _roles(client: Client, account: str) -> Iterator[str]:
-    for page in client("iam", account).get_paginator("list_roles").paginate():
-        for one in page["Roles"]:
-            yield f"role {one['RoleName']}"
-
-
-def _stacks(client: Client, account: str) -> Iterator[str]:
-    """With a stack goes what it made: functions, their logs, keys, secrets."""
-    for page in client("cloudformation", account).get_paginator("describe_stacks").paginate():
-        for one in page["Stacks"]:
-            yield f"stack {one['StackName']}"
-
-
-def _schedules(client: Client, account: str) -> Iterator[str]:
-    for page in client("scheduler", account).get_paginator("list_schedules").paginate():
-        for one in page["Schedules"]:
-            yield f"schedule {one['GroupName']}/{one['Name']}"
+        for name in page["TableNames"]:
+            yield f"table {name}"
 
 
 def _queues(client: Client, account: str) -> Iterator[str]:
