@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import tarfile
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -32,9 +33,12 @@ def _find_archive() -> Path:
     return Path(package.submodule_search_locations[0]) / _ARCHIVE
 
 
+@lru_cache(maxsize=4)
 def _read_member(archive: Path, name: str) -> bytes:
-    with tarfile.open(archive) as opened:
-        member = opened.extractfile(name)
-        if member is None:
-            raise ValueError(f"{name} in {archive.name} is not a file")
-        return member.read()
+    """A file of the archive, which is read as a stream up to its end: seeking in it would unpack it once more."""
+    with tarfile.open(archive, "r|gz") as opened:
+        for member in opened:
+            content = opened.extractfile(member) if member.name == name else None
+            if content is not None:
+                return content.read()
+    raise ValueError(f"{name} in {archive.name} is not a file")

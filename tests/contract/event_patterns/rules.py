@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ministack.core.responses import request_scope
@@ -118,13 +120,14 @@ def _read(place: str) -> dict[str, Any]:
     return parsed
 
 
+@cache
 def _translated(place: str) -> dict[str, Any]:
     template = _read(place)
     return translate(template) if "Transform" in template else template
 
 
 def _rules(deployment: Deployment) -> Iterator[Rule]:
-    template = _translated(deployment.template)
+    template = copy.deepcopy(_translated(deployment.template))
     with request_scope(deployment.account, REGION):
         parameters = engine._resolve_parameters(
             template, [{"Key": name, "Value": value} for name, value in deployment.parameters.items()]
