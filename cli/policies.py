@@ -11,7 +11,7 @@ from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.policy_extends import Whole, make_whole
 
 from cli.stack import Stack
-from cli.subscriptions import Subscribed, Subscription, mend_others, subscribe
+from cli.subscriptions import Others, Subscribed, mend_others, subscribe
 
 if TYPE_CHECKING:
     from lockkeeper.ports import StoredPolicy
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class AppliedPolicy:
     """A policy in force.
 
-    `changed` is False when the same text was in force before (its version stays). `sharing` are subscriptions that may
-    get other people's mails.
+    `changed` is False when the same text was in force before (its version stays). `others` are subscriptions of addresses
+    that this policy does not name.
     """
 
     policy: Policy
@@ -30,7 +30,7 @@ class AppliedPolicy:
     sha256: str
     changed: bool
     subscribed: tuple[Subscribed, ...]
-    sharing: tuple[Subscription, ...]
+    others: Others
 
 
 def read_policy(path: Path) -> Whole:
@@ -70,7 +70,7 @@ def apply_policy(path: Path, stack: Stack) -> AppliedPolicy:
         sha256=fingerprint(text),
         changed=changed,
         subscribed=tuple(subscribed),
-        sharing=tuple(mend_others(sns, topic)),
+        others=mend_others(sns, topic),
     )
 
 

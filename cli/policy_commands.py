@@ -95,7 +95,11 @@ def _tell(applied: AppliedPolicy) -> None:
     for approver in applied.policy.approval.approvers:
         if not approver.email:
             facts.add_row("no mail", plain(f"{approver.name} decides with `lockkeeper approve` or `reject`"))
+    for address in applied.others.mended:
+        facts.add_row("mails", plain(f"{address} (changed), whom an earlier version subscribed by name"))
     out.print(facts)
-    for other in applied.sharing:
+    if applied.others.mended or any(one.change == "changed" for one in applied.subscribed):
+        out.print("AWS may take 15 minutes to go by a changed filter: until then a letter may reach nobody.")
+    for other in applied.others.sharing:
         out.print(plain(f"warning: {other.address} may get other people's mails", "bold yellow"))
         out.print(plain(f"  to end it: aws sns unsubscribe --subscription-arn {other.arn}", "dim"))

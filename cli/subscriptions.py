@@ -26,6 +26,14 @@ class Subscription:
 
 
 @dataclass(frozen=True)
+class Others:
+    """What else is subscribed: addresses whose filter was mended, and subscriptions that may get other people's mails."""
+
+    mended: tuple[str, ...]
+    sharing: tuple[Subscription, ...]
+
+
+@dataclass(frozen=True)
 class Subscribed:
     """What was done for an address of a policy: `change` is `new`, `changed` or `unchanged`."""
 
@@ -46,17 +54,18 @@ def subscribe(sns: Any, topic_arn: str, approvers: Iterable[Approver]) -> list[S
     return done
 
 
-def mend_others(sns: Any, topic_arn: str) -> list[Subscription]:
-    """Subscriptions that may get other people's mails. Those that an earlier version filtered by name are mended."""
-    others = []
+def mend_others(sns: Any, topic_arn: str) -> Others:
+    """Mend the e-mail subscriptions that an earlier version filtered by name; every other one that is not as it should is told."""
+    mended, sharing = [], []
     for one in _listed(sns, topic_arn):
         address, arn = one["Endpoint"], one["SubscriptionArn"]
         present = filter_of(address) if arn == PENDING else _filter_in(_attributes(sns, arn))
-        if set(present) == {"approver"}:
+        if set(present) == {"approver"} and one["Protocol"] == "email":
             _set_filter(sns, arn, address)
+            mended.append(address)
         elif present != filter_of(address):
-            others.append(Subscription(address, arn))
-    return others
+            sharing.append(Subscription(address, arn))
+    return Others(tuple(mended), tuple(sharing))
 
 
 def _listed(sns: Any, topic_arn: str) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ from cli.main import app
 from cli.policies import apply_policy
 from cli.policy_table import in_words, rules
 from cli.stack import Stack
-from cli.subscriptions import subscribe
+from cli.subscriptions import Others, mend_others, subscribe
 from tests.unit.cli_stage import deployed, shared_session, waiting_release
 
 runner = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"})
@@ -203,7 +203,10 @@ def test_a_subscription_of_an_earlier_version_gets_nothing_until_any_policy_is_a
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address, Attributes=named)
     assert stack.world.mail.confirmed(frozenset(OWN_LETTERS)) == frozenset()
     if mended:
-        assert not apply_policy(files[0], stack).sharing
+        said = " ".join(runner.invoke(app, ["policy", "apply", str(files[0])]).stdout.split())
+        assert "risk-computers@example.com (changed), whom an earlier version subscribed by name" in said
+        assert "AWS may take 15 minutes to go by a changed filter" in said
+        assert "warning" not in said
         assert stack.world.mail.confirmed(frozenset(OWN_LETTERS)) == set(OWN_LETTERS)
     assert heard(stack) == (OWN_LETTERS if mended else {address: [] for address in OWN_LETTERS})
 
@@ -217,6 +220,33 @@ def test_a_subscription_that_reads_other_peoples_mails_is_a_warning(file: Path, 
     assert result.exit_code == 0
     for address in ("everything@example.com", "other@example.com"):
         assert f"warning: {address} may get other people's mails" in result.stdout
+
+
+def test_what_is_no_mail_is_a_warning_and_stays_as_it_is(file: Path, stack: Stack) -> None:
+    sns, topic, sqs = stack.session.client("sns"), stack.outputs["PersonalTopicArn"], stack.session.client("sqs")
+    url = sqs.create_queue(QueueName="letters")["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    named = {"FilterPolicy": json.dumps({"approver": ["Ada Lindqvist"]})}
+    arn = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes=named)["SubscriptionArn"]
+    said = runner.invoke(app, ["policy", "apply", str(file)]).stdout
+    assert f"warning: {queue} may get other people's mails" in said
+    assert sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["FilterPolicy"] == named["FilterPolicy"]
+
+
+def test_a_subscription_that_its_reader_ended_is_made_anew() -> None:
+    """SNS lists it for days, without an ARN that anything could be asked about."""
+    sns, topic, arn = shared_session().client("sns"), "arn:aws:sns:eu-west-1:1:p", "arn:aws:sns:eu-west-1:1:p:s"
+    ended = {"SubscriptionArn": "Deleted", "Protocol": "email", "Endpoint": "ada@example.com"}
+    with Stubber(sns) as answers:
+        answers.add_response("list_subscriptions_by_topic", {"Subscriptions": [ended]})
+        answers.add_response("subscribe", {"SubscriptionArn": arn})
+        attributes = {"PendingConfirmation": "true", "FilterPolicy": '{"address": ["ada@example.com"]}'}
+        answers.add_response("get_subscription_attributes", {"Attributes": attributes}, {"SubscriptionArn": arn})
+        (done,) = subscribe(sns, topic, [Approver(name="Ada", email="ada@example.com")])
+        answers.add_response("list_subscriptions_by_topic", {"Subscriptions": [ended]})
+        assert mend_others(sns, topic) == Others((), ())
+        answers.assert_no_pending_responses()
+    assert (done.change, done.confirmed) == ("new", False)
 
 
 def test_an_own_subscription_without_a_filter_gets_one(file: Path, stack: Stack) -> None:

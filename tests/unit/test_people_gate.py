@@ -51,6 +51,14 @@ def test_one_more_has_to_be_reached_where_nobody_knows_who_made_it() -> None:
     assert outcome(ADA, GRACE, confirmed="ada@example.com", author="") is Outcome.INCONCLUSIVE
 
 
+def test_where_all_can_be_reached_and_are_too_few_the_policy_has_to_name_more() -> None:
+    approval = Approval.model_validate({"before": ["staging"], "approvers": [ADA]})
+    (verdict,) = judge_people(approval, "", frozenset({"ada@example.com"}), slack_used=False)
+    assert (verdict.verdict, verdict.measured) == (Outcome.INCONCLUSIVE, "1 of 1")
+    assert "2 must" in verdict.reason
+    assert "name more approvers in the policy" in verdict.reason
+
+
 def test_of_each_role_somebody_has_to_be_reached() -> None:
     people = (ADA, Approver(name="Olaf", email="olaf@example.com", roles=("operations",)))
     roles = {"one_of_each": ["risk", "operations"]}

@@ -137,3 +137,19 @@ def test_who_made_it_by_another_name_does_not_release_it_alone(made: dict[str, A
     decide(question_about(release_id(1), harbour.world), grace, Answer.APPROVE, "", "link", harbour.world)
     harbour.settle()
     assert harbour.release(1).status is not Status.AWAITING_APPROVAL
+
+
+def test_a_release_that_was_opened_by_weaker_rules_fails_before_it_asks_too_few() -> None:
+    """An earlier version took its maker for known and was content with Ada; the second yes could never come."""
+    harbour = Harbour()
+    document = policy_document()
+    document["approval"]["before"] = ["staging", "production"]
+    document["approval"]["approvers"] = document["approval"]["approvers"][:1]
+    harbour.apply(document)
+    harbour.register(1)
+    harbour.world.ledger.record(release_id(1), "candidate read", "as an earlier version did", author="")
+    harbour.approve()
+    harbour.settle()
+    release = harbour.release(1)
+    assert (release.status, harbour.world.ledger.request_of(release_id(1), "production")) == (Status.FAILED, None)
+    assert "1 approver(s) may decide on a version made by somebody unknown" in release.reason

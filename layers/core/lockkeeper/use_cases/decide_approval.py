@@ -114,7 +114,7 @@ def decide_by_principal(
     request = question_about(release_id, world)
     if before not in ("", request.before):
         raise OtherQuestion(
-            f"this decision is about the question before {before}, and {release_id} was asked about before {request.before} since",
+            f"this decision is about the question before {before}, and the one that {release_id} was asked last is before {request.before}",
             cure=f"look at `lockkeeper show {release_id}`, then decide with `--before {request.before}`",
         )
     if seal not in ("", request.seal):

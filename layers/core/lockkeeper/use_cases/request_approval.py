@@ -10,6 +10,7 @@ from lockkeeper.domain.approval import (
     Decision,
     RequestStatus,
     asked_by,
+    enough_approvers,
     must_approve,
     needs_people,
     people_needed,
@@ -37,6 +38,8 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         )
         complete_own_wait(wait, {}, world)
         return
+    # Once more: a release that an earlier version opened may need more people by the rules of this one.
+    enough_approvers(policy.approval, release.author)
     request = _with_earlier_answers(_request(release, policy, before, world), world)
     letters = letters_about(release_id, request, iso(world.clock.now()))
     world.ledger.store_wait(wait)

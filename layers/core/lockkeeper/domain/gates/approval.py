@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lockkeeper.domain.approval import people_needed
+from lockkeeper.domain.approval import enough_approvers, people_needed
 from lockkeeper.domain.authors import is_author
+from lockkeeper.domain.errors import CandidateInvalid
 from lockkeeper.domain.policy import Approval, Approver, roles_covered
 from lockkeeper.domain.release import Outcome, Verdict
 
@@ -29,6 +30,11 @@ def judge_people(
     reached = [one for one in asked if _is_reached(one, confirmed, slack_used)]
     needed = people_needed(approval, author)
     measured, required = f"{len(reached)} of {len(asked)}", f"{needed} who can be reached"
+    try:
+        # A release that an earlier version opened may need more people by the rules of this one.
+        enough_approvers(approval, author)
+    except CandidateInvalid as too_few:
+        return (Verdict(GATE, Outcome.INCONCLUSIVE, str(too_few), measured, required),)
     if len(reached) >= needed and roles_covered(approval.one_of_each, reached):
         who = ", ".join(one.name for one in reached)
         return (Verdict(GATE, Outcome.PASSED, f"{who} can be reached", measured, required),)
@@ -36,7 +42,7 @@ def judge_people(
     why = (
         f"{', '.join(one.name for one in missing)} would get no mail: run `lockkeeper policy apply`, which "
         "mends their subscriptions or sends AWS's mail `Subscription Confirmation` (again), whose link each has to follow; "
-        "then `lockkeeper replay` the release"
+        "then, 15 minutes after a subscription was mended, `lockkeeper replay` the release"
     )
     return (Verdict(GATE, Outcome.INCONCLUSIVE, why, measured, required),)
 
