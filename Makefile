@@ -1,7 +1,9 @@
 # `make` alone lists what there is. Everything runs in environments of its own under this folder; nothing else is touched.
 PYTHON ?= python3
-# Tests of one file share a laptop's AWS, so they stay together. They wait for it now and then: two cores have work for three processes.
-PYTEST_ARGS ?= -n 3 --dist loadfile
+# Tests of one file share a laptop's AWS, so they stay together. Two of those, with a sandbox for every function, take most of 24 GB.
+PYTEST_ARGS ?= -n 2 --dist loadfile
+# Short tests wait for a laptop's AWS now and then, so that two cores have work for three; each more has to collect all tests first.
+SHORT_ONES = -n 3
 
 VENV := .venv
 CHECK := .venv-check
@@ -47,7 +49,7 @@ demo-computers: $(READY)  ## Play the story of the second example; the report is
 	$(VENV)/bin/lockkeeper demo --story computers --out build/demo-computers
 
 test: $(READY)  ## Run the tests that every change has to pass
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "not full and not browser and not sdk"
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) $(SHORT_ONES) -m "not full and not browser and not sdk"
 
 test-full: $(READY)  ## Run the long tests: faults, races, storms, dead executions
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) -m "full and not long"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class AppliedPolicy:
     """A policy in force.
 
-    `changed` is False when the same text was in force before (its version stays). `others` are subscriptions of addresses
-    that this policy does not name.
+    `changed` is False when the same text was in force before (its version stays). `others` are all other
+    subscriptions that were not as they should be.
     """
 
     policy: Policy

@@ -60,7 +60,7 @@ def mend_others(sns: Any, topic_arn: str) -> Others:
     for one in _listed(sns, topic_arn):
         address, arn = one["Endpoint"], one["SubscriptionArn"]
         present = filter_of(address) if arn == PENDING else _filter_in(_attributes(sns, arn))
-        if set(present) == {"approver"} and one["Protocol"] == "email":
+        if set(present) == {"approver"} and one["Protocol"].startswith("email"):
             _set_filter(sns, arn, address)
             mended.append(address)
         elif present != filter_of(address):

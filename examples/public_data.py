@@ -35,7 +35,7 @@ def _find_archive() -> Path:
 
 @lru_cache(maxsize=4)
 def _read_member(archive: Path, name: str) -> bytes:
-    """A file of the archive, which is read as a stream up to its end: seeking in it would unpack it once more."""
+    """A file of the archive, which is read as a stream, up to that file: to seek in it would unpack it once more."""
     with tarfile.open(archive, "r|gz") as opened:
         for member in opened:
             content = opened.extractfile(member) if member.name == name else None

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -59,7 +60,7 @@ class Breaker:
             one for one in planned if one["function"] == self._function and all(text in event for text in one["about"])
         ]
         self._planned = [one for one in mine if not one["fresh"]]
-        self._reserved = sum(one["times"] for one in self._planned)
+        self._reserved = sum(one["times"] for one in self._planned if one["when"] != "held")
         self._fresh = [one for one in mine if one["fresh"] and self._reserved < one["times"]]
 
     def before_call(self, model: Any, context: dict[str, Any], **_more: Any) -> None:
@@ -74,6 +75,9 @@ class Breaker:
             self._under_way.add(number)
             answered = 0 if len(self._under_way) > 1 else self._just_answered
             self._just_answered = 0
+        for fault in self._meant("held", number):
+            if self._happens(fault, number, operation):
+                time.sleep(fault["seconds"])
         self._cut(self._meant("before", number), self._fresh, "before", number, answered)
 
     def after_call(self, context: dict[str, Any], **_more: Any) -> None:

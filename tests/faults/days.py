@@ -15,15 +15,17 @@ from lockkeeper.use_cases.keep_house import QUIET
 
 from localcloud.fault_plan import When
 from tests.faults.cut_points import Coverage, cuts_of
-from tests.faults.fresh_cuts import cut_every_site, cut_ways_left
+from tests.faults.fresh_cuts import BY_DAY, BY_NIGHT, cut_what_is_left
 from tests.faults.scenes import (
     SENDS,
+    a_crowded_promotion,
     a_crowded_rollback,
     a_drift,
     a_first_version,
     a_missed_alarm,
     a_promotion,
     a_question,
+    a_slow_start,
     a_stop,
     a_told_drift,
     a_told_end,
@@ -60,9 +62,9 @@ Scene = tuple[str, Act]
 def days_with_cuts(yard: Yard, name: str) -> list[str]:
     """Days of one group, with every function cut once at each way that is left, until none is, and at each site that comes up."""
     town = Town(yard, f"days-{name}")
-    cut_ways_left(yard, town.group)
+    cut_what_is_left(yard, town.group, BY_DAY)
     with town.trainer.pipeline(), looked_after(town):
-        problems = play(town, [*town.told(), *town.scenes()], SECONDS["days"], lambda: not ways_left(yard))
+        problems = play(town, [*town.told(), *town.scenes()], SECONDS["days"], lambda _: not ways_left(yard))
     return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
 
@@ -70,17 +72,17 @@ def undisturbed_day(yard: Yard) -> list[str]:
     """A day on which nothing is cut, but for the page of some decisions, which who keeps the house delivers."""
     town = Town(yard, "days-never")
     with town.trainer.pipeline(), looked_after(town):
-        problems = play(town, town.scenes(), SECONDS["days"], lambda: True)
+        problems = play(town, town.scenes(), SECONDS["days"], lambda _: True)
     return problems + yard.nothing_left(town.group)
 
 
 def nights_with_cuts(yard: Yard, name: str) -> list[str]:
-    """The same with scenes in which events are lost, and with cuts at every site: a crash upon a crash.
+    """The same with scenes in which events are lost, until on a whole day nothing is cut and nothing is left to be: a crash upon a crash.
 
     A function may die at every try of an event: a person plays its dead letter then, until it goes.
     """
     town = Town(yard, f"nights-{name}")
-    cut_every_site(yard, town.group)
+    cut_what_is_left(yard, town.group, BY_NIGHT)
     lost: list[Scene] = [
         ("a stop", an_unheard_stop),
         ("a drift", partial(an_unheard_drift, town.trainer)),
@@ -88,7 +90,9 @@ def nights_with_cuts(yard: Yard, name: str) -> list[str]:
         ("a question", partial(an_unheard_release, SENDS)),
     ]
     with town.trainer.pipeline(), looked_after(town), dead_letters_come_back(yard):
-        problems = play(town, [*town.told(), *lost, *town.scenes()], SECONDS["nights"], lambda: False)
+        problems = play(
+            town, [*town.told(), *lost, *town.scenes()], SECONDS["nights"], lambda quiet: quiet and not missing(yard)
+        )
     return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
 
@@ -132,15 +136,19 @@ class Town:
             ("a drift", partial(a_told_drift, self.trainer)),
             ("a drift", partial(a_told_finding, self.trainer)),
             ("a drift", partial(a_told_end, self.trainer)),
+            ("a drift", partial(a_slow_start, self.trainer)),
             ("a stop", a_crowded_rollback),
             ("a stop", a_missed_alarm),
             ("a first stop", partial(a_told_first_stop, count(1))),
+            ("a crowded promotion", partial(a_crowded_promotion, count(1))),
             ("a watched promotion", partial(a_told_promotion, self.trainer, count(1))),
         ]
 
 
-def play(town: Town, scenes: list[Scene], seconds: float, is_over: Callable[[], bool]) -> list[str]:
-    """Play all scenes of a day, then again and again those in which something was cut, then a new day: until it is over or nothing was cut.
+def play(town: Town, scenes: list[Scene], seconds: float, is_over: Callable[[bool], bool]) -> list[str]:
+    """Play all scenes of a day, then again and again those in which something was cut, then a new day: until it is over.
+
+    `is_over` hears whether nothing was cut on a whole day.
 
     What is wrong, and what was never played, in words.
     """
@@ -156,7 +164,7 @@ def play(town: Town, scenes: list[Scene], seconds: float, is_over: Callable[[], 
                 problems += found
                 cut += [scene] if was_cut else []
                 unplayed = [one for one in unplayed if one is not scene]
-            if problems or time.monotonic() > until or is_over() or (due is scenes and not cut):
+            if problems or time.monotonic() > until or is_over(due is scenes and not cut):
                 break
             due = cut or scenes
     finally:
@@ -180,6 +188,11 @@ def ways_left(yard: Yard) -> bool:
     """Whether any way is left to be cut, before or after its call."""
     coverage = Coverage(yard)
     return any(coverage.ways_left(name, when) for name in yard.functions for when in (When.BEFORE, When.AFTER))
+
+
+def missing(yard: Yard) -> list[str]:
+    """Ways and sites that no test has cut so far."""
+    return Coverage(yard).missing(*yard.functions)
 
 
 @contextmanager

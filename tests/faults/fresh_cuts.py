@@ -37,8 +37,9 @@ NAMES_NO_GROUP = "ServeWeb"
 """A function whose events do not name the group: links have random names."""
 
 
-def cut_ways_left(yard: Yard, group: str) -> None:
-    """From now on every function of a group dies once at each of the ways that are left, and of the sites, before the call and after it."""
+def cut_what_is_left(yard: Yard, group: str, limits: Limits) -> None:
+    """From now on every function of a group dies once at each site of a call that it comes to, and at each of the ways that are left,
+    before the call and after it."""
     coverage = Coverage(yard)
     for function in yard.functions:
         ways = tuple(
@@ -46,13 +47,7 @@ def cut_ways_left(yard: Yard, group: str) -> None:
             for when in (When.BEFORE, When.AFTER)
             for point in coverage.ways_left(function, when)
         )
-        yard.plan.add(_fault(yard, group, function, BY_DAY, also=ways))
-
-
-def cut_every_site(yard: Yard, group: str) -> None:
-    """From now on every function of a group dies once at each site of a call that it comes to, before the call and after it."""
-    for function in yard.functions:
-        yard.plan.add(_fault(yard, group, function, BY_NIGHT))
+        yard.plan.add(_fault(yard, group, function, limits, also=ways))
 
 
 def cut_what_else_comes(yard: Yard, group: str) -> None:

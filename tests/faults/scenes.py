@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
@@ -12,15 +11,17 @@ from localcloud.fault_plan import Fault, When
 from tests.faults.fresh_cuts import cut_more
 from tests.faults.lanes import decide_by_principal, roll_one_back
 from tests.faults.told import (
+    LONG_ENOUGH,
     NOBODY_LOOKS,
     ROUNDS,
     TIMES_TOLD,
     News,
     keep_house,
     keep_house_until,
-    take_letter,
+    missed,
     tell,
     told,
+    told_at_once,
     unheard,
 )
 from tests.faults.training import Trainer
@@ -29,8 +30,6 @@ from tests.patience import ALL_DAY
 
 PRESSED = 8
 """How often somebody presses a button at most."""
-CROWD = 4
-"""How many hear of the same at the same moment."""
 OTHER_GROUPS = 3
 """Of how many more a decision is delivered by who keeps the house."""
 BROKEN = 500
@@ -173,16 +172,31 @@ def a_crowded_rollback(yard: Yard, group: str, versions: Iterator[int]) -> list[
     yard.plan.add(telling)
     alarm = f"{group}-5xx", '"ALARM"'
     with NOBODY_LOOKS:
-        with unheard(yard, baking, "ResumeRelease", *alarm):
-            yard.alarm(f"{group}-5xx")
-            event = take_letter(yard, *alarm)
-        with ThreadPoolExecutor(CROWD) as crowd, cut_more(yard, group, "ResumeRelease", event["id"]):
-            heard = crowd.map(lambda _: tell(yard, "ResumeRelease", event), range(CROWD))
-            problems = [one for found in heard for one in found]
+        problems = told_at_once(yard, group, missed(yard, group, alarm, partial(yard.alarm, f"{group}-5xx")))
     problems += yard.ends_as(baking, "rolled-back") + reject(yard, heir)
     if not yard.plan.fired(telling.name):
         problems.append(f"{baking}: nobody died before {heir} was told")
     return problems
+
+
+def a_crowded_promotion(groups: Iterator[int], yard: Yard, group: str, _: Iterator[int]) -> list[str]:
+    """Several hear at the same moment that staging of another group's first version is in service; and then that its bake is over."""
+    other = f"{group}-crowd-{next(groups)}"
+    yard.prepare(other)
+    yard.apply(other, bake="7d")
+    promoted = f"{other}-v1-a1"
+    in_service = f':endpoint/lockkeeper-{promoted}-staging"', '"IN_SERVICE"'
+    with NOBODY_LOOKS:
+        event = missed(yard, group, in_service, partial(yard.register, other, 1))
+        problems = told_at_once(yard, group, event)
+    yard.is_(promoted, "baking")
+    yard.recorded(promoted, "watching production")
+    wait = yard.ledger.wait_of(promoted, "WatchProduction")
+    over = {"release_id": promoted, "state": "WatchProduction", "at": wait.deadline if wait else ""}
+    with NOBODY_LOOKS:
+        problems += told_at_once(yard, group, {"deadline": over})
+    problems += yard.ends_as(promoted, "promoted") + yard.changed_as_often(other, "a first version in a crowd")
+    return problems + yard.nothing_left(other)
 
 
 def a_missed_alarm(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
@@ -238,6 +252,24 @@ def a_told_drift(trainer: Trainer, yard: Yard, group: str, versions: Iterator[in
         with cut_more(yard, group, "StartDriftMonitor", this):
             problems += tell(yard, "StartDriftMonitor", {"drift_monitor": asked, "round": this})
     return problems
+
+
+def a_slow_start(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """Who starts the release of a drift's version asks so late whose it is that the release has begun, and did not know; and tells it."""
+    number, retrained = trainer.held_drift(), f"{group}-v{next(versions)}-a1"
+    about = (f"model-package/{group}/",)
+    reacts, name = yard.functions["ReactToRegistry"], f"{group}.{retrained}.late"
+    late = Fault(name, reacts, When.HELD, about, 1, STEPS, seconds=LONG_ENOUGH)
+    problems: list[str] = []
+
+    def starts_slowly() -> None:
+        yard.plan.add(late)
+        trainer.let_go()
+        yard.happened(late)
+        yard.recorded(retrained, "made by a retraining")
+
+    problems += told(yard, group, name, [ends_of(group)], starts_slowly) + reject(yard, retrained)
+    return problems + trainer.comes_to(number, "did not help") + resume_retraining(yard, group)
 
 
 def a_told_end(trainer: Trainer, yard: Yard, group: str, versions: Iterator[int]) -> list[str]:

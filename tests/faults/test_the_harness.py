@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -127,6 +128,21 @@ def test_any_call_of_an_operation_is_no_call_of_another(yard: Yard) -> None:
     assert answer["errorType"] == "Runtime.ExitError"
     assert calls == [CALLS]
     assert [one["operation"] for one in yard.plan.fired("never-any")] == ["dynamodb:GetItem"]
+
+
+def test_a_call_that_is_held_is_made_late(yard: Yard) -> None:
+    """Who comes second overtakes, and nobody is cut: fresh cuts are counted without it."""
+    target, each = yard.functions["ReapRelease"], ('"name": ?"[^"]+"',)
+    held = Fault("never-held", target, When.HELD, ("never-held",), 1, CALLS[1], seconds=10)
+    yard.plan.add(held)
+    with ThreadPoolExecutor(2) as both:
+        first = both.submit(reap, yard, "never-held")
+        yard.happened(held)
+        assert reap(yard, "never-held")[1] == [CALLS]
+        assert first.result()[1] == [CALLS, CALLS]
+    yard.plan.add(Fault("never-held-fresh", target, When.AROUND, ("never-held",), times=1, fresh="held", each=each))
+    assert reap(yard, "never-held")[0]["errorType"] == "Runtime.ExitError"
+    assert len(yard.plan.fired("never-held")) == 1
 
 
 def refused(yard: Yard, name: str, error: str) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from threading import Lock
@@ -18,6 +19,14 @@ from tests.faults.lost_events import FOREVER
 from tests.faults.yard import Yard
 from tests.patience import PATIENCE
 
+CROWD = 4
+"""How many hear of the same at the same moment."""
+HEARS = "ResumeRelease"
+"""Who hears what a release waits for."""
+SETTLES = "dynamodb:TransactWriteItems"
+"""How one of those who have all seen that a wait is over writes that down."""
+LONG_ENOUGH = 3.0
+"""Seconds in which all of them come to that, each in a sandbox of its own."""
 TIMES_TOLD = TOLD + 1
 """How often something is asked for at most until what does it does not die."""
 ROUNDS = count(1)
@@ -135,6 +144,34 @@ def tell(yard: Yard, function: str, event: dict[str, Any]) -> list[str]:
     return [f"{function} died {TIMES_TOLD} times of {event}"]
 
 
+def missed(yard: Yard, group: str, about: tuple[str, ...], act: Callable[[], Any]) -> dict[str, Any]:
+    """Something happens, and no release hears of it: what one would have heard."""
+    with unheard(yard, f"{group}.{next(ROUNDS)}", HEARS, *about):
+        act()
+        return take_letter(yard, *about)
+
+
+def told_at_once(yard: Yard, group: str, event: dict[str, Any]) -> list[str]:
+    """Several hear at the same moment what a release waits for, of whom at least two have seen it before either writes it down; what is
+    wrong, in words."""
+    this = name_of(event)
+    together = f"{group}.together.{this}"
+    held = Fault(together, yard.functions[HEARS], When.HELD, (this,), 1, SETTLES, times=TOLD, seconds=LONG_ENOUGH)
+    yard.plan.add(held)
+    with ThreadPoolExecutor(CROWD) as crowd, cut_more(yard, group, HEARS, this):
+        heard = crowd.map(lambda _: tell(yard, HEARS, event), range(CROWD))
+        problems = [one for found in heard for one in found]
+    yard.plan.drop(together)
+    if len(yard.plan.fired(together)) <= 1:
+        problems.append(f"{group}: not even two saw at the same moment that a wait was over, of {event}")
+    return problems
+
+
+def name_of(event: dict[str, Any]) -> str:
+    """What tells an event from another: its id, and of a deadline the time."""
+    return str(event["deadline"]["at"] if "deadline" in event else event["id"])
+
+
 def told(yard: Yard, group: str, name: str, news: Sequence[News], act: Callable[[], Any]) -> list[str]:
     """Functions die at every try of the news of something, and again and again where those letters are played, one after the other."""
     # A late try of what came before is no news of it.
@@ -151,6 +188,6 @@ def told(yard: Yard, group: str, name: str, news: Sequence[News], act: Callable[
         for number, (function, about, _) in enumerate(news):
             event = letters.get(about) or take_letter(yard, *about)
             yard.plan.drop(f"{UNHEARD}{name}.{number}.")
-            with cut_more(yard, group, function, event["id"]):
+            with cut_more(yard, group, function, name_of(event)):
                 problems += tell(yard, function, event)
     return problems

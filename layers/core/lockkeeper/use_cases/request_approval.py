@@ -38,14 +38,14 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         )
         complete_own_wait(wait, {}, world)
         return
-    # Once more: a release that an earlier version opened may need more people by the rules of this one.
-    enough_approvers(policy.approval, release.author)
     request = _with_earlier_answers(_request(release, policy, before, world), world)
     letters = letters_about(release_id, request, iso(world.clock.now()))
     world.ledger.store_wait(wait)
     if request.status is not RequestStatus.PENDING:
         _answered_before(request, wait, world)
         return
+    # Once more: a release that an earlier version opened may need more people by the rules of this one.
+    enough_approvers(policy.approval, release.author)
     if not world.ledger.ask(request, [letter.link for letter in letters]):
         raise TryAgain("somebody answered while the question was put again")
     still_ours(release, world)
