@@ -266,6 +266,7 @@ def a_slow_start(trainer: Trainer, yard: Yard, group: str, versions: Iterator[in
         yard.plan.add(late)
         trainer.let_go()
         yard.happened(late)
+        yard.is_(retrained, "awaiting-approval")
         yard.recorded(retrained, "made by a retraining")
 
     problems += told(yard, group, name, [ends_of(group)], starts_slowly) + reject(yard, retrained)
