@@ -78,7 +78,8 @@ fuzz: $(FUZZ_READY)  ## Five minutes of random input (FUZZ_SECONDS) for gates, p
 reference: $(READY)  ## Write docs/policy-reference.md and docs/policy.schema.json anew from the policy model
 	$(VENV)/bin/python -m checks.reference
 
-check: lint types template state-machine build  ## Lint, types, template, state machine and archives (needs npm)
+check: $(READY) $(CHECK_READY) $(NODE_READY)  ## Lint, types, template, state machine and archives (needs npm)
+	@$(MAKE) --jobs=1 --no-print-directory lint types template state-machine build
 
 lint: $(READY)  ## ruff: rules and format
 	$(VENV)/bin/ruff check $(CODE)
