@@ -233,22 +233,6 @@ def test_what_is_no_mail_is_a_warning_and_stays_as_it_is(file: Path, stack: Stac
     assert sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["FilterPolicy"] == named["FilterPolicy"]
 
 
-def test_a_subscription_that_its_reader_ended_is_made_anew() -> None:
-    """SNS lists it for days, without an ARN that anything could be asked about."""
-    sns, topic, arn = shared_session().client("sns"), "arn:aws:sns:eu-west-1:1:p", "arn:aws:sns:eu-west-1:1:p:s"
-    ended = {"SubscriptionArn": "Deleted", "Protocol": "email", "Endpoint": "ada@example.com"}
-    with Stubber(sns) as answers:
-        answers.add_response("list_subscriptions_by_topic", {"Subscriptions": [ended]})
-        answers.add_response("subscribe", {"SubscriptionArn": arn})
-        attributes = {"PendingConfirmation": "true", "FilterPolicy": '{"address": ["ada@example.com"]}'}
-        answers.add_response("get_subscription_attributes", {"Attributes": attributes}, {"SubscriptionArn": arn})
-        (done,) = subscribe(sns, topic, [Approver(name="Ada", email="ada@example.com")])
-        answers.add_response("list_subscriptions_by_topic", {"Subscriptions": [ended]})
-        assert mend_others(sns, topic) == Others((), ())
-        answers.assert_no_pending_responses()
-    assert (done.change, done.confirmed) == ("new", False)
-
-
 def test_an_own_subscription_without_a_filter_gets_one(file: Path, stack: Stack) -> None:
     sns, topic = stack.session.client("sns"), stack.outputs["PersonalTopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ADA@example.com")
@@ -256,17 +240,21 @@ def test_an_own_subscription_without_a_filter_gets_one(file: Path, stack: Stack)
     assert filters(stack) == {"ADA@example.com": {"address": ["ada@example.com"]}}
 
 
-def test_a_subscription_that_was_never_confirmed_is_asked_again() -> None:
+@pytest.mark.parametrize(("listed", "change"), [("PendingConfirmation", "unchanged"), ("Deleted", "new")])
+def test_a_subscription_that_was_never_confirmed_or_was_ended_is_asked_for_again(listed: str, change: str) -> None:
+    """SNS lists both without an ARN that anything could be asked about; what a reader has ended, for days."""
     sns, topic, arn = shared_session().client("sns"), "arn:aws:sns:eu-west-1:1:p", "arn:aws:sns:eu-west-1:1:p:s"
-    pending = {"SubscriptionArn": "PendingConfirmation", "Protocol": "email", "Endpoint": "ada@example.com"}
+    silent = {"Subscriptions": [{"SubscriptionArn": listed, "Protocol": "email", "Endpoint": "ada@example.com"}]}
     with Stubber(sns) as answers:
-        answers.add_response("list_subscriptions_by_topic", {"Subscriptions": [pending]})
+        answers.add_response("list_subscriptions_by_topic", silent)
         answers.add_response("subscribe", {"SubscriptionArn": arn})
         attributes = {"PendingConfirmation": "true", "FilterPolicy": '{"address": ["ada@example.com"]}'}
         answers.add_response("get_subscription_attributes", {"Attributes": attributes}, {"SubscriptionArn": arn})
         (done,) = subscribe(sns, topic, [Approver(name="Ada", email="ada@example.com")])
+        answers.add_response("list_subscriptions_by_topic", silent)
+        assert mend_others(sns, topic) == Others((), ())
         answers.assert_no_pending_responses()
-    assert (done.change, done.confirmed) == ("unchanged", False)
+    assert (done.change, done.confirmed) == (change, False)
 
 
 def test_the_shown_policy_is_the_file_that_was_applied(file: Path, stack: Stack) -> None:
