@@ -23,7 +23,7 @@ from tests.faults.told import (
     told,
     told_at_once,
     unheard,
-    wait_until_quiet,
+    wait_until_through,
 )
 from tests.faults.training import Trainer
 from tests.faults.yard import Yard
@@ -190,8 +190,7 @@ def a_crowded_promotion(groups: Iterator[int], yard: Yard, group: str, _: Iterat
     with NOBODY_LOOKS:
         event = missed(yard, group, in_service, partial(yard.register, other, 1))
         problems = told_at_once(yard, group, event)
-    yard.recorded(promoted, "watching production")
-    wait_until_quiet(yard, other)  # Who died meanwhile begins the bake once more, which then ends later.
+    wait_until_through(yard, "WatchProduction", promoted)  # Who dies begins the bake once more, and then it ends later.
     wait = yard.ledger.wait_of(promoted, "WatchProduction")
     over = {"release_id": promoted, "state": "WatchProduction", "at": wait.deadline if wait else ""}
     with NOBODY_LOOKS:

@@ -49,6 +49,17 @@ def wait_until_quiet(yard: Yard, group: str, seconds: float = 10.0) -> None:
         time.sleep(1.5)
 
 
+def wait_until_through(yard: Yard, function: str, release_id: str, seconds: float = PATIENCE) -> None:
+    """Wait until a function was called about a release and did not die: whoever dies is called again."""
+    until, target = time.monotonic() + seconds, yard.functions[function]
+    while True:
+        tries = [one for one in yard.plan.invocations() if one["function"] == target and release_id in one["event"]]
+        if tries and not tries[-1]["cut"]:
+            return
+        assert time.monotonic() < until, f"{function} did not come through with {release_id} in {len(tries)} tries"
+        time.sleep(0.1)
+
+
 def wait_for_last_tries(yard: Yard, group: str) -> None:
     """Wait until the last try of every event about a group went through: one that failed at all of them is a dead letter."""
     until = time.monotonic() + PATIENCE
