@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Everything runs in environments of its own under this folder; nothing else is touched.
 PYTHON ?= python3
-# Tests of one file share a laptop's AWS, so they stay together. Two of those, with a sandbox for every function, take most of 24 GB.
+# Tests of one file share a laptop's AWS, so they stay together. Two processes take up to 13 GB; three took all of 24.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 # Short tests wait for a laptop's AWS now and then, so that two cores have work for three; each more has to collect all tests first.
 SHORT_ONES = -n 3

@@ -89,10 +89,12 @@ def nights_with_cuts(yard: Yard, name: str) -> list[str]:
         ("a question", partial(an_unheard_release, "")),
         ("a question", partial(an_unheard_release, SENDS)),
     ]
+
+    def nothing_is_left(quiet: bool) -> bool:
+        return quiet and not Coverage(yard).missing(*yard.functions)
+
     with town.trainer.pipeline(), looked_after(town), dead_letters_come_back(yard):
-        problems = play(
-            town, [*town.told(), *lost, *town.scenes()], SECONDS["nights"], lambda quiet: quiet and not missing(yard)
-        )
+        problems = play(town, [*town.told(), *lost, *town.scenes()], SECONDS["nights"], nothing_is_left)
     return problems + letters_left(yard, town.group) + yard.nothing_left(town.group)
 
 
@@ -188,11 +190,6 @@ def ways_left(yard: Yard) -> bool:
     """Whether any way is left to be cut, before or after its call."""
     coverage = Coverage(yard)
     return any(coverage.ways_left(name, when) for name in yard.functions for when in (When.BEFORE, When.AFTER))
-
-
-def missing(yard: Yard) -> list[str]:
-    """Ways and sites that no test has cut so far."""
-    return Coverage(yard).missing(*yard.functions)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def hub_of_four() -> Deployment:
 def joined_accounts() -> list[Deployment]:
     """The stack of a joined account, once for every kind that it can be."""
     accounts = {"registry": REGISTRY, "staging": STAGING, "production": PRODUCTION}
-    kinds = _read(PLACES[1])["Parameters"]["Kind"]["AllowedValues"]
+    kinds = _translated(PLACES[1])["Parameters"]["Kind"]["AllowedValues"]
     return [
         Deployment(f"joined as {kind}", PLACES[1], accounts[kind], {**GIVEN_TO_JOINED, "Kind": kind}) for kind in kinds
     ]
@@ -115,14 +115,9 @@ def deployments() -> list[Deployment]:
     return [hub_alone(), hub_of_four(), *joined_accounts()]
 
 
-def _read(place: str) -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml_parse((PROJECT / place).read_text())
-    return parsed
-
-
 @cache
 def _translated(place: str) -> dict[str, Any]:
-    template = _read(place)
+    template: dict[str, Any] = yaml_parse((PROJECT / place).read_text())
     return translate(template) if "Transform" in template else template
 
 
