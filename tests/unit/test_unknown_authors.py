@@ -8,6 +8,7 @@ import pytest
 from lockkeeper.domain.approval import (
     Answer,
     ApprovalRequest,
+    RequestStatus,
     asked_by,
     enough_approvers,
     must_approve,
@@ -18,7 +19,8 @@ from lockkeeper.domain.errors import CandidateInvalid, NotPermitted
 from lockkeeper.domain.model_package import author_of
 from lockkeeper.domain.policy import Approval, Approver
 from lockkeeper.domain.release import Status
-from lockkeeper.use_cases.decide_approval import decide, question_about
+from lockkeeper.use_cases.decide_approval import decide, decide_by_link, question_about
+from lockkeeper.use_cases.request_approval import request_approval
 
 from tests.unit.harbour import Harbour, package_arn, policy_document, release_id
 
@@ -153,3 +155,18 @@ def test_a_release_that_was_opened_by_weaker_rules_fails_before_it_asks_too_few(
     release = harbour.release(1)
     assert (release.status, harbour.world.ledger.request_of(release_id(1), "production")) == (Status.FAILED, None)
     assert "1 approver(s) may decide on a version made by somebody unknown" in release.reason
+
+
+def test_what_was_answered_by_weaker_rules_stands_when_its_state_is_tried_again() -> None:
+    """Ada said yes, which was enough; whoever asks anew asks nobody, and so not too few."""
+    harbour = Harbour()
+    document = policy_document()
+    document["approval"]["approvers"] = document["approval"]["approvers"][:1]
+    harbour.apply(document)
+    harbour.register(1)
+    decide_by_link(harbour.link(), Answer.APPROVE, "", harbour.world)
+    harbour.world.ledger.record(release_id(1), "candidate read", "as an earlier version did", author="")
+    request_approval(release_id(1), "staging", "the next try's token", harbour.world)
+    request = harbour.world.ledger.request_of(release_id(1), "staging")
+    assert request
+    assert request.status is RequestStatus.APPROVED
