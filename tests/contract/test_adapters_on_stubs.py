@@ -235,6 +235,17 @@ def test_a_models_own_error_is_an_answer(session: StubbedSession, endpoints: Sag
         endpoints.invoke("wages", "1,2", "text/csv", "text/csv")
 
 
+@pytest.mark.parametrize("code", ["ThrottlingException", "ServiceUnavailable", "ModelNotReadyException"])
+def test_what_did_not_come_to_the_model_is_no_answer_of_it(
+    session: StubbedSession, endpoints: SageMakerEndpoints, code: str
+) -> None:
+    stub = session.stub("sagemaker-runtime")
+    for _ in range(5):  # As often as botocore tries it.
+        stub.add_client_error("invoke_endpoint", code, "not now")
+    with pytest.raises(TryAgain, match=f"took no request: {code}: not now"):
+        endpoints.invoke("wages", "1,2", "text/csv", "text/csv")
+
+
 @pytest.mark.parametrize("kind", ["canary", "linear", "rolling", ""])
 def test_an_update_says_how_traffic_moves(session: StubbedSession, endpoints: SageMakerEndpoints, kind: str) -> None:
     given = {kind: {"percent": 20, "wait": "1m"}, "timeout": "1h"} if kind else {}

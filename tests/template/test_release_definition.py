@@ -19,6 +19,8 @@ LAMBDAS_OWN = {
     "Lambda.ResourceConflictException",
     "Lambda.Unknown",
     "Runtime.ExitError",
+    "Runtime.ImportModuleError",
+    "Runtime.HandlerNotFound",
     "Sandbox.Timedout",
 }
 LAST = "CloseRelease"

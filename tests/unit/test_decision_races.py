@@ -82,11 +82,29 @@ def test_who_looks_after_a_decision_whose_function_died_publishes_it_too(harbour
     assert len(published) == (2 if cut == "ledger.wait_delivered" else 1), "twice rather than never"
 
 
+@pytest.mark.parametrize(("answer", "status"), [(Answer.APPROVE, Status.BAKING), (Answer.REJECT, Status.REJECTED)])
+def test_a_decision_between_two_tries_of_its_state_counts_and_is_published(
+    harbour: Harbour, answer: Answer, status: Status
+) -> None:
+    execution = harbour.machine.executions[release_id(1)]
+    harbour.world.tasks.withdraw(execution.token)
+    execution.token, execution.tries = "", 1
+    decide_by_link(harbour.link("Ada"), answer, "why not", harbour.inside)
+    harbour.settle()
+    release = harbour.release(1)
+    assert release.status is status
+    assert "a decision came too late" not in {entry.what for entry in release.timeline}
+    assert [one["approver"] for one in harbour.published("Approval Decided")] == ["Ada"]
+
+
 def test_a_decision_on_a_release_that_ended_otherwise_says_so(
     harbour: Harbour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = harbour.machine.executions[release_id(1)].token
-    meanwhile(harbour, monkeypatch, lambda: harbour.world.tasks.withdraw(token))
+    def it_ends() -> None:
+        harbour.world.tasks.withdraw(harbour.machine.executions[release_id(1)].token)
+        harbour.world.ledger.record(release_id(1), "closing", "expired", ending={"error": "States.Timeout"})
+
+    meanwhile(harbour, monkeypatch, it_ends)
     with pytest.raises(RequestClosed, match="changes nothing"):
         press(harbour, "Ada", Answer.APPROVE)
     assert "a decision came too late" in {entry.what for entry in harbour.release(1).timeline}

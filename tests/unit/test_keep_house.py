@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from lockkeeper.domain.approval import Answer
+from lockkeeper.domain.errors import DeploymentFailed
 from lockkeeper.domain.release import Pins, Status
 from lockkeeper.domain.targets import Fleet
 from lockkeeper.use_cases.decide_approval import decide_by_link
@@ -258,6 +259,27 @@ def test_a_staging_endpoint_whose_release_has_ended_is_deleted() -> None:
     assert kinds(look_around(harbour)) == [Kind.STAGING]
     assert set(world.staging.endpoints) == {"lockkeeper-other-v1-a1-staging"}
     assert world.staging.models == {}
+
+
+def test_a_staging_endpoint_that_cannot_be_deleted_keeps_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    harbour = Harbour()
+    harbour.promote(1)
+    world, names = harbour.world, ["lockkeeper-wages-v0-a1-staging", STAGING]
+    for name in names:
+        world.staging.configs[name] = {"fleet": Fleet("ml.m5.large", 1)}
+        world.staging.create(name, name, {"lockkeeper:release": release_id(1)})
+        world.staging.advance(name)
+    delete = world.staging.delete
+
+    def refused(name: str) -> None:
+        if name == names[0]:
+            raise DeploymentFailed("it may not")
+        delete(name)
+
+    monkeypatch.setattr(world.staging, "delete", refused)
+    found = look_around(harbour)
+    assert sorted(kinds(found)) == [Kind.STAGING, Kind.PROBLEM]
+    assert set(world.staging.endpoints) == {names[0]}
 
 
 def test_what_is_under_way_is_left_alone_and_not_even_read() -> None:

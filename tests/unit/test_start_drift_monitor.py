@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from lockkeeper.adapters import monitor_job
 from lockkeeper.adapters.in_memory.world import ACCOUNTS, HUB, STAGING
-from lockkeeper.domain.errors import PolicyInvalid
+from lockkeeper.domain.errors import PolicyInvalid, TryAgain
 from lockkeeper.domain.events import Unusable
 from lockkeeper.domain.monitoring import Align, Look, asked_of_job, image_of, job_name, schedule_name, what_is_asked
 from lockkeeper.domain.policy import Policy
@@ -195,6 +195,24 @@ def test_a_schedule_comes_with_the_promotion_and_its_pace_follows_the_policy(har
     harbour.apply(policy({"every": "6h"}))
     assert [one.why for one in watch_all_for_drift(harbour.inside)] == ["wages is monitored every 21600 s"]
     assert schedules(harbour) == {"wages": 21600}
+
+
+def test_a_group_whose_schedule_cannot_be_set_right_keeps_no_other_from_it(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harbour.promote(1)
+    harbour.world.policies.save("alpha", "no policy", "somebody")
+    cancel = harbour.world.schedules.cancel
+
+    def refused(name: str) -> None:
+        if name == "alpha":
+            raise ValueError("no such name")
+        cancel(name)
+
+    monkeypatch.setattr(harbour.world.schedules, "cancel", refused)
+    with pytest.raises(TryAgain, match="1 schedules are as they were: alpha: ValueError: no such name"):
+        watch_all_for_drift(harbour.inside)
+    assert schedules(harbour) == {"wages": 86400}
 
 
 def test_the_baseline_is_that_of_the_promotion_whatever_is_put_in_its_place_before_the_first_look(

@@ -139,6 +139,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_said_to_be_late() -> None:
     wait = harbour.world.ledger.wait_of(release_id(1), "RequestStagingApproval")
     assert wait is not None
     harbour.world.tasks.withdraw(wait.token)
+    harbour.world.ledger.record(release_id(1), "closing", "expired", ending={"error": "States.Timeout"})
     with pytest.raises(RequestClosed, match="no longer waits"):
         decide_by_link(harbour.link(), Answer.APPROVE, "", harbour.world)
 

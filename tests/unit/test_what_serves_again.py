@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from lockkeeper.domain.errors import DeploymentFailed
+from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import Release, Status
 from lockkeeper.domain.staging_tests import contract_cases
@@ -80,6 +80,35 @@ def test_one_stumble_is_no_failure(harbour: Harbour) -> None:
     harbour.world.production.serving = lambda *_: next(answers, Answered(200, "text/csv", "1"))
     rollback(harbour)
     assert harbour.release(2).status is Status.ROLLED_BACK
+
+
+def test_one_that_is_too_busy_to_be_asked_is_no_failure_and_that_is_said(harbour: Harbour) -> None:
+    def throttled(*_: object) -> Answered:
+        raise TryAgain("endpoint wages took no request: ThrottlingException: not now")
+
+    harbour.promote(1)
+    to_production(harbour, 2)
+    harbour.world.production.serving = throttled
+    before = asked_of_production(harbour)
+    rollback(harbour)
+    assert harbour.release(2).status is Status.ROLLED_BACK
+    assert "it could not be asked: endpoint wages took no request" in told(harbour.release(2))
+    assert asked_of_production(harbour) == before + ask_what_serves.TRIES
+    assert harbour.world.ledger.frozen(GROUP) is None
+
+
+def test_one_that_fails_once_and_is_then_too_busy_has_failed(harbour: Harbour) -> None:
+    def failing_once(*_: object) -> Answered:
+        for answer in answers:
+            return answer
+        raise TryAgain("not now")
+
+    harbour.promote(1)
+    to_production(harbour, 2)
+    answers = iter([Answered(500, "text/plain", "no disk")])
+    harbour.world.production.serving = failing_once
+    rollback(harbour)
+    assert "with status 500: no disk" in harbour.release(2).reason
 
 
 def test_without_a_known_request_nothing_is_asked_and_that_is_said(harbour: Harbour) -> None:

@@ -329,7 +329,12 @@ class Endpoints(Alarms, Scaling, Protocol):
     def invoke(
         self, endpoint_name: str, body: str, content_type: str, accept: str, *, seconds: int = LONGEST_ANSWER
     ) -> Answered:
-        """What the model says, errors included; one that is silent for so many seconds has answered `NO_ANSWER`."""
+        """What the model says, errors included; one that is silent for so many seconds has answered `NO_ANSWER`.
+
+        Raises:
+            TryAgain: the request did not come to the model, such as one of too many.
+            DeploymentFailed: SageMaker takes no such request.
+        """
         ...
 
     def enqueue(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
@@ -237,5 +238,5 @@ class S3Policies:
         return StoredPolicy(text, answer["VersionId"])
 
     def groups(self) -> list[str]:
-        found = _listed(self._client, self._bucket, "policies/", 1000)
+        found = _listed(self._client, self._bucket, "policies/", sys.maxsize)
         return sorted(one.path.removesuffix(".yaml") for one in found if one.path.endswith(".yaml"))

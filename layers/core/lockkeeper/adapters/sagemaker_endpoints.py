@@ -12,10 +12,11 @@ from lockkeeper.adapters.champion_parameters import ChampionParameters
 from lockkeeper.adapters.cloudwatch_alarms import CloudWatchAlarms
 from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.invocations import invoke, runtime
-from lockkeeper.adapters.refusals import is_missing, says_exists, translated
+from lockkeeper.adapters.refusals import NOT_PASSED_ON, is_missing, says_exists, translated
 from lockkeeper.adapters.request_queue import RequestQueue
 from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.captured import shadow_capture
+from lockkeeper.domain.errors import TryAgain
 from lockkeeper.domain.hosting import Hosting
 from lockkeeper.domain.model_package import Served
 from lockkeeper.domain.online.rows import LONGEST_ANSWER, Answered
@@ -243,6 +244,11 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling, ChampionParam
         try:
             return invoke(self._runtime(seconds), endpoint_name, body, content_type, accept)
         except ClientError as error:
+            said = error.response["Error"]
+            if said["Code"] in NOT_PASSED_ON:
+                raise TryAgain(
+                    f"endpoint {endpoint_name} took no request: {said['Code']}: {said['Message']}"
+                ) from error
             raise translated(error, f"endpoint {endpoint_name} cannot be invoked") from error
 
     def _client(self, service: str) -> Any:

@@ -6,7 +6,8 @@ import time
 from uuid import uuid4
 
 from lockkeeper.domain.batch import is_parameter
-from lockkeeper.domain.errors import DeploymentFailed
+from lockkeeper.domain.errors import DeploymentFailed, TryAgain
+from lockkeeper.domain.online.rows import Answered
 from lockkeeper.domain.release import resource_name
 from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import Wait, World
@@ -39,16 +40,23 @@ def ask_what_serves(wait: Wait, world: World) -> str:
     endpoint_name = wait.details["endpoint_name"]
     if release.endpoints["production"].get("target") == ASYNC:
         return _ask_queue(wait, request, world)
-    began = time.monotonic()
+    began, why = time.monotonic(), ""
+    answered: Answered | None = None
     for remaining in reversed(range(TRIES)):
-        answered = world.production.invoke(
-            endpoint_name, request["body"], request["content_type"], request["accept"], seconds=ANSWER_SECONDS
-        )
-        if answered.status == 200:
+        try:
+            answered = world.production.invoke(
+                endpoint_name, request["body"], request["content_type"], request["accept"], seconds=ANSWER_SECONDS
+            )
+        except TryAgain as passing:
+            # Mostly of too many requests, which it answers: what did not come to the model says nothing of it.
+            why = f"it could not be asked: {passing.message}"
+        if answered and answered.status == 200:
             return "it answers a request of its staging tests with status 200"
         if not remaining or time.monotonic() - began > STUMBLE_SECONDS:
             break
         time.sleep(PAUSE)
+    if answered is None:
+        return why
     raise _silent(wait, f"with status {answered.status}: {answered.body[:200]}")
 
 

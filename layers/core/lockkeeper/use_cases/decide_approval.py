@@ -183,16 +183,20 @@ def decide(
         raise AlreadyDecided(f"somebody decided on {request.release_id} at the same moment", cure="look again")
     if settled is None:
         _publish(decided, world)
-    elif tell(settled, settled.result, world):
-        _publish(decided, world)
-        world.ledger.wait_delivered(settled)
-    elif not was_told_by_another(settled, world):
-        world.ledger.wait_delivered(settled)
-        world.ledger.record(request.release_id, "a decision came too late", f"{permitted.name}: {answer}")
-        raise RequestClosed(
-            f"{request.release_id} no longer waits; your decision is on record and changes nothing",
-            cure="see `lockkeeper show` for where it stands",
-        )
+        return decided
+    if not tell(settled, settled.result, world):
+        if was_told_by_another(settled, world):
+            return decided
+        # Else its state is between two tries, and the next one goes by what was decided.
+        if world.ledger.get(request.release_id).is_closing:
+            world.ledger.wait_delivered(settled)
+            world.ledger.record(request.release_id, "a decision came too late", f"{permitted.name}: {answer}")
+            raise RequestClosed(
+                f"{request.release_id} no longer waits; your decision is on record and changes nothing",
+                cure="see `lockkeeper show` for where it stands",
+            )
+    _publish(decided, world)
+    world.ledger.wait_delivered(settled)
     return decided
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from lockkeeper.domain.errors import ReleaseStopped, ReplayRefused, TryAgain, UnknownRelease
+from lockkeeper.domain.errors import ReleaseStopped, ReplayRefused, UnknownRelease
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.replay import stopped_by_freeze
 from lockkeeper.domain.shadow import PlanStep
@@ -217,7 +217,8 @@ def _forgotten_endpoints(world: World) -> Iterator[Found]:
             remove_staging(name, world)
         except UnknownRelease:
             continue
-        except TryAgain as passing:
-            yield Found(Kind.PROBLEM, f"{name}: {passing}")
+        except Exception as error:
+            # Those after it cost money as well.
+            yield Found(Kind.PROBLEM, f"{name}: {type(error).__name__}: {error}")
         else:
             yield Found(Kind.STAGING, f"{name}: deleted, {release_id} has ended")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lockkeeper.domain.errors import PolicyInvalid, PolicyMissing
+from lockkeeper.domain.errors import PolicyInvalid, PolicyMissing, TryAgain
 from lockkeeper.domain.monitor_rules import Monitor
 from lockkeeper.domain.monitoring import schedule_name
 from lockkeeper.domain.policy import Policy, parse_policy
@@ -71,5 +71,17 @@ def _align(group: str, found: Watched | str, world: World) -> Aligned:
 
 
 def watch_all_for_drift(world: World) -> list[Aligned]:
-    """The schedules of all groups with a policy: what no event told, or was changed in a policy, is so within an hour."""
-    return [_align(group, watched(group, world), world) for group in world.policies.groups()]
+    """The schedules of all groups with a policy: what no event told, or was changed in a policy, is so within an hour.
+
+    Raises:
+        TryAgain: of some groups it could not be done, which keeps it from no other.
+    """
+    aligned, problems = [], []
+    for group in world.policies.groups():
+        try:
+            aligned.append(_align(group, watched(group, world), world))
+        except Exception as error:
+            problems.append(f"{group}: {type(error).__name__}: {error}")
+    if problems:
+        raise TryAgain(f"{len(problems)} schedules are as they were: {'; '.join(problems)[:1000]}")
+    return aligned
