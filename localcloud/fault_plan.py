@@ -34,8 +34,8 @@ class Fault:
     `function` is a physical name. `about` are texts that the invocation's event contains, all of them. `call` is the number of the call
     within the invocation, from 1, or among the calls of `operation` (such as `dynamodb:UpdateItem`) where that is named; 0 is any.
     BEFORE and AFTER end the process; BEFORE the call that would come after the last, when the function is through. INSTEAD answers the
-    request with `error` and `status`. HELD lets the function wait `seconds` before the call, which then goes on. It happens `times` times
-    at most.
+    request with `error` and `status`. HELD lets the function wait `seconds` before the call, which then goes on; less where `together`
+    invocations have come that far. It happens `times` times at most.
 
     `fresh` is the name of a record of calls. Such a fault, which is AROUND, happens once before and once after each call that the record
     has not; once for both, after a call and before the next, since AWS sees no difference. A call is told by its operation, by whether it
@@ -55,6 +55,7 @@ class Fault:
     status: int = 400
     times: int = 1
     seconds: float = 0
+    together: int = 0
     fresh: str = ""
     until: str = ""
     known: tuple[tuple[str, str, int, str], ...] = ()

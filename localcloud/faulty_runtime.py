@@ -77,7 +77,7 @@ class Breaker:
             self._just_answered = 0
         for fault in self._meant("held", number):
             if self._happens(fault, number, operation):
-                time.sleep(fault["seconds"])
+                self._hold(fault)
         self._cut(self._meant("before", number), self._fresh, "before", number, answered)
 
     def after_call(self, context: dict[str, Any], **_more: Any) -> None:
@@ -184,6 +184,14 @@ class Breaker:
                 record.write(text)
                 marks.append(mark)
         return marks
+
+    def _hold(self, fault: Fault) -> None:
+        """Wait before a call, until enough others wait there too."""
+        until, wanted = time.monotonic() + fault["seconds"], fault["together"]
+        while time.monotonic() < until:
+            if wanted and len(list((self._folder / "fired").glob(f"{fault['name']}.[0-9]*"))) >= wanted:
+                return
+            time.sleep(0.05)
 
     def _which(self, fault: Fault) -> str:
         """Of a fresh fault, the event whose times are counted; nothing of others."""

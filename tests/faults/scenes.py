@@ -11,7 +11,6 @@ from localcloud.fault_plan import Fault, When
 from tests.faults.fresh_cuts import cut_more
 from tests.faults.lanes import decide_by_principal, roll_one_back
 from tests.faults.told import (
-    LONG_ENOUGH,
     NOBODY_LOOKS,
     ROUNDS,
     TIMES_TOLD,
@@ -35,6 +34,8 @@ OTHER_GROUPS = 3
 """Of how many more a decision is delivered by who keeps the house."""
 BROKEN = 500
 """Where the statuses of a page begin that broke."""
+SLOW = 3.0
+"""Seconds in which a release begins that somebody else is slow to ask about."""
 STEPS = "sagemaker:ListPipelineExecutionSteps"
 """How a version is known as that of a retraining."""
 SENDS = "sfn:SendTaskSuccess"
@@ -260,7 +261,7 @@ def a_slow_start(trainer: Trainer, yard: Yard, group: str, versions: Iterator[in
     number, retrained = trainer.held_drift(), f"{group}-v{next(versions)}-a1"
     about = (f"model-package/{group}/",)
     reacts, name = yard.functions["ReactToRegistry"], f"{group}.{retrained}.late"
-    late = Fault(name, reacts, When.HELD, about, 1, STEPS, seconds=LONG_ENOUGH)
+    late = Fault(name, reacts, When.HELD, about, 1, STEPS, seconds=SLOW)
     problems: list[str] = []
 
     def starts_slowly() -> None:

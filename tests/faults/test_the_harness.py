@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -143,6 +144,22 @@ def test_a_call_that_is_held_is_made_late(yard: Yard) -> None:
     yard.plan.add(Fault("never-held-fresh", target, When.AROUND, ("never-held",), times=1, fresh="held", each=each))
     assert reap(yard, "never-held")[0]["errorType"] == "Runtime.ExitError"
     assert len(yard.plan.fired("never-held")) == 1
+
+
+def test_calls_that_are_held_go_on_when_enough_are_there(yard: Yard) -> None:
+    target = yard.functions["ReapRelease"]
+    about = ("never-together",)
+    held = Fault(about[0], target, When.HELD, about, 1, CALLS[1], times=3, seconds=50, together=2)
+    yard.plan.add(held)
+    with ThreadPoolExecutor(2) as both:
+        first = both.submit(reap, yard, "never-together")
+        yard.happened(held)
+        assert not first.done()
+        reap(yard, "never-together")
+        assert first.result()[1] == [CALLS, CALLS]
+    began = time.monotonic()
+    reap(yard, "never-together")
+    assert time.monotonic() - began < 25, "whoever comes later finds that enough were there"
 
 
 def refused(yard: Yard, name: str, error: str) -> None:

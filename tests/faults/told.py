@@ -25,8 +25,8 @@ HEARS = "ResumeRelease"
 """Who hears what a release waits for."""
 SETTLES = "dynamodb:TransactWriteItems"
 """How one of those who have all seen that a wait is over writes that down."""
-LONG_ENOUGH = 3.0
-"""Seconds in which all of them come to that, each in a sandbox of its own."""
+LONG_ENOUGH = 20.0
+"""Seconds in which all of them come to that, each in a sandbox of its own, some of which die on the way."""
 TIMES_TOLD = TOLD + 1
 """How often something is asked for at most until what does it does not die."""
 ROUNDS = count(1)
@@ -167,7 +167,8 @@ def told_at_once(yard: Yard, group: str, event: dict[str, Any], *, by_nobody_els
     wrong, in words. Where somebody else may end the wait as well, it may be over when they hear."""
     this = name_of(event)
     together = f"{group}.together.{this}"
-    held = Fault(together, yard.functions[HEARS], When.HELD, (this,), 1, SETTLES, times=TOLD, seconds=LONG_ENOUGH)
+    reacts, about = yard.functions[HEARS], (this,)
+    held = Fault(together, reacts, When.HELD, about, 1, SETTLES, times=TOLD, seconds=LONG_ENOUGH, together=CROWD)
     yard.plan.add(held)
     with ThreadPoolExecutor(CROWD) as crowd, cut_more(yard, group, HEARS, this):
         heard = crowd.map(lambda _: tell(yard, HEARS, event), range(CROWD))
