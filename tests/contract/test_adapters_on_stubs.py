@@ -235,14 +235,11 @@ def test_a_models_own_error_is_an_answer(session: StubbedSession, endpoints: Sag
         endpoints.invoke("wages", "1,2", "text/csv", "text/csv")
 
 
-@pytest.mark.parametrize("code", ["ThrottlingException", "ServiceUnavailable", "ModelNotReadyException"])
-def test_what_did_not_come_to_the_model_is_no_answer_of_it(
-    session: StubbedSession, endpoints: SageMakerEndpoints, code: str
+def test_one_of_too_many_requests_is_no_answer_of_the_model(
+    session: StubbedSession, endpoints: SageMakerEndpoints
 ) -> None:
-    stub = session.stub("sagemaker-runtime")
-    for _ in range(5):  # As often as botocore tries it.
-        stub.add_client_error("invoke_endpoint", code, "not now")
-    with pytest.raises(TryAgain, match=f"took no request: {code}: not now"):
+    refuse(session, "invoke_endpoint", "ThrottlingException", "not now", "sagemaker-runtime")
+    with pytest.raises(TryAgain, match="took no request: ThrottlingException: not now"):
         endpoints.invoke("wages", "1,2", "text/csv", "text/csv")
 
 

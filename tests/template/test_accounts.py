@@ -122,3 +122,9 @@ def test_a_joined_account_asks_for_nothing_that_the_hub_does_not_tell() -> None:
 def test_no_arn_has_a_literal_partition_or_account() -> None:
     text = (PROJECT / "environments" / "account.yaml").read_text()
     assert re.findall(r"arn:aws[\w-]*:|\b\d{12}\b", text) == []
+
+
+@pytest.mark.parametrize("document", [JOINED, template()], ids=["joined", "hub"])
+def test_the_role_that_endpoints_run_under_outlives_its_stack_but_not_one_that_never_came_up(document: Any) -> None:
+    role = document["Resources"]["EndpointExecutionRole"]
+    assert (role["DeletionPolicy"], role["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")

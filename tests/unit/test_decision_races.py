@@ -82,19 +82,72 @@ def test_who_looks_after_a_decision_whose_function_died_publishes_it_too(harbour
     assert len(published) == (2 if cut == "ledger.wait_delivered" else 1), "twice rather than never"
 
 
-@pytest.mark.parametrize(("answer", "status"), [(Answer.APPROVE, Status.BAKING), (Answer.REJECT, Status.REJECTED)])
-def test_a_decision_between_two_tries_of_its_state_counts_and_is_published(
-    harbour: Harbour, answer: Answer, status: Status
-) -> None:
+def between_two_tries(harbour: Harbour) -> None:
+    """The state that asks has broken after its letters, and is not yet tried again."""
     execution = harbour.machine.executions[release_id(1)]
     harbour.world.tasks.withdraw(execution.token)
     execution.token, execution.tries = "", 1
-    decide_by_link(harbour.link("Ada"), answer, "why not", harbour.inside)
+
+
+def counts_and_is_published_once(harbour: Harbour, status: Status) -> None:
     harbour.settle()
     release = harbour.release(1)
     assert release.status is status
     assert "a decision came too late" not in {entry.what for entry in release.timeline}
     assert [one["approver"] for one in harbour.published("Approval Decided")] == ["Ada"]
+
+
+BOTH = pytest.mark.parametrize(
+    ("answer", "status"), [(Answer.APPROVE, Status.BAKING), (Answer.REJECT, Status.REJECTED)]
+)
+
+
+@BOTH
+def test_a_decision_between_two_tries_of_its_state_counts_and_is_published_by_the_next(
+    harbour: Harbour, answer: Answer, status: Status
+) -> None:
+    between_two_tries(harbour)
+    decide_by_link(harbour.link("Ada"), answer, "why not", harbour.inside)
+    assert harbour.published("Approval Decided") == [], "nobody knows whether there will be a next try"
+    assert "decided between two tries" in {entry.what for entry in harbour.release(1).timeline}
+    counts_and_is_published_once(harbour, status)
+
+
+@BOTH
+def test_a_decision_between_two_tries_whose_function_died_counts_and_is_published_by_the_next(
+    harbour: Harbour, answer: Answer, status: Status
+) -> None:
+    between_two_tries(harbour)
+    cut = "tasks.succeed" if answer is Answer.APPROVE else "tasks.fail"
+    with pytest.raises(Broken):
+        decide_by_link(harbour.link("Ada"), answer, "why not", CutOnce(harbour.world, cut))  # type: ignore[arg-type]
+    counts_and_is_published_once(harbour, status)
+
+
+def test_a_rejection_that_the_next_try_has_gone_by_already_was_in_time(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    between_two_tries(harbour)
+    meanwhile(harbour, monkeypatch, harbour.settle)
+    decide_by_link(harbour.link("Ada"), Answer.REJECT, "why not", harbour.inside)
+    counts_and_is_published_once(harbour, Status.REJECTED)
+
+
+@BOTH
+def test_a_decision_that_meets_the_next_try_counts(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch, answer: Answer, status: Status
+) -> None:
+    between_two_tries(harbour)
+    write = harbour.world.ledger.decide
+
+    def asked_anew_first(*parts: Any) -> bool:
+        monkeypatch.setattr(harbour.world.ledger, "decide", write)
+        harbour.settle()
+        return write(*parts)
+
+    monkeypatch.setattr(harbour.world.ledger, "decide", asked_anew_first)
+    decide_by_link(harbour.link("Ada"), answer, "why not", harbour.inside)
+    counts_and_is_published_once(harbour, status)
 
 
 def test_a_decision_on_a_release_that_ended_otherwise_says_so(

@@ -332,7 +332,7 @@ class Endpoints(Alarms, Scaling, Protocol):
         """What the model says, errors included; one that is silent for so many seconds has answered `NO_ANSWER`.
 
         Raises:
-            TryAgain: the request did not come to the model, such as one of too many.
+            TryAgain: it was one of too many requests, and did not come to the model.
             DeploymentFailed: SageMaker takes no such request.
         """
         ...

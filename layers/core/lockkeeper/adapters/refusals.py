@@ -15,17 +15,6 @@ EXISTS = ("already existing", "already exists")
 NOT_YET = ("could not find endpoint configuration", "could not find model")
 """What SageMaker may say of a configuration or model that it created a moment ago: it is eventually consistent."""
 
-NOT_PASSED_ON = frozenset(
-    {
-        "ThrottlingException",
-        "ServiceUnavailable",
-        "InternalFailure",
-        "InternalDependencyException",
-        "ModelNotReadyException",
-    }
-)
-"""What SageMaker answers to a request for a model that it could not pass on: it says nothing about the model."""
-
 
 def is_missing(error: ClientError) -> bool:
     """Whether what the call is about does not exist."""

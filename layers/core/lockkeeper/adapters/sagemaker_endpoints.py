@@ -12,7 +12,7 @@ from lockkeeper.adapters.champion_parameters import ChampionParameters
 from lockkeeper.adapters.cloudwatch_alarms import CloudWatchAlarms
 from lockkeeper.adapters.deployment_config import deployment_config
 from lockkeeper.adapters.invocations import invoke, runtime
-from lockkeeper.adapters.refusals import NOT_PASSED_ON, is_missing, says_exists, translated
+from lockkeeper.adapters.refusals import is_missing, says_exists, translated
 from lockkeeper.adapters.request_queue import RequestQueue
 from lockkeeper.domain.batch import is_parameter
 from lockkeeper.domain.captured import shadow_capture
@@ -245,7 +245,7 @@ class SageMakerEndpoints(CloudWatchAlarms, ApplicationAutoScaling, ChampionParam
             return invoke(self._runtime(seconds), endpoint_name, body, content_type, accept)
         except ClientError as error:
             said = error.response["Error"]
-            if said["Code"] in NOT_PASSED_ON:
+            if said["Code"] == "ThrottlingException":
                 raise TryAgain(
                     f"endpoint {endpoint_name} took no request: {said['Code']}: {said['Message']}"
                 ) from error

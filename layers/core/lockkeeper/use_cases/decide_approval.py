@@ -36,7 +36,7 @@ from lockkeeper.domain.slack_press import Press
 from lockkeeper.ports import Champion, Wait, World
 from lockkeeper.use_cases.letters import QUESTIONS, next_reminder
 from lockkeeper.use_cases.pinned import facts_of, iso
-from lockkeeper.use_cases.request_approval import STATES, newest_question, rejected_by
+from lockkeeper.use_cases.request_approval import STATES, newest_question, publish_decision, rejected_by
 from lockkeeper.use_cases.settle_wait import failure, tell, was_told_by_another
 
 
@@ -180,24 +180,41 @@ def decide(
     ended = decided.status is not RequestStatus.PENDING
     settled = replace(wait, settled=True, result=_result(decided, decision)) if ended else None
     if not world.ledger.decide(request, decided, settled):
+        if anew := _asked_anew(request, wait, world):
+            return decide(anew, approver, answer, comment, channel, world)
         raise AlreadyDecided(f"somebody decided on {request.release_id} at the same moment", cure="look again")
     if settled is None:
-        _publish(decided, world)
-        return decided
-    if not tell(settled, settled.result, world):
-        if was_told_by_another(settled, world):
-            return decided
-        # Else its state is between two tries, and the next one goes by what was decided.
-        if world.ledger.get(request.release_id).is_closing:
-            world.ledger.wait_delivered(settled)
-            world.ledger.record(request.release_id, "a decision came too late", f"{permitted.name}: {answer}")
-            raise RequestClosed(
-                f"{request.release_id} no longer waits; your decision is on record and changes nothing",
-                cure="see `lockkeeper show` for where it stands",
-            )
-    _publish(decided, world)
-    world.ledger.wait_delivered(settled)
+        publish_decision(decided, world)
+    elif tell(settled, settled.result, world):
+        publish_decision(decided, world)
+        world.ledger.wait_delivered(settled)
+    elif not was_told_by_another(settled, world):
+        world.ledger.wait_delivered(settled)
+        _decided_when_nobody_waited(settled, decision, world)
     return decided
+
+
+def _asked_anew(request: ApprovalRequest, wait: Wait, world: World) -> ApprovalRequest | None:
+    """The same question where its state put it again in this moment, and nobody has answered; else None."""
+    again, newer = (
+        world.ledger.request_of(request.release_id, request.before),
+        world.ledger.wait_of(wait.release_id, wait.state),
+    )
+    if again is None or newer is None or (again == request and newer.token == wait.token):
+        return None
+    return again if (again.status, again.decisions) == (request.status, request.decisions) else None
+
+
+def _decided_when_nobody_waited(settled: Wait, decision: Decision, world: World) -> None:
+    """`RequestClosed` where the release ends otherwise; else its state is between two tries, and the next one publishes what it goes by."""
+    release, what = world.ledger.get(settled.release_id), f"{decision.approver}: {decision.answer}"
+    if release.is_closing and release.ending.get("error") != settled.result.get("error"):
+        world.ledger.record(release.release_id, "a decision came too late", what)
+        raise RequestClosed(
+            f"{release.release_id} no longer waits; your decision is on record and changes nothing",
+            cure="see `lockkeeper show` for where it stands",
+        )
+    world.ledger.record(release.release_id, "decided between two tries", f"{what}; the next try goes by it")
 
 
 def deliver_decision(wait: Wait, world: World) -> None:
@@ -206,14 +223,8 @@ def deliver_decision(wait: Wait, world: World) -> None:
     tell(wait, wait.result, world)
     request = world.ledger.request_of(wait.release_id, QUESTIONS[wait.state])
     if request and request.status in (RequestStatus.APPROVED, RequestStatus.REJECTED):
-        _publish(request, world)
+        publish_decision(request, world)
     world.ledger.wait_delivered(wait)
-
-
-def _publish(request: ApprovalRequest, world: World) -> None:
-    """Tell the bus of the last decision."""
-    release, decision = world.ledger.get(request.release_id), request.decisions[-1]
-    world.publisher.publish("Approval Decided", {**facts_of(release), "before": request.before, **decision.to_json()})
 
 
 def _result(decided: ApprovalRequest, decision: Decision) -> dict[str, Any]:

@@ -101,11 +101,19 @@ def _with_earlier_answers(request: ApprovalRequest, world: World) -> ApprovalReq
 
 
 def _answered_before(request: ApprovalRequest, wait: Wait, world: World) -> None:
-    if request.status is RequestStatus.REJECTED:
-        raise rejected_by(request.decisions[-1])
+    """Go by what was decided when nobody waited: who decided could not tell whether anybody would again."""
     if request.status is RequestStatus.CLOSED:
         raise RequestClosed(f"the question about {request.release_id} was closed")
+    publish_decision(request, world)
+    if request.status is RequestStatus.REJECTED:
+        raise rejected_by(request.decisions[-1])
     complete_own_wait(wait, {}, world)
+
+
+def publish_decision(request: ApprovalRequest, world: World) -> None:
+    """Tell the bus of the last decision on a question."""
+    release, decision = world.ledger.get(request.release_id), request.decisions[-1]
+    world.publisher.publish("Approval Decided", {**facts_of(release), "before": request.before, **decision.to_json()})
 
 
 def rejected_by(decision: Decision) -> ReleaseRejected:
