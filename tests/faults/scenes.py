@@ -169,7 +169,7 @@ def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
 def a_crowded_rollback(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
     """Several hear of a bake's alarm at the same moment, and who hands on the lock afterwards dies before it tells the heir."""
     baking, heir = baking_with_heir(yard, group, versions)
-    yard.recorded(baking, "looked at production")
+    wait_until_through(yard, "WatchProduction", baking)  # Who dies looks once more, and would see the alarm by itself.
     telling = Fault(f"{group}.{baking}", yard.functions["CloseRelease"], When.BEFORE, (f'"{baking}"',), 1, SENDS)
     yard.plan.add(telling)
     alarm = f"{group}-5xx", '"ALARM"'

@@ -54,7 +54,7 @@ def wait_until_through(yard: Yard, function: str, release_id: str, seconds: floa
     until, target = time.monotonic() + seconds, yard.functions[function]
     while True:
         tries = [one for one in yard.plan.invocations() if one["function"] == target and release_id in one["event"]]
-        if tries and not tries[-1]["cut"]:
+        if tries and not tries[-1]["cut"] and not tries[-1]["error"]:
             return
         assert time.monotonic() < until, f"{function} did not come through with {release_id} in {len(tries)} tries"
         time.sleep(0.1)
