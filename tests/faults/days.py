@@ -19,6 +19,7 @@ from tests.faults.fresh_cuts import BY_DAY, BY_NIGHT, cut_what_is_left
 from tests.faults.scenes import (
     SENDS,
     a_crowded_promotion,
+    a_crowded_question,
     a_crowded_rollback,
     a_drift,
     a_first_version,
@@ -139,6 +140,7 @@ class Town:
             ("a drift", partial(a_told_finding, self.trainer)),
             ("a drift", partial(a_told_end, self.trainer)),
             ("a drift", partial(a_slow_start, self.trainer)),
+            ("a rejection", a_crowded_question),
             ("a stop", a_crowded_rollback),
             ("a stop", a_missed_alarm),
             ("a first stop", partial(a_told_first_stop, count(1))),

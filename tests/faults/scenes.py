@@ -15,6 +15,7 @@ from tests.faults.told import (
     ROUNDS,
     TIMES_TOLD,
     News,
+    at_once,
     keep_house,
     keep_house_until,
     missed,
@@ -157,6 +158,21 @@ def an_overtaken_decision(yard: Yard, group: str, versions: Iterator[int]) -> li
     reject_unheard(yard, older, f"{group}@example.com")
     newer = yard.register(group, next(versions))
     return yard.ends_as(older, "rejected") + reject(yard, newer)
+
+
+def a_crowded_question(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """Ada says no twice at the same moment: it counts once."""
+    asked = yard.register(group, next(versions))
+    yard.is_(asked, "awaiting-approval")
+    pressed = yard.link(asked, f"{group}@example.com").rsplit("/", 1)[1], '"POST"'
+    with NOBODY_LOOKS:
+        _, raced = at_once(yard, group, "ServeWeb", pressed, 2, partial(answer, yard, asked, "reject", TIMES_TOLD))
+    problems = yard.ends_as(asked, "rejected")
+    if not raced:
+        problems.append(f"{asked}: nobody decided at the same moment")
+    if (decided := len(yard.release(asked).approvals)) != 1:
+        problems.append(f"{asked}: {decided} decisions count")
+    return problems
 
 
 def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
@@ -420,12 +436,12 @@ def reject_unheard(yard: Yard, release_id: str, address: str) -> None:
     raise AssertionError(f"{release_id}: the decision was not written in {PRESSED} times")
 
 
-def answer(yard: Yard, release_id: str, word: str) -> None:
+def answer(yard: Yard, release_id: str, word: str, pressed: int = PRESSED) -> None:
     """Ada presses the button, and again where the page broke."""
     link = yard.link(release_id, f"{release_id.rpartition('-v')[0]}@example.com")
-    pages = (open_page(link) for _ in range(PRESSED))
+    pages = (open_page(link) for _ in range(pressed))
     page = next(page for page in pages if page.status < BROKEN)
-    for _ in range(PRESSED):
+    for _ in range(pressed):
         if press(page, word, {"comment": "as always"}).status < BROKEN:
             return
-    raise AssertionError(f"{release_id}: the page broke {PRESSED} times")
+    raise AssertionError(f"{release_id}: the page broke {pressed} times")

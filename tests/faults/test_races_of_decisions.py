@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from random import Random
 from threading import Barrier
 
@@ -18,6 +19,7 @@ from lockkeeper.domain.form_token import form_token
 from lockkeeper.domain.policy import Approver
 from lockkeeper.domain.release import Pins, Release, Status
 from lockkeeper.ports import Wait
+from lockkeeper.use_cases.pinned import iso
 
 from tests.conftest import Figure
 from tests.e2e.harness import allowing, trusting
@@ -27,7 +29,7 @@ from tests.patience import PATIENCE
 COMPETITORS = 16
 STATE = "RequestStagingApproval"
 SEAL = "5" * 64
-OPENED, EXPIRES = "2026-11-26T00:00:00.000Z", "2099-01-01T00:00:00.000Z"
+EXPIRES = "2099-01-01T00:00:00.000Z"
 PEOPLE = tuple(Approver(name=f"approver {number}", email=f"{number}@example.com") for number in range(COMPETITORS))
 
 
@@ -89,14 +91,16 @@ def ask_everybody(yard: Yard, release_id: str, version: int, token: str) -> list
     group = release_id.rpartition("-v")[0]
     arn = f"arn:aws:sagemaker:us-east-1:111122223333:model-package/{group}/{version}"
     pins = Pins(policy={"version_id": "1", "sha256": "6" * 64}, seals={"judged": SEAL})
-    opened = yard.ledger.open(Release(release_id, group, version, 1, arn, opened_at=OPENED, pins=pins, author="lin"))
+    # Now: of a release that nothing was written about for minutes, and that has no execution, who keeps the house makes an end.
+    now = iso(datetime.now(UTC))
+    opened = yard.ledger.open(Release(release_id, group, version, 1, arn, opened_at=now, pins=pins, author="lin"))
     assert opened, "a release of an earlier race"
     yard.ledger.record(release_id, "asked", "everybody", status=Status.AWAITING_APPROVAL)
     yard.ledger.store_wait(Wait(release_id, STATE, token, interruptible=True))
     names = [new_link_name() for _ in PEOPLE]
-    request = ApprovalRequest(release_id, "staging", SEAL, 1, PEOPLE, "lin", OPENED, EXPIRES)
+    request = ApprovalRequest(release_id, "staging", SEAL, 1, PEOPLE, "lin", now, EXPIRES)
     links = [
-        PersonalLink(link_digest(name), release_id, "staging", person.name, EXPIRES, SEAL, OPENED)
+        PersonalLink(link_digest(name), release_id, "staging", person.name, EXPIRES, SEAL, now)
         for name, person in zip(names, PEOPLE, strict=True)
     ]
     assert yard.ledger.ask(request, links)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import count
 from threading import Lock
 from typing import Any
@@ -163,20 +164,28 @@ def missed(yard: Yard, group: str, about: tuple[str, ...], act: Callable[[], Any
 
 
 def told_at_once(yard: Yard, group: str, event: dict[str, Any], *, by_nobody_else: bool = True) -> list[str]:
-    """Several hear at the same moment what a release waits for, of whom at least two have seen it before either writes it down; what is
-    wrong, in words. Where somebody else may end the wait as well, it may be over when they hear."""
-    this = name_of(event)
-    together = f"{group}.together.{this}"
-    reacts, about = yard.functions[HEARS], (this,)
-    held = Fault(together, reacts, When.HELD, about, 1, SETTLES, times=TOLD, seconds=LONG_ENOUGH, together=CROWD)
-    yard.plan.add(held)
-    with ThreadPoolExecutor(CROWD) as crowd, cut_more(yard, group, HEARS, this):
-        heard = crowd.map(lambda _: tell(yard, HEARS, event), range(CROWD))
-        problems = [one for found in heard for one in found]
-    yard.plan.drop(together)
-    if by_nobody_else and len(yard.plan.fired(together)) <= 1:
+    """Several hear at the same moment what a release waits for; what is wrong, in words. Where somebody else may end the wait as well, it
+    may be over when they hear."""
+    heard, raced = at_once(yard, group, HEARS, (name_of(event),), CROWD, partial(tell, yard, HEARS, event))
+    problems = [one for found in heard for one in found]
+    if by_nobody_else and not raced:
         problems.append(f"{group}: not even two saw at the same moment that a wait was over, of {event}")
     return problems
+
+
+def at_once(
+    yard: Yard, group: str, function: str, about: tuple[str, ...], crowd: int, act: Callable[[], Any]
+) -> tuple[list[Any], bool]:
+    """Several make a function hear of the same: what came of it, and whether two had seen that a wait was open before either ended it."""
+    this = about[0]
+    together = f"{group}.together.{this}"
+    target = yard.functions[function]
+    held = Fault(together, target, When.HELD, about, 1, SETTLES, times=TOLD, seconds=LONG_ENOUGH, together=crowd)
+    yard.plan.add(held)
+    with ThreadPoolExecutor(crowd) as several, cut_more(yard, group, function, this):
+        came = list(several.map(lambda _: act(), range(crowd)))
+    yard.plan.drop(together)
+    return came, len(yard.plan.fired(together)) > 1
 
 
 def name_of(event: dict[str, Any]) -> str:
