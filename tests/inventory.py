@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +16,45 @@ Client = Callable[[str, str], Any]
 
 def inventory(client: Client, account: str) -> list[str]:
     """Everything there is, in words that begin with the account."""
-    listings = (served, _named, _tables, _queues, _rules, _alarms, _buckets, _machines)
+    listings = (served, _named, _tables, _queues, _rules, _alarms, _buckets, _machines, _subscriptions, _keys)
     return [f"{account}: {one}" for listing in listings for one in listing(client, account)]
+
+
+MAKES = re.compile(r"(Create|Register|Start|Run|Import)[A-Z]|Subscribe$")
+"""Names of operations that make something, or begin something that has to end."""
+
+LISTED = frozenset(
+    (
+        *("CreateEndpoint", "CreateEndpointConfig", "CreateModel", "CreateModelPackage", "CreateModelPackageGroup"),
+        *("CreateProcessingJob", "CreateTrainingJob", "CreateHyperParameterTuningJob", "RegisterScalableTarget"),
+        *("CreatePipeline", "StartPipelineExecution", "CreateStateMachine", "StartExecution", "CreateSchedule"),
+        *("CreateTable", "CreateQueue", "CreateTopic", "Subscribe", "CreateBucket", "CreateMultipartUpload"),
+        *("CreateRole", "CreateStack", "CreateKey", "CreateSecret"),
+    )
+)
+"""Operations of which the listings here, and those of releases, show what they made."""
+
+
+def unlisted(logs: Path) -> list[str]:
+    """Operations that made something in a laptop's AWS of which no listing would tell that it is left."""
+    calls = map(json.loads, _calls(logs).splitlines())
+    made = {(one["service"], one["operation"]) for one in calls if int(one["status"]) < 300}
+    return sorted(
+        f"whatever {service}:{operation} made: no listing is about it"
+        for service, operation in made
+        if MAKES.match(operation) and operation not in LISTED
+    )
 
 
 def accounts(logs: Path) -> list[str]:
     """Ids of the accounts in which a laptop's AWS was asked for something, by its logs."""
-    called = (logs / "calls.jsonl").read_text()
-    return sorted(set(re.findall(r'"account": "(\d{12})"', called)) | {HUB_ACCOUNT_ID})
+    return sorted(set(re.findall(r'"account": "(\d{12})"', _calls(logs))) | {HUB_ACCOUNT_ID})
+
+
+def _calls(logs: Path) -> str:
+    """Nothing where nothing was ever asked."""
+    log = logs / "calls.jsonl"
+    return log.read_text() if log.exists() else ""
 
 
 def served(client: Client, account: str) -> Iterator[str]:
@@ -41,15 +73,26 @@ def served(client: Client, account: str) -> Iterator[str]:
     for operation, key, name in (
         ("list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName"),
         ("list_training_jobs", "TrainingJobSummaries", "TrainingJobName"),
+        ("list_hyper_parameter_tuning_jobs", "HyperParameterTuningJobSummaries", "HyperParameterTuningJobName"),
     ):
         for page in sagemaker.get_paginator(operation).paginate(StatusEquals="InProgress"):
             for one in page[key]:
                 yield f"{name} {one[name]}"
+    yield from _pipeline_executions(sagemaker)
     autoscaling = client("application-autoscaling", account)
     for page in autoscaling.get_paginator("describe_scalable_targets").paginate(ServiceNamespace="sagemaker"):
         for one in page["ScalableTargets"]:
             # As the endpoint is called whose instances it counts: endpoint/NAME/variant/NAME.
             yield f"ScalableTarget {one['ResourceId'].split('/')[1]}"
+
+
+def _pipeline_executions(sagemaker: Any) -> Iterator[str]:
+    pipelines = sagemaker.get_paginator("list_pipelines").paginate()
+    for name in [one["PipelineName"] for page in pipelines for one in page["PipelineSummaries"]]:
+        for page in sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=name):
+            for one in page["PipelineExecutionSummaries"]:
+                if one["PipelineExecutionStatus"] in {"Executing", "Stopping"}:
+                    yield f"PipelineExecution {one['PipelineExecutionArn']}"
 
 
 def alarms_of_releases(client: Client, account: str) -> Iterator[str]:
@@ -80,7 +123,8 @@ NAMED = (
     ("scheduler", "list_schedules", "Schedules", "schedule {GroupName}/{Name}"),
     ("sns", "list_topics", "Topics", "topic {TopicArn}"),
     ("iam", "list_roles", "Roles", "role {RoleName}"),
-    # With a stack goes what it made: functions, their logs, keys, secrets.
+    ("secretsmanager", "list_secrets", "SecretList", "secret {Name}"),
+    # With a stack goes what it made: functions, their logs.
     ("cloudformation", "describe_stacks", "Stacks", "stack {StackName}"),
 )
 """Service, operation, where its answer lists things, and what to say of each."""
@@ -133,3 +177,18 @@ def _machines(client: Client, account: str) -> Iterator[str]:
             asked = {"stateMachineArn": machine["stateMachineArn"], "statusFilter": "RUNNING"}
             for one in functions.list_executions(**asked)["executions"]:
                 yield f"running execution {one['name']} of {machine['name']}"
+
+
+def _subscriptions(client: Client, account: str) -> Iterator[str]:
+    for page in client("sns", account).get_paginator("list_subscriptions").paginate():
+        for one in page["Subscriptions"]:
+            yield f"subscription {one['Protocol']}:{one['Endpoint']} of {one['TopicArn']}"
+
+
+def _keys(client: Client, account: str) -> Iterator[str]:
+    """Keys that are not about to be deleted: there is no quicker end for one."""
+    kms = client("kms", account)
+    for page in kms.get_paginator("list_keys").paginate():
+        for one in page["Keys"]:
+            if kms.describe_key(KeyId=one["KeyId"])["KeyMetadata"]["KeyState"] != "PendingDeletion":
+                yield f"key {one['KeyId']}"

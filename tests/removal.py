@@ -2,15 +2,74 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 
-from tests.inventory import Client
+from tests.inventory import Client, inventory
+from tests.patience import PATIENCE
 
 
 def remove_named(client: Client, account: str, part: str) -> None:
     """Delete what has `part` in its name of what is removed below; executions are stopped."""
     for remove in (_alarms, _rules, _schedules, _queues, _machines, _topics, _roles):
         remove(client, account, part)
+
+
+def emptied(client: Client, account: str, seconds: float = PATIENCE) -> list[str]:
+    """Empty an account that a few tests have had to themselves; returns what is there after it.
+
+    An endpoint that changes is deleted when it has changed.
+    """
+    until = time.monotonic() + seconds
+    remove_named(client, account, "")
+    _groups(client, account)
+    for bucket in client("s3", account).list_buckets()["Buckets"]:
+        remove_bucket(client("s3", account), bucket["Name"])
+    _served(client, account)
+    while (left := inventory(client, account)) and time.monotonic() < until:
+        time.sleep(0.2)
+        _served(client, account)
+    return left
+
+
+def _served(client: Client, account: str) -> None:
+    sagemaker = client("sagemaker", account)
+    for operation, key, name, delete in (
+        ("list_endpoints", "Endpoints", "EndpointName", sagemaker.delete_endpoint),
+        ("list_endpoint_configs", "EndpointConfigs", "EndpointConfigName", sagemaker.delete_endpoint_config),
+        ("list_models", "Models", "ModelName", sagemaker.delete_model),
+    ):
+        for page in list(sagemaker.get_paginator(operation).paginate()):
+            for one in page[key]:
+                with suppress(sagemaker.exceptions.ClientError):  # It changes, or an endpoint still needs it.
+                    delete(**{name: one[name]})
+
+
+def _groups(client: Client, account: str) -> None:
+    sagemaker = client("sagemaker", account)
+    for page in list(sagemaker.get_paginator("list_model_package_groups").paginate()):
+        for one in page["ModelPackageGroupSummaryList"]:
+            remove_group(sagemaker, one["ModelPackageGroupName"])
+
+
+def remove_group(sagemaker: Any, name: str) -> None:
+    """Delete a model package group with its versions."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=name)
+    # All are listed before one is deleted: a page's token is worth nothing when what came before it is gone.
+    for arn in [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]:
+        sagemaker.delete_model_package(ModelPackageName=arn)
+    with suppress(sagemaker.exceptions.ClientError):  # The test failed before it was made.
+        sagemaker.delete_model_package_group(ModelPackageGroupName=name)
+
+
+def remove_bucket(s3: Any, name: str) -> None:
+    """Delete a bucket with its objects, where there is one."""
+    with suppress(s3.exceptions.NoSuchBucket):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for one in page.get("Contents", []):
+                s3.delete_object(Bucket=name, Key=one["Key"])
+        s3.delete_bucket(Bucket=name)
 
 
 def _alarms(client: Client, account: str, part: str) -> None:
@@ -51,9 +110,15 @@ def _topics(client: Client, account: str, part: str) -> None:
     sns = client("sns", account)
     for page in list(sns.get_paginator("list_topics").paginate()):
         for arn in [one["TopicArn"] for one in page["Topics"] if part in one["TopicArn"]]:
-            for subscription in sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]:
-                sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+            unsubscribe_all(sns, arn)
             sns.delete_topic(TopicArn=arn)
+
+
+def unsubscribe_all(sns: Any, topic_arn: str) -> None:
+    """End every subscription of a topic."""
+    for page in list(sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)):
+        for subscription in page["Subscriptions"]:
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
 
 
 def _roles(client: Client, account: str, part: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud import janitor, supervisor
 from localcloud.supervisor import Running
+from tests.inventory import unlisted
 
 PROPERTY = "left behind"
 ENDED: list[tuple[int, int, int]] = []
@@ -18,10 +19,13 @@ ENDED: list[tuple[int, int, int]] = []
 
 @dataclass
 class Watched:
-    """A running laptop's AWS. Who uses it lists in `things`, at the end, what is left in its accounts, in words."""
+    """A running laptop's AWS. Who uses it lists in `things`, at the end, what is left in its accounts, in words.
+
+    It is an error when nobody has listed.
+    """
 
     running: Running
-    things: list[str] = field(default_factory=list)
+    things: list[str] | None = None
 
 
 @contextmanager
@@ -37,15 +41,18 @@ def watched(folder: Path, clock_scale: float) -> Iterator[Watched]:
         laptop = Watched(supervisor.start(0, clock_scale, state_folder=folder))
         try:
             yield laptop
+            things = unlisted(laptop.running.logs)
         finally:
             supervisor.stop(laptop.running, folder)
     finally:
         tempfile.tempdir = usual
+    assert laptop.things is not None, f"nobody has listed what is left in the accounts of {folder}"
+    things += laptop.things
     processes = list(janitor.left_behind(laptop.running.run_folder, laptop.running.pid))
     folders = [path.name for path in temporary.iterdir()]
-    ENDED.append((len(laptop.things), len(processes), len(folders)))
+    ENDED.append((len(things), len(processes), len(folders)))
     where = {
-        f"the accounts of {laptop.running.endpoint_url}": laptop.things,
+        f"the accounts of {laptop.running.endpoint_url}": things,
         f"the process table, from {laptop.running.run_folder}": processes,
         str(temporary): folders,
     }

@@ -119,10 +119,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         cloud = Cloud(laptop.running, deploy(laptop.running.endpoint_url, "probe", template=PROBE_TEMPLATE))
         furniture = set(inventory(cloud.client, HUB_ACCOUNT_ID))
         yield cloud
-        client = functools.cache(cloud.client)
+        client, left = functools.cache(cloud.client), set()
         for account in accounts(laptop.running.logs):
             remove_named(client, account, UNIQUE)
-            laptop.things += sorted(set(inventory(client, account)) - furniture)
+            left.update(inventory(client, account))
+        laptop.things = sorted(left - furniture)
 
 
 @pytest.fixture

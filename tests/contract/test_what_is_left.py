@@ -15,7 +15,7 @@ from botocore import xform_name
 
 from localcloud.settings import HUB_ACCOUNT_ID
 from tests import tidiness
-from tests.inventory import inventory, served
+from tests.inventory import inventory, served, unlisted
 from tests.removal import remove_named
 from tests.tidiness import watched
 
@@ -43,10 +43,27 @@ def test_what_a_laptops_aws_leaves_is_an_error_that_names_it(tmp_path: Path) -> 
     tidiness.ENDED[:] = left_before
 
 
+def say_nothing(folder: Path) -> None:
+    with watched(folder, clock_scale=1.0):
+        pass
+
+
+def test_who_does_not_list_what_is_left_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="nobody has listed what is left"):
+        say_nothing(tmp_path)
+
+
+def test_what_no_listing_is_about_is_an_error(tmp_path: Path) -> None:
+    calls = [("CreateModel", "200"), ("CreateApp", "200"), ("CreateImage", "400")]
+    said = [json.dumps({"service": "sagemaker", "operation": name, "status": status}) for name, status in calls]
+    (tmp_path / "calls.jsonl").write_text("\n".join(said))
+    assert unlisted(tmp_path) == ["whatever sagemaker:CreateApp made: no listing is about it"]
+
+
 def test_everything_that_is_made_is_listed_until_it_is_removed(cloud: Any, unique: str) -> None:
     client = functools.cache(cloud.client)
     before = set(inventory(client, HUB_ACCOUNT_ID))
-    make_one_of_each(client, cloud.outputs["RoleArn"], unique)
+    key = make_one_of_each(client, cloud.outputs["RoleArn"], unique)
     listed = set(inventory(client, HUB_ACCOUNT_ID)) - before
     kinds = (
         "ModelPackageGroupName",
@@ -63,14 +80,21 @@ def test_everything_that_is_made_is_listed_until_it_is_removed(cloud: Any, uniqu
         "role",
         "table",
         "Parameter",
+        "secret",
+        "subscription",
+        "key",
     )
     for kind in (*kinds, "running execution"):
-        found = [one for one in listed if one.startswith(f"{HUB_ACCOUNT_ID}: {kind} ") and unique in one]
+        found = [
+            one for one in listed if one.startswith(f"{HUB_ACCOUNT_ID}: {kind} ") and (unique in one or key in one)
+        ]
         assert len(found) == 1, (kind, listed)
 
     remove_named(client, HUB_ACCOUNT_ID, unique)
     client("s3", HUB_ACCOUNT_ID).delete_bucket(Bucket=unique)
     client("ssm", HUB_ACCOUNT_ID).delete_parameter(Name=unique)
+    client("secretsmanager", HUB_ACCOUNT_ID).delete_secret(SecretId=unique, ForceDeleteWithoutRecovery=True)
+    client("kms", HUB_ACCOUNT_ID).schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     client("dynamodb", HUB_ACCOUNT_ID).delete_table(TableName=unique)
     sagemaker = client("sagemaker", HUB_ACCOUNT_ID)
     sagemaker.delete_model_package_group(ModelPackageGroupName=unique)
@@ -84,6 +108,16 @@ def test_jobs_that_run_and_instances_that_are_scaled_are_listed() -> None:
     pages = {
         "list_processing_jobs": {"ProcessingJobSummaries": [{"ProcessingJobName": "looks"}]},
         "list_training_jobs": {"TrainingJobSummaries": [{"TrainingJobName": "learns"}]},
+        "list_hyper_parameter_tuning_jobs": {
+            "HyperParameterTuningJobSummaries": [{"HyperParameterTuningJobName": "tunes"}]
+        },
+        "list_pipelines": {"PipelineSummaries": [{"PipelineName": "trains"}]},
+        "list_pipeline_executions": {
+            "PipelineExecutionSummaries": [
+                {"PipelineExecutionArn": f"trains/{status}", "PipelineExecutionStatus": status}
+                for status in ("Executing", "Stopping", "Stopped", "Failed", "Succeeded")
+            ]
+        },
         "describe_scalable_targets": {"ScalableTargets": [{"ResourceId": "endpoint/wages/variant/AllTraffic"}]},
     }
     asked: dict[str, Any] = {}
@@ -101,14 +135,17 @@ def test_jobs_that_run_and_instances_that_are_scaled_are_listed() -> None:
     assert list(served(answer, HUB_ACCOUNT_ID)) == [
         "ProcessingJobName looks",
         "TrainingJobName learns",
+        "HyperParameterTuningJobName tunes",
+        "PipelineExecution trains/Executing",
+        "PipelineExecution trains/Stopping",
         "ScalableTarget wages",
     ]
     assert asked["list_training_jobs"] == {"StatusEquals": "InProgress"}
     assert asked["describe_scalable_targets"] == {"ServiceNamespace": "sagemaker"}
 
 
-def make_one_of_each(client: Any, role_arn: str, name: str) -> None:
-    """Something in every service that is listed, all of one name."""
+def make_one_of_each(client: Any, role_arn: str, name: str) -> str:
+    """Something in every service that is listed, all of one name; returns the id of the key, which has none."""
     services = {one: client(one, HUB_ACCOUNT_ID) for one in ("sagemaker", "sqs", "events", "s3", "stepfunctions")}
     services["sagemaker"].create_model_package_group(ModelPackageGroupName=name)
     image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -120,7 +157,9 @@ def make_one_of_each(client: Any, role_arn: str, name: str) -> None:
         RoleArn=role_arn,
     )
     client("ssm", HUB_ACCOUNT_ID).put_parameter(Name=name, Value="something", Type="String")
-    client("sns", HUB_ACCOUNT_ID).create_topic(Name=name)
+    topic = client("sns", HUB_ACCOUNT_ID).create_topic(Name=name)["TopicArn"]
+    client("sns", HUB_ACCOUNT_ID).subscribe(TopicArn=topic, Protocol="email", Endpoint="somebody@example.org")
+    client("secretsmanager", HUB_ACCOUNT_ID).create_secret(Name=name, SecretString="hush")
     nobody = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [nobody]})
     client("iam", HUB_ACCOUNT_ID).create_role(RoleName=name, AssumeRolePolicyDocument=trust)
@@ -147,3 +186,4 @@ def make_one_of_each(client: Any, role_arn: str, name: str) -> None:
     states = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 86400, "End": True}}}
     arn = services["stepfunctions"].create_state_machine(name=name, definition=json.dumps(states), roleArn=role_arn)
     services["stepfunctions"].start_execution(stateMachineArn=arn["stateMachineArn"])
+    return str(client("kms", HUB_ACCOUNT_ID).create_key(Description=name)["KeyMetadata"]["KeyId"])

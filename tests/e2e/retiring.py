@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import Any
 
 from lockkeeper.domain.batch import is_parameter
 
 from tests.e2e.harness import ENDED, Cloud
 from tests.e2e.leftovers import items, of_releases, running_executions
 from tests.patience import PATIENCE
+from tests.removal import remove_bucket, remove_group, unsubscribe_all
 
 
 def retire(cloud: Cloud, group: str, account: str) -> None:
@@ -24,13 +24,15 @@ def retire(cloud: Cloud, group: str, account: str) -> None:
         remove_alarms(cloud, group)
         for name in (group, f"{group}-models"):
             remove_bucket(cloud.client("s3", account), name)
-    sagemaker = cloud.client("sagemaker", account)
-    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
-    # All are listed before one is deleted: a page's token is worth nothing when what came before it is gone.
-    for arn in [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]:
-        sagemaker.delete_model_package(ModelPackageName=arn)
-    with suppress(sagemaker.exceptions.ClientError):  # The test failed before it was made.
-        sagemaker.delete_model_package_group(ModelPackageGroupName=group)
+    remove_group(cloud.client("sagemaker", account), group)
+
+
+def unsubscribe(cloud: Cloud) -> None:
+    """End the subscriptions of approvers, and of everybody else who is told: an owner does it who takes Lockkeeper away."""
+    sns = cloud.client("sns")
+    for page in list(sns.get_paginator("list_topics").paginate()):
+        for topic in page["Topics"]:
+            unsubscribe_all(sns, topic["TopicArn"])
 
 
 def end_releases(cloud: Cloud, group: str, seconds: float = PATIENCE) -> None:
@@ -65,26 +67,19 @@ def take_out_of_service(cloud: Cloud, group: str) -> None:
 
 
 def remove_alarms(cloud: Cloud, group: str) -> None:
-    """Delete the alarms that are called after a group, and those that its releases made."""
+    """Delete the alarms that are called after a group, and those that watch its champion: of no other release may one be left."""
+    serving = {
+        item["release_id"] for item in items(cloud) if (item["pk"], item["sk"]) == (f"GROUP#{group}", "CHAMPION")
+    }
+    mine = tuple(f"Lockkeeper {release_id}: " for release_id in serving)
     for kind in ("staging", "production"):
         cloudwatch = cloud.client("cloudwatch", kind)
-        # A release's own alarms carry a hash in their names where its group's name is long.
-        mine = (f"{group}-", f"lockkeeper-{group}-")
         pages = cloudwatch.get_paginator("describe_alarms").paginate()
         listed = [one for page in pages for one in page["MetricAlarms"]]
         found = [
             one["AlarmName"]
             for one in listed
-            if one["AlarmName"].startswith(mine) or f"Lockkeeper {group}-v" in one.get("AlarmDescription", "")
+            if one["AlarmName"].startswith(f"{group}-") or one.get("AlarmDescription", "").startswith(mine)
         ]
         if found:
             cloudwatch.delete_alarms(AlarmNames=found)
-
-
-def remove_bucket(s3: Any, name: str) -> None:
-    """Delete a bucket with its objects, where there is one."""
-    with suppress(s3.exceptions.NoSuchBucket):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
-            for one in page.get("Contents", []):
-                s3.delete_object(Bucket=name, Key=one["Key"])
-        s3.delete_bucket(Bucket=name)

@@ -15,10 +15,10 @@ import pytest
 from cli.story.letter import open_page, press, wait_for_link
 from tests.conftest import Figure
 from tests.e2e.harness import Cloud, model_archive, policy_text
-from tests.e2e.retiring import remove_bucket
 from tests.e2e.test_a_promotion import CONSTANT_INFERENCE, prepare, register
 from tests.e2e.test_nothing_stranded import eventually
 from tests.e2e.test_shifts import ASKS, STRATEGIES
+from tests.removal import remove_bucket
 
 pytestmark = pytest.mark.full
 

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.harness import Cloud
-from tests.e2e.retiring import remove_bucket
-from tests.removal import remove_role
+from tests.removal import remove_bucket, remove_role
 
 PROJECT = Path(__file__).resolve().parents[2]
 BUCKET = "wages-team-models"

@@ -12,7 +12,7 @@ from localcloud.sign_in_app import sign_in_parameters
 from localcloud.slack_app import slack_parameters
 from tests.e2e import leftovers
 from tests.e2e.harness import Cloud, parameters_of
-from tests.e2e.retiring import retire
+from tests.e2e.retiring import retire, unsubscribe
 from tests.tidiness import watched
 
 
@@ -49,4 +49,5 @@ def tidy_cloud(
             retire(cloud, *cloud.made.pop())
         for remove in cloud.at_the_end:
             remove()
+        unsubscribe(cloud)
         laptop.things = leftovers.after_a_while(lambda: sorted(set(leftovers.everything(cloud)) - furniture))

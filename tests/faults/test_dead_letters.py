@@ -88,14 +88,19 @@ def play_again(yard: Yard, played: list[Letter]) -> None:
 
 def effects(yard: Yard, releases: dict[str, str]) -> dict[str, Any]:
     """What would differ if something had been done twice."""
-    return {
-        release_id: (
+    mails = yard.cloud.mails("ada@example.com")
+
+    def of(release_id: str) -> tuple[Any, ...]:
+        group = release_id.rpartition("-v")[0]
+        return (
             replace(yard.release(release_id), meters={}),
-            yard.production_changes(release_id.rpartition("-v")[0]),
-            len(yard.ledger.releases(release_id.rpartition("-v")[0])),
+            yard.production_changes(group),
+            yard.staging_changes(group),
+            len(yard.ledger.releases(group)),
+            sum(f"{group} version " in mail for mail in mails),
         )
-        for release_id in releases
-    }
+
+    return {release_id: of(release_id) for release_id in releases}
 
 
 def play_twice(yard: Yard, prefix: str, wanted: dict[str, str], row: str, figure: Figure) -> list[Letter]:

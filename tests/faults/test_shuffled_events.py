@@ -159,7 +159,7 @@ def test_one_release_per_version_in_random_sequences(sequences: int, figure: Fig
 
 def problems_of(team: Team) -> list[str]:
     releases = Counter(one.version for one in team.world.ledger.releases(GROUP))
-    found = [f"{count} releases of version {version}" for version, count in releases.items() if count != 1]
+    found = [f"{releases[version]} releases of version {version}" for version in VERSIONS if releases[version] != 1]
     found += [f"{count} changes of production to {config}" for config, count in team.changes.items() if count != 1]
     champion = team.world.ledger.champion(GROUP)
     if champion is None or champion.version != max(VERSIONS):

@@ -24,7 +24,7 @@ from tests.e2e.leftovers import nothing_left
 from tests.e2e.test_a_promotion import prepare, register
 from tests.patience import PATIENCE
 
-CHANGES_PRODUCTION = ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint")
+CHANGES_ENDPOINTS = ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint")
 STATES = (
     "OpenRelease",
     "ScanArtifact",
@@ -215,10 +215,16 @@ class Yard:
 
     def production_changes(self, group: str) -> int:
         """How often somebody created or updated a group's production endpoint, and was not refused."""
-        about = f':endpoint/{group}"'
+        return self._changes_of(f':endpoint/{group}"')
+
+    def staging_changes(self, group: str) -> int:
+        """How often somebody created or updated a staging endpoint of the group's releases, and was not refused."""
+        return self._changes_of(f":endpoint/lockkeeper-{group}-v")
+
+    def _changes_of(self, about: str) -> int:
         lines = (self.cloud.running.logs / "calls.jsonl").read_text().splitlines()
         calls = [json.loads(line) for line in lines if about in line]
-        return sum(call["action"] in CHANGES_PRODUCTION and call["status"] == 200 for call in calls)
+        return sum(call["action"] in CHANGES_ENDPOINTS and call["status"] == 200 for call in calls)
 
     def changed_as_often(self, group: str, what: str) -> list[str]:
         """Whether production was changed as often since one asked for this group as when one first asked about such rounds; else words."""

@@ -44,6 +44,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
         laptop = Laptop(watch.running)
         laptop.add_config("wages")
         yield laptop
+        watch.things = laptop.emptied()
 
 
 def typed(laptop: Laptop, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -86,19 +87,27 @@ def test_an_update_of_an_endpoint_that_is_changing(laptop: Laptop) -> None:
             {"VariantName": "V", "ModelName": "wages", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
         ],
     )
+    cloudwatch = laptop.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="busy", Namespace="Tests", MetricName="busy", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
     sagemaker.update_endpoint(EndpointName="Busy", EndpointConfigName="wages-2", DeploymentConfig=BAKING)
 
     said = refusal(laptop, "update-endpoint", "--endpoint-name", "Busy", "--endpoint-config-name", "wages")
 
     assert said == ("ValidationException", f'Cannot update in-progress endpoint "{ARN}:endpoint/busy".')
     assert refusal(laptop, "delete-endpoint", "--endpoint-name", "Busy")[0] == "ValidationException"
+    # So that it can be deleted when the tests have ended, and not minutes after.
+    cloudwatch.set_alarm_state(AlarmName="busy", StateValue="ALARM", StateReason="enough")
 
 
 BAKING = {
     "BlueGreenUpdatePolicy": {
         "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},
         "TerminationWaitInSeconds": 600,
-    }
+    },
+    "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "busy"}]},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -17,7 +18,9 @@ from botocore.exceptions import ClientError
 from localcloud import supervisor
 from localcloud.settings import HUB_ACCOUNT_ID, REGION, SECRET_ACCESS_KEY
 from tests.contract.sagemaker.account import DOUBLING, SCIKIT_LEARN, archive
+from tests.inventory import accounts
 from tests.patience import PATIENCE
+from tests.removal import emptied
 from tests.tidiness import watched
 
 TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -31,7 +34,8 @@ class Laptop:
 
     def __init__(self, running: supervisor.Running) -> None:
         self.running = running
-        self.role_arn = self.role("models", [_allow("s3:GetObject", "arn:aws:s3:::models/*"), PULL], TRUST)
+        reads = [_allow("s3:GetObject", "arn:aws:s3:::models/*"), _allow("cloudwatch:DescribeAlarms", "*")]
+        self.role_arn = self.role("models", [*reads, PULL], TRUST)
 
     def client(self, service: str, account: str = HUB_ACCOUNT_ID, **keys: str) -> Any:
         chosen = keys or {"aws_access_key_id": account, "aws_secret_access_key": SECRET_ACCESS_KEY}
@@ -39,6 +43,11 @@ class Laptop:
         return boto3.client(
             service, endpoint_url=self.running.endpoint_url, region_name=REGION, config=config, **chosen
         )
+
+    def emptied(self) -> list[str]:
+        """Empty every account that was called; returns what is there after it."""
+        client = functools.cache(self.client)
+        return [one for account in accounts(self.running.logs) for one in emptied(client, account)]
 
     def role(self, name: str, statements: list[dict[str, Any]], trust: dict[str, Any] = HUB_TRUST) -> str:
         iam = self.client("iam")
@@ -93,7 +102,9 @@ def _code(call: Callable[[], object]) -> str:
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     with watched(tmp_path_factory.mktemp("state"), clock_scale=1.0) as watch:
-        yield Laptop(watch.running)
+        laptop = Laptop(watch.running)
+        yield laptop
+        watch.things = laptop.emptied()
 
 
 @pytest.fixture(scope="module")
