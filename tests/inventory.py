@@ -16,7 +16,10 @@ Client = Callable[[str, str], Any]
 
 def inventory(client: Client, account: str) -> list[str]:
     """Everything there is, in words that begin with the account."""
-    listings = (served, _named, _tables, _queues, _rules, _alarms, _buckets, _machines, _subscriptions, _keys)
+    listings = (
+        *(served, _named, _tables, _queues, _rules, _schedule_groups),
+        *(_alarms, _buckets, _machines, _subscriptions, _keys),
+    )
     return [f"{account}: {one}" for listing in listings for one in listing(client, account)]
 
 
@@ -28,6 +31,7 @@ LISTED = frozenset(
         *("CreateEndpoint", "CreateEndpointConfig", "CreateModel", "CreateModelPackage", "CreateModelPackageGroup"),
         *("CreateProcessingJob", "CreateTrainingJob", "CreateHyperParameterTuningJob", "RegisterScalableTarget"),
         *("CreatePipeline", "StartPipelineExecution", "CreateStateMachine", "StartExecution", "CreateSchedule"),
+        *("CreateScheduleGroup", "CreateEventBus"),
         *("CreateTable", "CreateQueue", "CreateTopic", "Subscribe", "CreateBucket", "CreateMultipartUpload"),
         *("CreateRole", "CreateStack", "CreateKey", "CreateSecret"),
     )
@@ -152,9 +156,18 @@ def _queues(client: Client, account: str) -> Iterator[str]:
 def _rules(client: Client, account: str) -> Iterator[str]:
     events = client("events", account)
     for bus in events.list_event_buses()["EventBuses"]:
+        if bus["Name"] != "default":
+            yield f"bus {bus['Name']}"
         for page in events.get_paginator("list_rules").paginate(EventBusName=bus["Name"]):
             for one in page["Rules"]:
                 yield f"rule {bus['Name']}/{one['Name']}"
+
+
+def _schedule_groups(client: Client, account: str) -> Iterator[str]:
+    for page in client("scheduler", account).get_paginator("list_schedule_groups").paginate():
+        for one in page["ScheduleGroups"]:
+            if one["Name"] != "default":
+                yield f"ScheduleGroup {one['Name']}"
 
 
 def _alarms(client: Client, account: str) -> Iterator[str]:

@@ -90,6 +90,8 @@ def _rules(client: Client, account: str, part: str) -> None:
             if targets:
                 events.remove_targets(Rule=name, EventBusName=bus, Ids=targets)
             events.delete_rule(Name=name, EventBusName=bus)
+        if bus != "default" and part in bus:
+            events.delete_event_bus(Name=bus)
 
 
 def _schedules(client: Client, account: str, part: str) -> None:
@@ -97,6 +99,9 @@ def _schedules(client: Client, account: str, part: str) -> None:
     for page in list(scheduler.get_paginator("list_schedules").paginate()):
         for name in [one["Name"] for one in page["Schedules"] if part in one["Name"]]:
             scheduler.delete_schedule(Name=name)
+    for page in list(scheduler.get_paginator("list_schedule_groups").paginate()):
+        for name in [one["Name"] for one in page["ScheduleGroups"] if part in one["Name"] and one["Name"] != "default"]:
+            scheduler.delete_schedule_group(Name=name)
 
 
 def _queues(client: Client, account: str, part: str) -> None:

@@ -82,6 +82,8 @@ def test_everything_that_is_made_is_listed_until_it_is_removed(cloud: Any, uniqu
         "Parameter",
         "secret",
         "subscription",
+        "bus",
+        "ScheduleGroup",
         "key",
     )
     for kind in (*kinds, "running execution"):
@@ -177,6 +179,8 @@ def make_one_of_each(client: Any, role_arn: str, name: str) -> str:
         AlarmName=name, Namespace="Tests", MetricName=name, Statistic="Sum", Period=60, EvaluationPeriods=1,
         Threshold=1, ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
+    services["events"].create_event_bus(Name=name)
+    client("scheduler", HUB_ACCOUNT_ID).create_schedule_group(Name=name)
     client("scheduler", HUB_ACCOUNT_ID).create_schedule(
         Name=name,
         ScheduleExpression="rate(10 days)",
