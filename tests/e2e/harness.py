@@ -223,6 +223,20 @@ class Cloud:
             for name in names:
                 events.enable_rule(Name=name, EventBusName=bus)
 
+    @contextmanager
+    def unscheduled(self, logical_id: str) -> Iterator[None]:
+        """Meanwhile a schedule of the stack does not fire."""
+        scheduler = self.client("scheduler")
+        kept = scheduler.get_schedule(Name=self.physical_name(logical_id))
+        given = {
+            key: kept[key] for key in ("Name", "Description", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+        }
+        scheduler.update_schedule(**given, State="DISABLED")
+        try:
+            yield
+        finally:
+            scheduler.update_schedule(**given, State="ENABLED")
+
     def bucket(self, name: str) -> str:
         self.client("s3", "registry").create_bucket(Bucket=name)
         return name

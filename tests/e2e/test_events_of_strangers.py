@@ -15,10 +15,12 @@ from tests.e2e.harness import SCIKIT_LEARN, Cloud, package_request
 from tests.e2e.test_a_promotion import prepare, register
 from tests.e2e.test_nothing_stranded import ASKS_ADA, eventually, letters
 from tests.handlers.forgeries import ENVELOPE, HALF_A_CHARACTER, Event, Place, Situation, forged, whole
+from tests.patience import ALL_DAY
 
 pytestmark = pytest.mark.full
 
 STRANGER = "999988887777"
+STAGING = "lockkeeper-tempted-v1-a1-staging"
 PACKAGES = "SageMaker Model Package State Change"
 
 
@@ -26,7 +28,10 @@ def state_of(cloud: Cloud) -> dict[str, Any]:
     """Everything that Lockkeeper could have changed: the ledger, executions, endpoints, schedules, the registry, mails."""
     sagemaker, pages = cloud.client("sagemaker"), cloud.client("dynamodb").get_paginator("scan")
     machine = cloud.outputs["StateMachineArn"]
-    packages = sagemaker.list_model_packages(ModelPackageGroupName="tempting")["ModelPackageSummaryList"]
+    packages = [
+        sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
+        for group in ("tempting", "tempted")
+    ]
     mails = cloud.running.mailbox.rglob("*.eml")
     return {
         "ledger": [item for page in pages.paginate(TableName=cloud.outputs["TableName"]) for item in page["Items"]],
@@ -53,7 +58,7 @@ def package_event(arn: str) -> Event:
 
 def tempting(cloud: Cloud, arn: str) -> dict[str, tuple[Situation, Event]]:
     """For each function that hears events, one that would make it act, if it were true or came from whom it says."""
-    endpoint = f"arn:aws:sagemaker:{REGION}:{HUB_ACCOUNT_ID}:endpoint/lockkeeper-tempting-v1-a1-staging"
+    endpoint = f"arn:aws:sagemaker:{REGION}:{HUB_ACCOUNT_ID}:endpoint/{STAGING}"
     changed = {"EndpointArn": endpoint, "EndpointStatus": "IN_SERVICE"}
     execution = {"name": "tempting-v1-a1", "status": "ABORTED", "stateMachineArn": cloud.outputs["StateMachineArn"]}
     hub = {"account": HUB_ACCOUNT_ID, "region": REGION}
@@ -91,22 +96,33 @@ def situation(function: str, event: Event, identity: tuple[Place, ...]) -> Situa
 
 @pytest.fixture(scope="module")
 def untold(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A version that asks people, and a newer one in the registry that nobody has told of: its true event would start a release."""
-    prepare(cloud, "tempting", tmp_path_factory.mktemp("policy"), approval=ASKS_ADA)
+    """ARN of a version in the registry of which nobody has told: its true event would start a release.
+
+    Nobody has told, either, that the release of the version before it has died, and that one of another group has its
+    staging endpoint. In the end the true events are told, and act: or the forged ones would prove nothing.
+    """
+    sagemaker, folder = cloud.client("sagemaker"), tmp_path_factory.mktemp("policy")
+    prepare(cloud, "tempting", folder, approval=ASKS_ADA)
     register(cloud, "tempting", 1.0)
     cloud.wait_for("tempting-v1-a1", "awaiting-approval")
     cloud.mailed("ada@example.com", "tempting version 1")
-    with cloud.deaf("ReactToRegistryPackageChanged"):
-        arn = register(cloud, "tempting", 2.0)
-        eventually(
-            lambda: (
-                "Completed"
-                in json.dumps(cloud.client("sagemaker").describe_model_package(ModelPackageName=arn), default=str)
-            )
-        )
-        yield arn
-    said = invoke(cloud, "ReactToRegistry", package_event(arn))
-    assert said == {"started": "tempting-v2-a1"}, "the true event has to act, or the forged ones prove nothing"
+    prepare(cloud, "tempted", folder, **ALL_DAY)
+    with cloud.unscheduled("HouseKeeping"):
+        with cloud.deaf("ReactToRegistryPackageChanged", "ResumeReleaseEndpointChanged", "ReapReleaseExecutionDied"):
+            lingering = register(cloud, "tempted", 1.0)
+            assert invoke(cloud, "ReactToRegistry", package_event(lingering)) == {"started": "tempted-v1-a1"}
+            eventually(lambda: STAGING in {one["EndpointName"] for one in sagemaker.list_endpoints()["Endpoints"]})
+            sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=STAGING, WaiterConfig={"Delay": 1})
+            cloud.stop("tempting-v1-a1")
+            arn = register(cloud, "tempting", 2.0)
+            yield arn
+        said = {function: invoke(cloud, function, event) for function, (_, event) in tempting(cloud, arn).items()}
+    assert said["ReactToRegistry"] == {"started": "tempting-v2-a1"}
+    assert said["Notify"] == {"told": "Release Promoted"}
+    assert any("tempted-v1-a1" in line for line in said["ResumeRelease"]), said
+    assert any("tempting-v1-a1" in line for line in said["ReapRelease"]), said
+    cloud.wait_for("tempting-v1-a1", "failed")
+    cloud.wait_for("tempted-v1-a1", "promoted")
 
 
 def invoke(cloud: Cloud, function: str, event: Any) -> Any:

@@ -166,20 +166,6 @@ class Yard:
         finally:
             client.update_state_machine(stateMachineArn=arn, definition=definition)
 
-    @contextmanager
-    def unscheduled(self, logical: str) -> Iterator[None]:
-        """Meanwhile a schedule of the stack does not fire."""
-        scheduler = self.cloud.client("scheduler")
-        kept = scheduler.get_schedule(Name=self.resource(logical))
-        given = {
-            key: kept[key] for key in ("Name", "Description", "ScheduleExpression", "FlexibleTimeWindow", "Target")
-        }
-        scheduler.update_schedule(**given, State="DISABLED")
-        try:
-            yield
-        finally:
-            scheduler.update_schedule(**given, State="ENABLED")
-
     def happened(self, fault: Fault, times: int = 1, seconds: float = PATIENCE) -> None:
         """Wait until a fault has happened so often."""
         until = time.monotonic() + seconds
