@@ -17,9 +17,10 @@ def remove_named(client: Client, account: str, part: str) -> None:
 
 
 def emptied(client: Client, account: str, seconds: float = PATIENCE) -> list[str]:
-    """Empty an account that a few tests have had to themselves; returns what is there after it.
+    """Remove the usual things from an account that a few tests have had to themselves; returns all that is there after it.
 
-    An endpoint that changes is deleted when it has changed.
+    These are what `remove_named` removes, groups of versions, buckets, and what serves: an endpoint that changes is deleted when
+    it has changed.
     """
     until = time.monotonic() + seconds
     remove_named(client, account, "")
@@ -27,10 +28,11 @@ def emptied(client: Client, account: str, seconds: float = PATIENCE) -> list[str
     for bucket in client("s3", account).list_buckets()["Buckets"]:
         remove_bucket(client("s3", account), bucket["Name"])
     _served(client, account)
-    while (left := inventory(client, account)) and time.monotonic() < until:
+    while client("sagemaker", account).list_endpoints()["Endpoints"] and time.monotonic() < until:
         time.sleep(0.2)
         _served(client, account)
-    return left
+    _served(client, account)
+    return inventory(client, account)
 
 
 def _served(client: Client, account: str) -> None:
@@ -97,8 +99,8 @@ def _rules(client: Client, account: str, part: str) -> None:
 def _schedules(client: Client, account: str, part: str) -> None:
     scheduler = client("scheduler", account)
     for page in list(scheduler.get_paginator("list_schedules").paginate()):
-        for name in [one["Name"] for one in page["Schedules"] if part in one["Name"]]:
-            scheduler.delete_schedule(Name=name)
+        for one in [one for one in page["Schedules"] if part in one["Name"]]:
+            scheduler.delete_schedule(GroupName=one["GroupName"], Name=one["Name"])
     for page in list(scheduler.get_paginator("list_schedule_groups").paginate()):
         for name in [one["Name"] for one in page["ScheduleGroups"] if part in one["Name"] and one["Name"] != "default"]:
             scheduler.delete_schedule_group(Name=name)

@@ -56,7 +56,7 @@ def test_who_does_not_list_what_is_left_is_told(tmp_path: Path) -> None:
 def test_what_no_listing_is_about_is_an_error(tmp_path: Path) -> None:
     calls = [("CreateModel", "200"), ("CreateApp", "200"), ("CreateImage", "400")]
     said = [json.dumps({"service": "sagemaker", "operation": name, "status": status}) for name, status in calls]
-    (tmp_path / "calls.jsonl").write_text("\n".join(said))
+    (tmp_path / "calls.jsonl").write_text("\n".join(said) + '\n{"service": "sagem')
     assert unlisted(tmp_path) == ["whatever sagemaker:CreateApp made: no listing is about it"]
 
 

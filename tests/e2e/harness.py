@@ -224,18 +224,20 @@ class Cloud:
                 events.enable_rule(Name=name, EventBusName=bus)
 
     @contextmanager
-    def unscheduled(self, logical_id: str) -> Iterator[None]:
-        """Meanwhile a schedule of the stack does not fire."""
-        scheduler = self.client("scheduler")
-        kept = scheduler.get_schedule(Name=self.physical_name(logical_id))
-        given = {
-            key: kept[key] for key in ("Name", "Description", "ScheduleExpression", "FlexibleTimeWindow", "Target")
-        }
-        scheduler.update_schedule(**given, State="DISABLED")
+    def without_house_keeping(self) -> Iterator[None]:
+        """Meanwhile no schedule calls KeepHouse, which makes up for what is not told."""
+        scheduler, schedules = self.client("scheduler"), []
+        for logical_id in ("HouseKeeping", "CleaningUp"):
+            kept = scheduler.get_schedule(Name=self.physical_name(logical_id))
+            keys = ("Name", "Description", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+            schedules.append({key: kept[key] for key in keys})
+        for given in schedules:
+            scheduler.update_schedule(**given, State="DISABLED")
         try:
             yield
         finally:
-            scheduler.update_schedule(**given, State="ENABLED")
+            for given in schedules:
+                scheduler.update_schedule(**given, State="ENABLED")
 
     def bucket(self, name: str) -> str:
         self.client("s3", "registry").create_bucket(Bucket=name)

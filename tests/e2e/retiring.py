@@ -28,11 +28,8 @@ def retire(cloud: Cloud, group: str, account: str) -> None:
 
 
 def unsubscribe(cloud: Cloud) -> None:
-    """End the subscriptions of approvers, and of everybody else who is told: an owner does it who takes Lockkeeper away."""
-    sns = cloud.client("sns")
-    for page in list(sns.get_paginator("list_topics").paginate()):
-        for topic in page["Topics"]:
-            unsubscribe_all(sns, topic["TopicArn"])
+    """End the subscriptions of approvers, which `policy apply` has made: an owner does it who takes Lockkeeper away."""
+    unsubscribe_all(cloud.client("sns"), cloud.outputs["PersonalTopicArn"])
 
 
 def end_releases(cloud: Cloud, group: str, seconds: float = PATIENCE) -> None:
@@ -67,7 +64,10 @@ def take_out_of_service(cloud: Cloud, group: str) -> None:
 
 
 def remove_alarms(cloud: Cloud, group: str) -> None:
-    """Delete the alarms that are called after a group, and those that watch its champion: of no other release may one be left."""
+    """Delete the alarms that are called after a group, and those that watch its champion.
+
+    Of another release one is left only where its rollback failed; a test of that has to remove it.
+    """
     serving = {
         item["release_id"] for item in items(cloud) if (item["pk"], item["sk"]) == (f"GROUP#{group}", "CHAMPION")
     }

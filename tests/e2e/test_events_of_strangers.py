@@ -107,7 +107,7 @@ def untold(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     cloud.wait_for("tempting-v1-a1", "awaiting-approval")
     cloud.mailed("ada@example.com", "tempting version 1")
     prepare(cloud, "tempted", folder, **ALL_DAY)
-    with cloud.unscheduled("HouseKeeping"):
+    with cloud.without_house_keeping():
         with cloud.deaf("ReactToRegistryPackageChanged", "ResumeReleaseEndpointChanged", "ReapReleaseExecutionDied"):
             lingering = register(cloud, "tempted", 1.0)
             assert invoke(cloud, "ReactToRegistry", package_event(lingering)) == {"started": "tempted-v1-a1"}

@@ -8,10 +8,11 @@ from functools import partial
 
 from cli.story.letter import open_page, press
 from localcloud.fault_plan import Fault, When
-from tests.faults.fresh_cuts import cut_more
+from tests.faults.fresh_cuts import TOLD, cut_more
 from tests.faults.lanes import decide_by_principal, roll_one_back
 from tests.faults.told import (
-    NOBODY_LOOKS,
+    LONG_ENOUGH,
+    LOOKS,
     ROUNDS,
     TIMES_TOLD,
     News,
@@ -39,6 +40,10 @@ SLOW = 3.0
 """Seconds in which a release begins that somebody else is slow to ask about."""
 STEPS = "sagemaker:ListPipelineExecutionSteps"
 """How a version is known as that of a retraining."""
+QUEUES = "dynamodb:PutItem"
+"""How a release says that it waits for the lock, before it tries to have that."""
+BETWEEN_TRIES = 6.0
+"""Seconds in which somebody reads a mail and answers."""
 SENDS = "sfn:SendTaskSuccess"
 """How a state that waits is told to go on."""
 
@@ -165,7 +170,7 @@ def a_crowded_question(yard: Yard, group: str, versions: Iterator[int]) -> list[
     asked = yard.register(group, next(versions))
     yard.is_(asked, "awaiting-approval")
     pressed = yard.link(asked, f"{group}@example.com").rsplit("/", 1)[1], '"POST"'
-    with NOBODY_LOOKS:
+    with LOOKS.none():
         _, raced = at_once(yard, group, "ServeWeb", pressed, 2, partial(answer, yard, asked, "reject", TIMES_TOLD))
     problems = yard.ends_as(asked, "rejected")
     if not raced:
@@ -173,6 +178,33 @@ def a_crowded_question(yard: Yard, group: str, versions: Iterator[int]) -> list[
     if (decided := len(yard.release(asked).approvals)) != 1:
         problems.append(f"{asked}: {decided} decisions count")
     return problems
+
+
+def a_decision_between_tries(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """Who asked dies when all is asked, and Ada says no before the next try has begun: that goes by what she said."""
+    version = next(versions)
+    asked, target = f"{group}-v{version}-a1", yard.functions["RequestApproval"]
+    died = Fault(f"{asked}.died", target, When.BEFORE, (f'"{asked}"',), 1, "eventbridge:PutEvents")
+    late = Fault(f"{asked}.late", target, When.HELD, (f'"{asked}"',), 1, times=TOLD, seconds=BETWEEN_TRIES)
+    yard.plan.add(died, late)
+    yard.register(group, version)
+    yard.happened(died)
+    answer(yard, asked, "reject")
+    problems = yard.ends_as(asked, "rejected")
+    yard.plan.drop(late.name)
+    return problems
+
+
+def a_lock_for_another(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
+    """A release comes late to the lock: who keeps the house takes it for the release meanwhile."""
+    version = next(versions)
+    opened, target = f"{group}-v{version}-a1", yard.functions["OpenRelease"]
+    late = Fault(f"{opened}.late", target, When.HELD, (f'"{opened}"',), 1, QUEUES, seconds=LONG_ENOUGH)
+    yard.plan.add(late)
+    yard.register(group, version)
+    yard.happened(late)
+    keep_house(yard, group)
+    return reject(yard, opened)
 
 
 def a_stop(yard: Yard, group: str, versions: Iterator[int]) -> list[str]:
@@ -189,7 +221,7 @@ def a_crowded_rollback(yard: Yard, group: str, versions: Iterator[int]) -> list[
     telling = Fault(f"{group}.{baking}", yard.functions["CloseRelease"], When.BEFORE, (f'"{baking}"',), 1, SENDS)
     yard.plan.add(telling)
     alarm = f"{group}-5xx", '"ALARM"'
-    with NOBODY_LOOKS:
+    with LOOKS.none():
         problems = told_at_once(yard, group, missed(yard, group, alarm, partial(yard.alarm, f"{group}-5xx")))
     problems += yard.ends_as(baking, "rolled-back") + reject(yard, heir)
     if not yard.plan.fired(telling.name):
@@ -204,14 +236,14 @@ def a_crowded_promotion(groups: Iterator[int], yard: Yard, group: str, _: Iterat
     yard.apply(other, bake="7d")
     promoted = f"{other}-v1-a1"
     in_service = f':endpoint/lockkeeper-{promoted}-staging"', '"IN_SERVICE"'
-    with NOBODY_LOOKS:
+    with LOOKS.none():
         event = missed(yard, group, in_service, partial(yard.register, other, 1))
         # DeployToStaging finds it in service by itself, where it dies after it has started it.
         problems = told_at_once(yard, group, event, by_nobody_else=False)
     wait_until_through(yard, "WatchProduction", promoted)  # Who dies begins the bake once more, and then it ends later.
     wait = yard.ledger.wait_of(promoted, "WatchProduction")
     over = {"release_id": promoted, "state": "WatchProduction", "at": wait.deadline if wait else ""}
-    with NOBODY_LOOKS:
+    with LOOKS.none():
         problems += told_at_once(yard, group, {"deadline": over})
     problems += yard.ends_as(promoted, "promoted") + yard.changed_as_often(other, "a first version in a crowd")
     return problems + yard.nothing_left(other)

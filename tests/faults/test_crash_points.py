@@ -87,13 +87,13 @@ def test_a_crash_at_any_call_is_made_up_for(yard: Yard, lane: Lane, figure: Figu
 
 def test_a_crash_on_any_way_that_no_lane_cuts_is_made_up_for(yard: Yard, figure: Figure) -> None:
     both = partial(side_by_side, days_with_cuts, yard, TOWNS, fresh=True)
-    with yard.cloud.unscheduled("HouseKeeping"):
+    with yard.cloud.without_house_keeping():
         report(figure, yard, "days", partial(undisturbed_first, yard, partial(undisturbed_day, yard), both))
 
 
 def test_a_crash_upon_a_crash_is_made_up_for(yard: Yard, figure: Figure) -> None:
     """Limits of states are minutes on a scaled clock, and so many crashes take longer."""
-    with yard.executions(without_limits), yard.cloud.unscheduled("HouseKeeping"):
+    with yard.executions(without_limits), yard.cloud.without_house_keeping():
         report(figure, yard, "nights", partial(side_by_side, nights_with_cuts, yard, TOWNS, fresh=True))
 
 

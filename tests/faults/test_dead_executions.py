@@ -158,7 +158,7 @@ def not_inherited(yard: Yard, group: str) -> list[str]:
 
 def test_an_execution_stopped_in_any_state_is_cleaned_up(yard: Yard, figure: Figure) -> None:
     # Who keeps the house would find them too, minutes later: here it is the event of the execution's end alone.
-    with yard.cloud.unscheduled("HouseKeeping"), ThreadPoolExecutor(3) as pool:
+    with yard.cloud.without_house_keeping(), ThreadPoolExecutor(3) as pool:
         problems = [one for found in pool.map(lambda state: stopped_in(yard, state), SCENES) for one in found]
     # Functions that died of events at every try have left their letters.
     yard.plan.clear()
@@ -203,7 +203,7 @@ def test_an_execution_that_fails_for_good_is_cleaned_up(yard: Yard, figure: Figu
     fault = dies_at(yard, "CloseRelease", group, call=6)
     release_id = yard.register(group, 1)
     yard.happened(fault, times=16)
-    with yard.cloud.unscheduled("HouseKeeping"):
+    with yard.cloud.without_house_keeping():
         problems = yard.ends_as(release_id, "promoted") + yard.nothing_left(group)
     assert yard.cloud.ended_execution(release_id)["status"] == "FAILED"
     figure("an execution that fails for good", f"{len(problems)} not cleaned up", "100% cleaned up")

@@ -106,7 +106,7 @@ def effects(yard: Yard, releases: dict[str, str]) -> dict[str, Any]:
 def play_twice(yard: Yard, prefix: str, wanted: dict[str, str], row: str, figure: Figure) -> list[Letter]:
     """Every release becomes what it should have been, and stays so; returns the letters."""
     # What a letter does not bring about, the house's schedule is not to make up for.
-    with yard.cloud.unscheduled("HouseKeeping"):
+    with yard.cloud.without_house_keeping():
         played = letters(yard)
         play(yard)
         problems = [one for release_id, status in wanted.items() for one in yard.ends_as(release_id, status)]

@@ -10,7 +10,7 @@ from tests.faults.yard import Yard
 
 def test_every_kind_of_lost_event_is_made_up_for_by_one_look(yard: Yard, figure: Figure) -> None:
     # Looks of the schedule would come to it, too, later.
-    with yard.cloud.unscheduled("HouseKeeping"):
+    with yard.cloud.without_house_keeping():
         wanted = lose_one_of_each(yard, "lost")
         early = [(one, yard.release(one).timeline) for one in wanted if yard.release(one).status in ENDED]
         assert early == [], "what was lost was no loss"

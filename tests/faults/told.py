@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any
 
 from localcloud.fault_plan import Fault, When
@@ -32,11 +32,39 @@ TIMES_TOLD = TOLD + 1
 """How often something is asked for at most until what does it does not die."""
 ROUNDS = count(1)
 """Numbers of what is asked for by hand, so that each is an event of its own."""
-NOBODY_LOOKS = Lock()
-"""Held while no look may begin, of no town: each goes through all that is there."""
 EVENT_ID = re.compile('"id": ?"[0-9a-f-]{36}"')
 News = tuple[str, tuple[str, ...], str]
 """A function, what an event says of which it is to hear by hand, and the operation before which it dies until then; else its first call."""
+
+
+class Looks:
+    """The looks of who keeps the house, of all towns: each goes through all that is there."""
+
+    def __init__(self) -> None:
+        self._beginning, self._ended, self._under_way = Lock(), Condition(), 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A look, which begins when looks are allowed."""
+        with self._beginning, self._ended:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._ended:
+                self._under_way -= 1
+                self._ended.notify_all()
+
+    @contextmanager
+    def none(self) -> Iterator[None]:
+        """Begins when those under way have ended; meanwhile none begins."""
+        with self._beginning:
+            with self._ended:
+                self._ended.wait_for(lambda: not self._under_way)
+            yield
+
+
+LOOKS = Looks()
 
 
 def wait_until_quiet(yard: Yard, group: str, seconds: float = 10.0) -> None:
@@ -95,9 +123,8 @@ def keep_house(yard: Yard, group: str, **event: Any) -> None:
     """The house is kept, and kept again where that died."""
     this = f"{group}.{next(ROUNDS)}"
     for _ in range(TIMES_TOLD):
-        with NOBODY_LOOKS:
-            pass
-        said = yard.keep_house(round=this, **event) or []
+        with LOOKS.one():
+            said = yard.keep_house(round=this, **event) or []
         if isinstance(said, list):
             # What is told to try again is seen in the next look.
             problems = [one["what"] for one in said if one["kind"] == "problem" and "TryAgain" not in one["what"]]
@@ -202,7 +229,7 @@ def told(yard: Yard, group: str, name: str, news: Sequence[News], act: Callable[
     with ExitStack() as deaf:
         for number, (function, about, operation) in enumerate(news):
             deaf.enter_context(unheard(yard, f"{name}.{number}", function, *about, operation=operation))
-        with NOBODY_LOOKS:
+        with LOOKS.none():
             act()
             # Who dies at a later call than the first does not come to it when a look of somebody else has found the same.
             letters = {about: take_letter(yard, *about) for _, about, operation in news if operation}
