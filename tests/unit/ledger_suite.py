@@ -168,6 +168,24 @@ def test_a_wait_is_settled_once(ledger: Ledger) -> None:
     assert ledger.waits_on("arn:endpoint/a") == [kept]
 
 
+@pytest.mark.parametrize("ending", ["settled", "stored again"])
+def test_what_is_said_of_a_wait_that_has_ended_is_not_written(ledger: Ledger, ending: str) -> None:
+    ledger.open(FIRST)
+    ledger.store_wait(WAIT)
+    assert ledger.record(FIRST.release_id, "waits", "", waiting=WAIT, status=Status.WAITING_FOR_LOCK)
+    if ending == "settled":
+        ledger.settle_wait(WAIT, {"output": {}})
+    else:
+        ledger.store_wait(replace(WAIT, token="token-2"))
+    assert ledger.record(FIRST.release_id, "went on", "", status=Status.TESTING)
+    assert not ledger.record(FIRST.release_id, "is late", "", waiting=WAIT, status=Status.OPEN)
+    kept = ledger.get(FIRST.release_id)
+    assert (kept.status, [entry.what for entry in kept.timeline]) == (Status.TESTING, ["waits", "went on"])
+    ledger.record(FIRST.release_id, "ended", "", status=Status.FAILED)
+    with pytest.raises(TryAgain, match="it is failed"):
+        ledger.record(FIRST.release_id, "is late", "", waiting=WAIT, status=Status.OPEN)
+
+
 def test_an_old_token_settles_nothing(ledger: Ledger) -> None:
     assert not ledger.settle_wait(WAIT, {"output": {}})
     ledger.store_wait(WAIT)

@@ -103,10 +103,11 @@ class Ledger(SlackMessages, Sessions, BoardReads, Brakes, Adoptions, Retrainings
         """The versions of a group that a release is about."""
         ...
 
-    def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
+    def record(self, release_id: str, what: str, why: str, *, waiting: Wait | None = None, **changes: Any) -> bool:
         """Add to the timeline and set fields of the release, in one write; `unfinished=True` opens it again.
 
-        `TryAgain` where the status of a release that has ended would be another than an end.
+        Where `waiting` is no longer waited for, nothing is written, and it is False: who is late takes back nothing of what
+        came after. `TryAgain` where the status of a release that has ended would be another than an end.
         """
         ...
 

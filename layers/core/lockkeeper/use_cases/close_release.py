@@ -119,8 +119,8 @@ def _wake(group: str, heir: str, version: int, world: World) -> None:
         return
     heir_release = world.ledger.get(heir)
     world.ledger.leave_queue(group, heir, version)
-    if not wait.settled:  # Once it is, the heir may be on its way already.
-        world.ledger.record(heir, "lock taken", "handed on by the release before", status=Status.OPEN)
+    # Once it is settled, the heir may be on its way already.
+    world.ledger.record(heir, "lock taken", "handed on by the release before", waiting=wait, status=Status.OPEN)
     complete_wait(wait, lock_output(pinned_policy(heir_release, world)), world)
 
 

@@ -38,7 +38,7 @@ def judge_candidate(release_id: str, world: World) -> tuple[Verdict, ...]:
     description = current_description(release, world)
     about = about_version(description, cost_of_production(policy.production))
     retraining = world.ledger.retraining_of(release.model_package_group, release.version)
-    made_by = {"made_by": retraining.cause} if retraining else {}
+    made_by: dict[str, Any] = {"made_by": retraining.cause} if retraining else {}
     kept = f"of production is kept: {hosting.words}" if hosting.words else ""
     world.ledger.record(
         release_id, "judging the candidate", kept, stage="JudgeCandidate", about=about, pins=release.pins, **made_by

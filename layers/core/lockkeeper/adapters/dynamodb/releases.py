@@ -7,9 +7,10 @@ from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 from lockkeeper.adapters.dynamodb.table import Item, Table, unmarshal
+from lockkeeper.adapters.dynamodb.waits import still_waiting
 from lockkeeper.domain.errors import TryAgain, UnknownRelease
 from lockkeeper.domain.release import ENDED, Outcome, Pin, Pins, Release, Status, TimelineEntry, Verdict
-from lockkeeper.ports import Champion, Clock, Meter
+from lockkeeper.ports import Champion, Clock, Meter, Wait
 
 
 class Releases:
@@ -81,7 +82,7 @@ class Releases:
         found = self.table.query(f"GROUP#{group}", "VERSION#")
         return {int(item["sk"].removeprefix("VERSION#")) for item in found}
 
-    def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
+    def record(self, release_id: str, what: str, why: str, *, waiting: Wait | None = None, **changes: Any) -> bool:
         at = self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         entry = json.dumps({"at": at, "what": what, "why": why})
         values: Item = {name: _jsonable(value) for name, value in changes.items()}
@@ -93,12 +94,18 @@ class Releases:
             over = {f"ended_{number}": str(status) for number, status in enumerate(sorted(ENDED))}
             condition += f" AND NOT #status IN ({', '.join(f':{name}' for name in over)})"
             values |= over
-        written = self.table.update(
-            f"RELEASE#{release_id}", "RELEASE", f"SET {', '.join(sets)}", condition, entry=[entry], **values
-        )
+        update = (f"RELEASE#{release_id}", "RELEASE", f"SET {', '.join(sets)}", condition)
+        values["entry"] = [entry]
+        if waiting:
+            request = self.table.update_request(*update, **values)
+            written = self.table.transact({"Update": request}, {"Update": still_waiting(self.table, waiting)})
+        else:
+            written = self.table.update(*update, **values)
         if not written:
-            ended = self.get(release_id)
-            raise TryAgain(f"{release_id} has ended meanwhile: it is {ended.status}")
+            release = self.get(release_id)
+            if release.ended or not waiting:
+                raise TryAgain(f"{release_id} has ended meanwhile: it is {release.status}")
+        return written
 
     def meter(self, release_id: str, meter: Meter) -> None:
         self.table.update(

@@ -110,6 +110,19 @@ class Waits:
         self.table.transact({"Update": delivered}, *(self.table.delete_request(*place) for place in pointers))
 
 
+def still_waiting(table: Table, wait: Wait) -> Item:
+    """One part of a transaction, which changes nothing: it fails unless the wait is still to be decided."""
+    # A condition by itself would be an action of its own to grant.
+    return table.update_request(
+        f"RELEASE#{wait.release_id}",
+        f"WAIT#{wait.state}",
+        "SET #token = :token",
+        "#settled = :no AND #token = :token",
+        no=False,
+        token=wait.token,
+    )
+
+
 def _keys(wait: Wait) -> Item:
     return {"pk": f"RELEASE#{wait.release_id}", "sk": f"WAIT#{wait.state}"}
 

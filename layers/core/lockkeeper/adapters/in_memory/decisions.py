@@ -72,13 +72,18 @@ class Decisions:
             self._waits[place] = replace(new, details=copied(after.details))
         return True
 
+    def is_open(self, wait: Wait) -> bool:
+        """Whether this wait, by its token, is still to be decided."""
+        with self.writing:
+            stored = self._waits.get((wait.release_id, wait.state))
+            return stored is not None and not stored.settled and stored.token == wait.token
+
     def settle_wait(self, wait: Wait, result: dict[str, Any]) -> bool:
         place = (wait.release_id, wait.state)
         with self.writing:
-            stored = self._waits.get(place)
-            if stored is None or stored.settled or stored.token != wait.token:
+            if not self.is_open(wait):
                 return False
-            self._waits[place] = replace(stored, settled=True, result=copied(result))
+            self._waits[place] = replace(self._waits[place], settled=True, result=copied(result))
         return True
 
     def wait_delivered(self, wait: Wait) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from threading import RLock
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 from lockkeeper.adapters.in_memory.copies import copied
 from lockkeeper.domain.errors import TryAgain, UnknownRelease
 from lockkeeper.domain.release import ENDED, Release, TimelineEntry
-from lockkeeper.ports import Champion, Clock, Meter
+from lockkeeper.ports import Champion, Clock, Meter, Wait
 
 CHANGEABLE = frozenset(one.name for one in fields(Release)) - {"timeline", "meters"}
 
 
 class Releases:
     """One lock guards every write: each method is one atomic write, as a conditional write of DynamoDB is."""
+
+    is_open: Callable[[Wait], bool]
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -65,7 +68,7 @@ class Releases:
         with self.writing:
             return {version for its_group, version in self._attempts if its_group == group}
 
-    def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
+    def record(self, release_id: str, what: str, why: str, *, waiting: Wait | None = None, **changes: Any) -> bool:
         unknown = set(changes) - CHANGEABLE
         if unknown:
             raise TypeError(f"a release has no field {', '.join(sorted(unknown))}")
@@ -74,8 +77,11 @@ class Releases:
             release = self.get(release_id)
             if release.ended and changes.get("status", release.status) not in ENDED:
                 raise TryAgain(f"{release_id} has ended meanwhile: it is {release.status}")
+            if waiting and not self.is_open(waiting):
+                return False
             timeline = (*release.timeline, TimelineEntry(at, what, why))
             self.by_id[release_id] = replace(release, timeline=timeline, **copied(changes))
+        return True
 
     def meter(self, release_id: str, meter: Meter) -> None:
         with self.writing:
