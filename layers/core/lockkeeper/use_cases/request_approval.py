@@ -50,13 +50,16 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         raise TryAgain("somebody answered while the question was put again")
     still_ours(release, world)
     asked = [approver.name for approver in asked_by(request)]
-    world.ledger.record(
+    waited = world.ledger.record(
         release_id,
         f"approval requested before {before}",
         f"asked {', '.join(asked)}; {must_approve(request)} by {request.expires_at}",
+        waiting=wait,
         stage=STATES[before],
         status=Status.AWAITING_APPROVAL,
     )
+    if not waited:
+        return  # Somebody has answered who did not have to be told.
     post(letters, release, request, world)
     world.publisher.publish("Approval Requested", {**facts_of(release), "before": before, "approvers": asked})
 

@@ -60,7 +60,8 @@ def watch_production(release_id: str, token: str, world: World) -> None:
     except LockLost:
         remove_deadlines(release, world)
         raise
-    world.ledger.record(release_id, "watching production", f"until {iso(deadline)}", stage=STATE, status=Status.BAKING)
+    why = f"until {iso(deadline)}"
+    world.ledger.record(release_id, "watching production", why, waiting=wait, stage=STATE, status=Status.BAKING)
     if policy.production.strategy.bake == 0:
         look_at_bake(wait, "the policy asks for no bake", world, over=True)
         return

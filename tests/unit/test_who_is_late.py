@@ -1,13 +1,16 @@
-"""A release that is late for the lock, which somebody else takes for it meanwhile: what came after that stays as it is."""
+"""A state that is late to say what it waits for, which somebody else has ended meanwhile: what came after that stays as it is."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest
+from lockkeeper.domain.approval import ApprovalRequest
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.release import Status
+from lockkeeper.ports import Wait
 from lockkeeper.use_cases.keep_house import keep_house
+from lockkeeper.use_cases.settle_wait import complete_wait
 
 from tests.unit.harbour import Harbour, release_id
 
@@ -56,3 +59,39 @@ def test_who_has_the_lock_hands_it_on_to_a_release(harbour: Harbour, monkeypatch
     monkeypatch.setattr(ledger, "take_lock", be_late)
     harbour.register(2)
     assert said_of(harbour, 2) == ["lock taken", ASKED]
+
+
+def test_somebody_answers_before_anybody_was_told(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, ask = harbour.world.ledger, harbour.world.ledger.ask
+
+    def be_late(request: ApprovalRequest, links: list[str]) -> bool:
+        asked = ask(request, links)
+        wait = ledger.wait_of(request.release_id, "RequestStagingApproval")
+        assert wait is not None
+        complete_wait(wait, {}, harbour.world)
+        ledger.record(request.release_id, ASKED, "", status=Status.DEPLOYING)
+        return asked
+
+    monkeypatch.setattr(ledger, "ask", be_late)
+    harbour.register(1)
+    said = [entry.what for entry in harbour.release(1).timeline]
+    assert ASKED in said
+    assert "approval requested before staging" not in said
+    assert harbour.world.mail.letters == []
+
+
+def test_an_alarm_ends_a_bake_before_anybody_says_that_it_began(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, store = harbour.world.ledger, harbour.world.ledger.store_wait
+
+    def be_late(wait: Wait) -> None:
+        store(wait)
+        if wait.state == "WatchProduction":
+            complete_wait(wait, {}, harbour.world)
+            ledger.record(wait.release_id, "went on", "")
+
+    monkeypatch.setattr(ledger, "store_wait", be_late)
+    harbour.register(1)
+    harbour.approve()
+    assert "watching production" not in [entry.what for entry in harbour.release(1).timeline]
