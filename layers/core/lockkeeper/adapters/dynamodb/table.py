@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,8 @@ from lockkeeper.domain.errors import TryAgain
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+PAUSES = (0.05, 0.1, 0.2, 0.4)
+"""Seconds between tries of a write that meets somebody's transaction: one takes milliseconds."""
 Item = dict[str, Any]
 
 
@@ -110,13 +113,22 @@ class Table:
         return request
 
     def _conditionally(self, call: Any, **request: Any) -> bool:
-        try:
-            call(**request)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        """Write one item; somebody's transaction over it takes a moment, and boto3 does not wait for that."""
+        pauses = iter(PAUSES)
+        while True:
+            try:
+                call(**request)
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "ConditionalCheckFailedException":
+                    return False
+                if code != "TransactionConflictException":
+                    raise
+                if (pause := next(pauses, None)) is None:
+                    raise TryAgain("somebody else was writing the same record all the time") from error
+                time.sleep(pause)
+            else:
+                return True
 
 
 def key(pk: str, sk: str) -> Item:
