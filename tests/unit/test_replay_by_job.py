@@ -255,11 +255,11 @@ def test_a_state_that_is_tried_again_starts_no_second_job_and_hears_of_the_first
 
         broken = True
 
-        def record(self, release_id: str, what: str, why: str, **changes: Any) -> None:
+        def record(self, release_id: str, what: str, why: str, **changes: Any) -> bool:
             if what == "replay started" and self.broken:
                 self.broken = False
                 raise TryAgain("the ledger was away")
-            super().record(release_id, what, why, **changes)
+            return bool(super().record(release_id, what, why, **changes))
 
     port = harbour()
     port.world.ledger = Breaking(port.world.clock)

@@ -158,7 +158,7 @@ def test_a_deployment_that_is_begun_while_its_release_is_closed_changes_no_produ
     def throttled(*_arguments: Any, **_named: Any) -> None:
         raise TryAgain("the registry throttles")
 
-    def overtaken(release_id_: str, what: str, why: str, **changes: Any) -> None:
+    def overtaken(release_id_: str, what: str, why: str, **changes: Any) -> bool:
         if what == "updating production":
             monkeypatch.undo()
             harbour.machine.stop(release_id_)
@@ -166,7 +166,7 @@ def test_a_deployment_that_is_begun_while_its_release_is_closed_changes_no_produ
                 slow.setattr(registry, "stamp", throttled)
                 harbour.reap(2)
             assert harbour.release(2).ending
-        record(release_id_, what, why, **changes)
+        return record(release_id_, what, why, **changes)
 
     monkeypatch.setattr(ledger, "record", overtaken)
     harbour.approve()

@@ -359,11 +359,11 @@ def broken_once(port: Harbour, what: str) -> None:
     """The ledger is away once, when this is to be recorded."""
     record, left = port.world.ledger.record, [what]
 
-    def recorded(release_id: str, said: str, why: str, **changes: Any) -> None:
+    def recorded(release_id: str, said: str, why: str, **changes: Any) -> bool:
         if said in left:
             left.remove(said)
             raise TryAgain("the ledger was away")
-        record(release_id, said, why, **changes)
+        return record(release_id, said, why, **changes)
 
     port.world.ledger.record = recorded  # type: ignore[method-assign]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -95,3 +96,27 @@ def test_an_alarm_ends_a_bake_before_anybody_says_that_it_began(
     harbour.register(1)
     harbour.approve()
     assert "watching production" not in [entry.what for entry in harbour.release(1).timeline]
+
+
+@pytest.mark.parametrize("state", ["OpenRelease", "RequestStagingApproval", "WatchProduction"])
+def test_two_tries_of_a_state_at_once_are_followed_by_a_third(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """The earlier one stores its wait over that of the later one, which is waited for: neither can tell."""
+    ledger, store = harbour.world.ledger, harbour.world.ledger.store_wait
+    stored: list[Wait] = []
+
+    def be_overtaken(wait: Wait) -> None:
+        store(wait)
+        if wait.state == state and not any(one.state == state for one in stored):
+            store(replace(wait, token="of another try"))
+        stored.append(wait)
+
+    monkeypatch.setattr(ledger, "store_wait", be_overtaken)
+    harbour.register(1)
+    harbour.approve()
+    harbour.traffic()
+    harbour.pass_time(minutes=11)
+    harbour.settle()
+    assert len([wait for wait in stored if wait.state == state]) == 2
+    assert harbour.release(1).status is Status.PROMOTED

@@ -1,7 +1,8 @@
-"""A write of one item that meets somebody's transaction over it is tried again, a few times."""
+"""A write that meets somebody's transaction over the same item is tried again, a few times."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,6 +23,14 @@ class Busy:
         if self.asked <= self.times:
             raise ClientError({"Error": {"Code": self.code, "Message": "busy"}}, "UpdateItem")
 
+    def transact_write_items(self, **_request: Any) -> None:
+        try:
+            self.update_item()
+        except ClientError as error:
+            reasons = [{"Code": "None"}, {"Code": self.code.removesuffix("Exception")}]
+            cancelled: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+            raise ClientError(cancelled, "TransactWriteItems") from error
+
 
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
@@ -30,18 +39,28 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
-def write(busy: Busy) -> bool:
-    client: Any = busy
-    return Table(client, "ledger").update("pk", "sk", "SET #a = :a", a=1)
+Writes = Callable[[Busy], bool]
 
 
-def test_it_goes_through_when_the_transaction_is_over(slept: list[float]) -> None:
+@pytest.fixture(params=["update", "transact"])
+def write(request: pytest.FixtureRequest) -> Writes:
+    def written(busy: Busy) -> bool:
+        client: Any = busy
+        ledger = Table(client, "ledger")
+        if request.param == "update":
+            return ledger.update("pk", "sk", "SET #a = :a", a=1)
+        return ledger.transact({"Update": ledger.update_request("pk", "sk", "SET #a = :a", a=1)})
+
+    return written
+
+
+def test_it_goes_through_when_the_transaction_is_over(write: Writes, slept: list[float]) -> None:
     busy = Busy(len(PAUSES))
     assert write(busy)
     assert slept == list(PAUSES)
 
 
-def test_it_is_tried_again_later_when_that_takes_long() -> None:
+def test_it_is_tried_again_later_when_that_takes_long(write: Writes) -> None:
     busy = Busy(100)
     with pytest.raises(TryAgain, match="writing the same record"):
         write(busy)
@@ -49,11 +68,11 @@ def test_it_is_tried_again_later_when_that_takes_long() -> None:
 
 
 @pytest.mark.parametrize("code", ["ConditionalCheckFailedException", "AccessDeniedException"])
-def test_another_refusal_is_none_of_that(code: str, slept: list[float]) -> None:
+def test_another_refusal_is_none_of_that(write: Writes, code: str, slept: list[float]) -> None:
     busy = Busy(1, code)
     if code == "ConditionalCheckFailedException":
         assert not write(busy)
     else:
-        with pytest.raises(ClientError, match="AccessDenied"):
+        with pytest.raises(ClientError, match=r"AccessDenied|TransactionCanceled"):
             write(busy)
     assert (busy.asked, slept) == (1, [])

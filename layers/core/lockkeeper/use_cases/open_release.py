@@ -21,7 +21,7 @@ from lockkeeper.domain.weakened import weakened
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.braked import freeze_of, refuse_if_held
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy
-from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
+from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait, say_of_wait
 
 STATE = "OpenRelease"
 
@@ -131,22 +131,20 @@ def take_or_wait(release: Release, policy: Policy, wait: Wait, world: World) -> 
     had = world.ledger.lock_of(group)
     if not (had and had.owner == release.release_id) and (freeze := freeze_of(policy, world)):
         why = f"{group} is frozen: {freeze.words}"
-        world.ledger.record(
-            release.release_id, "waiting for the lock", why, waiting=wait, status=Status.WAITING_FOR_LOCK
-        )
+        say_of_wait(wait, "waiting for the lock", why, world, status=Status.WAITING_FOR_LOCK)
         return
     lock = world.ledger.take_lock(group, release.release_id, release.version)
     decision = decide_on_lock(lock, release.release_id, release.version)
     if decision.step is LockStep.OWN:
         world.ledger.leave_queue(group, release.release_id, release.version)
-        world.ledger.record(release.release_id, "lock taken", decision.reason, waiting=wait, status=Status.OPEN)
+        say_of_wait(wait, "lock taken", decision.reason, world, status=Status.OPEN)
         complete_wait(wait, lock_output(policy), world)
         return
     if decision.step is LockStep.GIVE_WAY:
         world.ledger.leave_queue(group, release.release_id, release.version)
         raise ReleaseSuperseded(f"{decision.reason}: it has the lock of {group}")
-    why = decision.reason
-    world.ledger.record(release.release_id, "waiting for the lock", why, waiting=wait, status=Status.WAITING_FOR_LOCK)
+    if not say_of_wait(wait, "waiting for the lock", decision.reason, world, status=Status.WAITING_FOR_LOCK):
+        return  # It waits no more, for whatever reason: nobody gives way to it.
     if decision.step is LockStep.SUPERSEDE and world.ledger.supersede(lock, release.release_id):
         interrupt(lock.owner, f"superseded by {release.release_id}, a newer version", world)
 

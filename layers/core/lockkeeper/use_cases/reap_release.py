@@ -131,7 +131,9 @@ def _ending_of(release: Release, state: str, world: World) -> Ending | None:
     if back is not None:
         ending = Ending(**back.details["ending"])
     else:
-        ending = Ending(error=ExecutionDied.__name__, cause=_cause(release, state), state=release.stage)
+        # A bake that was ended at once was not written down as the release's state.
+        stage = WATCH if watched else release.stage
+        ending = Ending(error=ExecutionDied.__name__, cause=_cause(release, state), state=stage)
     return _go_back(release, ending, back, world) if release.endpoints.get("production") else ending
 
 

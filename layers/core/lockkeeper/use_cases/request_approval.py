@@ -21,7 +21,7 @@ from lockkeeper.domain.release import Release, Status
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.letters import QUESTIONS, letters_about, post
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, still_ours
-from lockkeeper.use_cases.settle_wait import complete_own_wait
+from lockkeeper.use_cases.settle_wait import complete_own_wait, say_of_wait
 
 STATES = {before: state for state, before in QUESTIONS.items()}
 
@@ -33,10 +33,9 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
     wait = Wait(release_id, STATES[before], token, interruptible=True)
     if not needs_people(policy.approval, before):
         world.ledger.store_wait(wait)
-        world.ledger.record(
-            release_id, f"no approval needed before {before}", "the policy asks nobody here", stage=STATES[before]
-        )
-        complete_own_wait(wait, {}, world)
+        what, why = f"no approval needed before {before}", "the policy asks nobody here"
+        if say_of_wait(wait, what, why, world, stage=STATES[before]):
+            complete_own_wait(wait, {}, world)
         return
     request = _with_earlier_answers(_request(release, policy, before, world), world)
     letters = letters_about(release_id, request, iso(world.clock.now()))
@@ -50,16 +49,16 @@ def request_approval(release_id: str, before: str, token: str, world: World) -> 
         raise TryAgain("somebody answered while the question was put again")
     still_ours(release, world)
     asked = [approver.name for approver in asked_by(request)]
-    waited = world.ledger.record(
-        release_id,
+    waited = say_of_wait(
+        wait,
         f"approval requested before {before}",
         f"asked {', '.join(asked)}; {must_approve(request)} by {request.expires_at}",
-        waiting=wait,
+        world,
         stage=STATES[before],
         status=Status.AWAITING_APPROVAL,
     )
     if not waited:
-        return  # Somebody has answered who did not have to be told.
+        return  # Somebody has answered who did not have to be told, or the release has ended otherwise.
     post(letters, release, request, world)
     world.publisher.publish("Approval Requested", {**facts_of(release), "before": before, "approvers": asked})
 

@@ -7,13 +7,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockkeeper.domain.errors import LockkeeperError
+from lockkeeper.domain.errors import LockkeeperError, TryAgain
 from lockkeeper.ports import Wait, World
 
 NOBODY = "nobody-waits-with-this-token"
 """The token of a wait whose execution is gone: its result is kept and goes nowhere."""
 REAP = "ReapRelease"
 """The state, in name only, in which a dead release waits for its endpoints."""
+
+
+def say_of_wait(wait: Wait, what: str, why: str, world: World, **changes: Any) -> bool:
+    """Write into the release what its wait is about; False where that was ended meanwhile, and nothing was written.
+
+    `TryAgain` where another try of the state has stored the wait anew: one of the two is waited for, and nobody here can tell which.
+    """
+    if world.ledger.record(wait.release_id, what, why, waiting=wait, **changes):
+        return True
+    stored = world.ledger.wait_of(wait.release_id, wait.state)
+    if stored and stored.token != wait.token:
+        raise TryAgain(f"another try of {wait.state} of {wait.release_id} has begun to wait")
+    return False
 
 
 def complete_wait(wait: Wait, output: dict[str, Any], world: World) -> bool:

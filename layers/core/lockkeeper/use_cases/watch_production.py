@@ -17,7 +17,7 @@ from lockkeeper.use_cases.guard_production import watched_alarms
 from lockkeeper.use_cases.late_try import still_open
 from lockkeeper.use_cases.pinned import facts_of, iso, pinned_policy, variant_of
 from lockkeeper.use_cases.scale_production import settle_scaling
-from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
+from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait, say_of_wait
 
 STATE = "WatchProduction"
 SHORTEST_EXTENSION = 60
@@ -61,7 +61,8 @@ def watch_production(release_id: str, token: str, world: World) -> None:
         remove_deadlines(release, world)
         raise
     why = f"until {iso(deadline)}"
-    world.ledger.record(release_id, "watching production", why, waiting=wait, stage=STATE, status=Status.BAKING)
+    if not say_of_wait(wait, "watching production", why, world, stage=STATE, status=Status.BAKING):
+        return
     if policy.production.strategy.bake == 0:
         look_at_bake(wait, "the policy asks for no bake", world, over=True)
         return

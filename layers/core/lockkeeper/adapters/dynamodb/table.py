@@ -79,20 +79,9 @@ class Table:
         return [unmarshal(item) for page in pages for item in page["Items"]]
 
     def transact(self, *requests: Item) -> bool:
-        """All or nothing; False when a condition does not hold, `TryAgain` when somebody else was writing."""
+        """All or nothing; False when a condition does not hold, `TryAgain` when somebody else was writing all the time."""
         transaction: Any = list(requests)
-        try:
-            self.client.transact_write_items(TransactItems=transaction)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])} - {"None"}
-            if reasons == {"ConditionalCheckFailed"}:
-                return False
-            if "TransactionConflict" in reasons:
-                raise TryAgain("somebody else was writing the same record at the same moment") from error
-            raise
-        return True
+        return self._conditionally(self.client.transact_write_items, TransactItems=transaction)
 
     def put_request(self, item: Item, condition: str | None = None, **values: Any) -> Item:
         request: Item = {"TableName": self.name, "Item": marshal(item)}
@@ -113,22 +102,30 @@ class Table:
         return request
 
     def _conditionally(self, call: Any, **request: Any) -> bool:
-        """Write one item; somebody's transaction over it takes a moment, and boto3 does not wait for that."""
+        """Write; somebody's transaction over the same items takes a moment, and boto3 does not wait for that."""
         pauses = iter(PAUSES)
         while True:
             try:
                 call(**request)
             except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code == "ConditionalCheckFailedException":
+                reasons = _reasons(error)
+                if reasons == {"ConditionalCheckFailed"}:
                     return False
-                if code != "TransactionConflictException":
+                if "TransactionConflict" not in reasons:
                     raise
                 if (pause := next(pauses, None)) is None:
                     raise TryAgain("somebody else was writing the same record all the time") from error
                 time.sleep(pause)
             else:
                 return True
+
+
+def _reasons(error: ClientError) -> set[str]:
+    """Why DynamoDB did not write, in the words of a cancelled transaction."""
+    code = error.response["Error"]["Code"]
+    if code == "TransactionCanceledException":
+        return {str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])} - {"None"}
+    return {code.removesuffix("Exception")}
 
 
 def key(pk: str, sk: str) -> Item:
