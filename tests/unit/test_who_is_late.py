@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 from lockkeeper.domain.approval import ApprovalRequest
+from lockkeeper.domain.errors import BakeFailed
 from lockkeeper.domain.lock import Lock
 from lockkeeper.domain.release import Status
 from lockkeeper.ports import Wait
 from lockkeeper.use_cases.keep_house import keep_house
-from lockkeeper.use_cases.settle_wait import complete_wait
+from lockkeeper.use_cases.settle_wait import complete_wait, fail_wait
 
-from tests.unit.harbour import Harbour, release_id
+from tests.unit.harbour import GROUP, Harbour, release_id
 
 ASKED = "somebody was asked"
 
@@ -120,3 +121,22 @@ def test_two_tries_of_a_state_at_once_are_followed_by_a_third(
     harbour.settle()
     assert len([wait for wait in stored if wait.state == state]) == 2
     assert harbour.release(1).status is Status.PROMOTED
+
+
+def test_a_version_whose_bake_is_ended_at_once_is_held(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its execution is stopped before anybody has begun to take it back."""
+    ledger, store = harbour.world.ledger, harbour.world.ledger.store_wait
+    harbour.promote(1)
+
+    def be_late(wait: Wait) -> None:
+        store(wait)
+        if wait.state == "WatchProduction":
+            harbour.machine.stop(wait.release_id)
+            fail_wait(wait, BakeFailed("an alarm"), harbour.world)
+
+    monkeypatch.setattr(ledger, "store_wait", be_late)
+    harbour.register(2)
+    harbour.approve()
+    harbour.reap(2)
+    harbour.settle()
+    assert [brake.version for brake in ledger.holds(GROUP)] == [2]
