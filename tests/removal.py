@@ -27,7 +27,6 @@ def emptied(client: Client, account: str, seconds: float = PATIENCE) -> list[str
     _groups(client, account)
     for bucket in client("s3", account).list_buckets()["Buckets"]:
         remove_bucket(client("s3", account), bucket["Name"])
-    _served(client, account)
     while client("sagemaker", account).list_endpoints()["Endpoints"] and time.monotonic() < until:
         time.sleep(0.2)
         _served(client, account)

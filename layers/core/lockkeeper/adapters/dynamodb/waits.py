@@ -13,7 +13,7 @@ class Waits:
     table: Table
 
     def store_wait(self, wait: Wait) -> None:
-        requests: list[Any] = [{"Put": self.table.put_request({**_keys(wait), **_plain(wait)})}]
+        requests: list[Item] = [{"Put": self.table.put_request({**_keys(wait), **_plain(wait)})}]
         requests += [
             {
                 "Put": self.table.put_request(
@@ -27,7 +27,7 @@ class Waits:
             }
             for resource in wait.resources
         ]
-        self.table.client.transact_write_items(TransactItems=requests)
+        self.table.transact(*requests)
 
     def wait_of(self, release_id: str, state: str) -> Wait | None:
         item = self.table.get(f"RELEASE#{release_id}", f"WAIT#{state}")
