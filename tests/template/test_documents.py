@@ -93,6 +93,12 @@ def test_every_kind_of_test_is_described() -> None:
     }
 
 
+def test_every_test_of_faults_is_in_the_page_about_reliability() -> None:
+    told = set(re.findall(r"tests/faults/(test_\w+\.py)", (DOCS / "reliability.md").read_text()))
+    # The harness is broken by nobody: it breaks.
+    assert told | {"test_the_harness.py"} == {path.name for path in (PROJECT / "tests" / "faults").glob("test_*.py")}
+
+
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
