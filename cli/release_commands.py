@@ -50,16 +50,17 @@ def releases(
     found = world.ledger.releases(group)
     if as_json:
         typer.echo(json.dumps([release.to_json() for release in found], indent=2))
-    elif found:
+        return
+    if found:
         console().print(draw_releases(found, world.clock.now()))
-        for group_name in sorted({release.model_package_group for release in found}):
-            champion = world.ledger.champion(group_name)
-            if champion and champion.adopted:
-                console().print(plain(f"{group_name} serves {champion.words}, since {champion.since[:10]}"))
-            for words in brakes_of_group(group_name, world):
-                console().print(plain(words, "bold red"))
     else:
         typer.echo("No release yet. One opens when a version is registered in a model package group.", err=True)
+    for group_name in sorted({release.model_package_group for release in found} | ({group} if group else set())):
+        champion = world.ledger.champion(group_name)
+        if champion and champion.adopted:
+            console().print(plain(f"{group_name} serves {champion.words}, since {champion.since[:10]}"))
+        for words in brakes_of_group(group_name, world):
+            console().print(plain(words, "bold red"))
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from lockkeeper.domain.brakes import Brake, Did
+from lockkeeper.ports import Champion
 
 from cli.main import app
 from cli.stack import Stack
@@ -92,6 +93,18 @@ def test_a_name_that_is_no_group_cannot_reach_another_route(stack: Stack, api: A
 def test_a_version_that_is_none_is_a_usage_error(stack: Stack, api: Api) -> None:
     assert runner.invoke(app, ["hold", "wages", "0", "--reason", "x"]).exit_code == 2
     assert api.sent == []
+
+
+def test_the_list_of_a_group_without_a_release_tells_that_it_is_frozen_and_what_was_adopted(stack: Stack) -> None:
+    since = "2026-11-26T10:00:00.000Z"
+    stack.world.ledger.freeze("wages", Brake(Did.FROZE, "the audit", "Grace", "arn:grace", since))
+    stack.world.ledger.crown(Champion("wages", 0, "", "wages", "by-hand", since))
+    listed = runner.invoke(app, ["releases", "--group", "wages"])
+    assert "No release yet" in listed.stderr
+    said = " ".join(listed.stdout.split())
+    assert "wages serves what was adopted, configuration by-hand, since 2026-11-26" in said
+    assert "the audit (by Grace since 2026-11-26 10:00 UTC)" in said
+    assert json.loads(runner.invoke(app, ["releases", "--group", "wages", "--json"]).stdout) == []
 
 
 def test_a_release_and_the_list_tell_what_is_held_and_frozen(stack: Stack) -> None:

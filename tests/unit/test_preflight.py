@@ -11,6 +11,7 @@ from lockkeeper.domain.gates.preflight import Preflight, fleets_of, judge_prefli
 from lockkeeper.domain.hosting import Hosting, hosting_of
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Outcome, Pin, Pins, Status, Verdict
+from lockkeeper.use_cases.guard_production import guarding_alarms
 
 from tests.unit.harbour import ALARM, Harbour, policy_document
 from tests.unit.settled import KEY, foreign, serve
@@ -249,6 +250,28 @@ def test_a_role_behind_a_queue_needs_the_requests_that_it_is_asked_with() -> Non
     role = "arn:aws:iam::333333333333:role/models"
     asked = needs_of(pins, Hosting(), role, requests="s3://ours/artifacts/requests")
     assert asked[1:] == (("s3:GetObject", "arn:aws:s3:::ours/artifacts/requests/request"),)
+
+
+def test_a_role_that_may_not_look_at_the_alarms_of_an_update_stops_the_release_before_anybody_is_asked(
+    harbour: Harbour,
+) -> None:
+    document = policy_document()
+    document["production"]["alarms"] = [ALARM, {"errors_5xx": 5}]
+    harbour.apply(document)
+    harbour.world.production_look.permissions["cloudwatch:DescribeAlarms"] = False
+    harbour.promote(1)
+    assert harbour.release(1).status is Status.PROMOTED, "a first version is created, and no update can be taken back"
+    harbour.register(2)
+    release = harbour.release(2)
+    assert release.status is Status.FAILED
+    for alarm in (ALARM, f"lockkeeper-{release.release_id}-alarm-1-errors-5xx"):
+        assert f"cloudwatch:DescribeAlarms on {harbour.world.production.alarm_arn(alarm)}" in release.reason
+
+
+@pytest.mark.parametrize("target", ["serverless", "batch"])
+def test_where_sagemaker_guards_no_update_nobody_is_asked_whether_it_may_look_at_alarms(target: str) -> None:
+    assert guarding_alarms("wages-v1-a1", policy().production)
+    assert not guarding_alarms("wages-v1-a1", policy().production.model_copy(update={"target": target}))
 
 
 def test_a_role_that_may_not_read_the_artifact_stops_the_release_before_anybody_is_asked(harbour: Harbour) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from lockkeeper.domain.alarms import MadeAlarm, Watched
+from lockkeeper.domain.batch import BATCH
 from lockkeeper.domain.errors import DeploymentFailed, ReleaseStopped, ShiftFailed
 from lockkeeper.domain.policy import Production
 from lockkeeper.domain.release import Release, resource_name
 from lockkeeper.domain.rollout import EndpointState, Seen, uneasy
+from lockkeeper.domain.targets import SERVERLESS
 from lockkeeper.ports import Endpoints, Wait, World
 
 
@@ -23,6 +25,11 @@ def made_alarms(release_id: str, production: Production) -> dict[str, MadeAlarm]
 def watched_alarms(release_id: str, production: Production) -> tuple[str, ...]:
     """Names of all alarms that watch a release's version."""
     return (*production.named_alarms, *made_alarms(release_id, production))
+
+
+def guarding_alarms(release_id: str, production: Production) -> tuple[str, ...]:
+    """Names of the alarms that SageMaker looks at during an update; none where it guards none, and they count in the bake alone."""
+    return () if production.target in (SERVERLESS, BATCH) else watched_alarms(release_id, production)
 
 
 def require_calm(release_id: str, production: Production, world: World) -> None:

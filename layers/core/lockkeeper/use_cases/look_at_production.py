@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lockkeeper.domain.deployed import Deployed
-from lockkeeper.domain.gates.preflight import Preflight, needs_of, writes_to
+from lockkeeper.domain.gates.preflight import Preflight, looks_at, needs_of, writes_to
 from lockkeeper.domain.hosting import Hosting, hosting_of
 from lockkeeper.domain.policy import Policy
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.targets import ASYNC
 from lockkeeper.ports import World
+from lockkeeper.use_cases.guard_production import guarding_alarms
 from lockkeeper.use_cases.pinned import REQUESTS, captured_to, execution_role, pinned_policy
 
 
@@ -31,12 +32,15 @@ def preflight(release: Release, policy: Policy, hosting: Hosting, deployed: Depl
     requests = world.objects.address_of(REQUESTS) if asks else ""
     champion = str(deployed.model.get("ExecutionRoleArn", "")) if deployed else ""
     captures = look.may(champion, *writes_to(shadows, champion.split(":")[1])) if shadows and champion else None
+    guards = guarding_alarms(release.release_id, policy.production) if deployed else ()
+    looked_at = (looks_at(world.production.alarm_arn(name)) for name in guards)
+    needs = (*needs_of(release.pins, hosting, role, shadows, requests), *looked_at)
     return Preflight(
         deployed=deployed,
         alarms=look.alarm_states(policy.production.named_alarms),
         role_arn=role,
         role_trust=look.role_trust(role),
-        permitted={need: look.may(role, *need) for need in needs_of(release.pins, hosting, role, shadows, requests)},
+        permitted={need: look.may(role, *need) for need in needs},
         champion_role=champion,
         champion_captures=captures,
         key_state=look.key_state(hosting.kms_key) if hosting.kms_key else None,

@@ -7,7 +7,6 @@ from typing import Any
 
 from lockkeeper.domain.errors import CandidateInvalid, LockLost, PolicyInvalid, ReleaseSuperseded
 from lockkeeper.domain.hosting import VARIANT, Hosting, hosting_from, hosting_of
-from lockkeeper.domain.model_package import Candidate, candidate_from
 from lockkeeper.domain.policy import Policy, fingerprint, parse_policy
 from lockkeeper.domain.release import Release
 from lockkeeper.ports import Champion, Endpoints, World
@@ -58,11 +57,6 @@ def execution_role(policy: Policy, endpoints: Endpoints) -> str:
     """The policy's role where it is one of this account: a role serves in its own account only. Else the environment's."""
     named = policy.production.execution_role_arn
     return named if named and named.split(":")[4] == endpoints.account else endpoints.execution_role_arn
-
-
-def current_candidate(release: Release, world: World) -> Candidate:
-    """The model package as it is in the registry now; a changed digest or artifact ends the release."""
-    return candidate_from(current_description(release, world))
 
 
 def current_description(release: Release, world: World) -> dict[str, Any]:

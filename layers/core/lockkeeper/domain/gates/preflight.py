@@ -41,7 +41,7 @@ class Preflight:
         alarms: State of each alarm that the policy names; `missing` where there is none.
         role_arn: The role that the model is to run under.
         role_trust: Its trust policy as text, empty where there is no such role.
-        permitted: Whether the role may do what serving asks of it, by action and resource (`needs_of`).
+        permitted: Whether the role may do what serving asks of it, by action and resource (`needs_of`, `looks_at`).
         key_state: `Enabled`, or what else KMS says of the policy's key, empty where there is no such key.
         champion_role: The role that the champion's model runs under.
         champion_captures: Whether that one may write what a shadow is compared by.
@@ -204,6 +204,14 @@ def needs_of(
 def writes_to(folder: str, partition: str) -> tuple[str, str]:
     """What a role needs that SageMaker is to write captures under, below an `s3://` folder."""
     return "s3:PutObject", _object_arn(f"{folder}/{CAPTURED_FILE}", partition)
+
+
+def looks_at(alarm_arn: str) -> tuple[str, str]:
+    """What a role needs under which SageMaker is to look at an alarm that takes an update back.
+
+    Source: "Auto-Rollback Configuration and Monitoring", SageMaker developer guide.
+    """
+    return "cloudwatch:DescribeAlarms", alarm_arn
 
 
 def _object_arn(uri: str, partition: str) -> str:
