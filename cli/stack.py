@@ -27,10 +27,11 @@ SETTINGS_OF_OUTPUTS = {
     "PersonalTopicArn": "PERSONAL_TOPIC_ARN",
     "BroadcastTopicArn": "BROADCAST_TOPIC_ARN",
     "WebUrl": "WEB_URL",
+    "SlackChannel": "SLACK_CHANNEL",
 }
 """The stack's outputs, by the names under which the core's settings know the same things."""
-ONLY_WITH_A_WEB = frozenset({"WebUrl"})
-"""Outputs that a stack without a web API has not."""
+NOT_EVERYWHERE = frozenset({"WebUrl", "SlackChannel"})
+"""Outputs that a stack without a web API, or without Slack, has not."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def read_outputs(name: str, cloudformation: Any) -> dict[str, str]:
             ) from error
         raise
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
-    missing = sorted(set(SETTINGS_OF_OUTPUTS) - set(outputs) - ONLY_WITH_A_WEB)
+    missing = sorted(set(SETTINGS_OF_OUTPUTS) - set(outputs) - NOT_EVERYWHERE)
     if missing:
         raise CommandRefused(
             f"stack {name!r} is {described['StackStatus']} and has no output {', '.join(missing)}",

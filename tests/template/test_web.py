@@ -115,6 +115,11 @@ def test_without_web_access_there_is_no_api_and_no_function_behind_it() -> None:
         assert template["Resources"][name]["Properties"]["Environment"]["Variables"]["WEB_URL"] == "", name
 
 
+def test_the_command_line_is_told_of_slack_where_it_is_used() -> None:
+    assert "SlackChannel" not in deployed(WebAccess="none")["Outputs"]
+    assert deployed(WebAccess="links", **SLACK)["Outputs"]["SlackChannel"]["Value"] == {"Ref": "SlackChannel"}
+
+
 def test_with_links_there_are_the_pages_and_the_routes_of_command_line_and_slack() -> None:
     assert routes(WebAccess="links") == LINKS
     assert routes(WebAccess="links", **SLACK) == LINKS | {"POST /slack/interactions"}

@@ -58,6 +58,12 @@ def test_a_stack_without_a_web_api_is_a_lockkeeper_too(cloudformation: Any) -> N
     assert stack_of(found, shared_session()).world.web_url == ""
 
 
+def test_a_stack_that_tells_releases_in_slack_is_known_to_do_so() -> None:
+    with deployed() as stack:
+        assert not stack.world.slack_used
+        assert stack_of({**stack.outputs, "SlackChannel": "C0123456789"}, stack.session).world.slack_used
+
+
 def test_another_stack_is_no_lockkeeper(cloudformation: Any) -> None:
     with Stubber(cloudformation) as answers:
         answers.add_response("describe_stacks", described("CREATE_IN_PROGRESS", {"BucketName": "b"}))
