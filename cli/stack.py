@@ -90,8 +90,25 @@ def read_outputs(name: str, cloudformation: Any) -> dict[str, str]:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
     missing = sorted(set(SETTINGS_OF_OUTPUTS) - set(outputs) - NOT_EVERYWHERE)
     if missing:
+        status = described["StackStatus"]
         raise CommandRefused(
-            f"stack {name!r} is {described['StackStatus']} and has no output {', '.join(missing)}",
-            cure="wait until it is deployed, or name Lockkeeper's stack with --stack",
+            f"stack {name!r} is {status} and has no output {', '.join(missing)}",
+            cure=f"{_cure_of(status)}, or name Lockkeeper's stack with --stack",
         )
     return outputs
+
+
+def _cure_of(status: str) -> str:
+    """What to do about a stack without Lockkeeper's outputs. Only one that something still happens to is worth a wait."""
+    if status == "REVIEW_IN_PROGRESS":
+        return "execute its change set, which was made and never executed"
+    if status.startswith(("DELETE_", "ROLLBACK_")) and status.endswith("_IN_PROGRESS"):
+        return "wait until that has ended, then delete what is left of it and deploy again"
+    if status.endswith("_IN_PROGRESS"):
+        return "wait until it is deployed"
+    if status.startswith(("CREATE_", "UPDATE_", "IMPORT_")) and status.endswith("_COMPLETE"):
+        return "deploy this version's template"
+    if status.startswith(("UPDATE_", "IMPORT_")):
+        # It ran once, and its ledger is in it: never to be deleted.
+        return "mend what its events name, then `aws cloudformation continue-update-rollback` or deploy again"
+    return "look at its events for what failed, delete it and deploy again"
