@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,8 +18,14 @@ from lockkeeper.domain.gates.preflight import HOSTING_SERVICE, fleets_of, quota_
 from lockkeeper.domain.policy import Policy, parse_policy
 from lockkeeper.domain.release import Outcome
 
+from cli.problems import CommandRefused, explain
+
 if TYPE_CHECKING:
     from cli.stack import Stack
+
+
+AN_AUTHOR = "an author who is known, and none of those who are asked"
+"""In place of a version's author where there is no version."""
 
 
 class State(StrEnum):
@@ -47,8 +54,7 @@ def examine(stack: Stack, name: str, only: str | None = None) -> list[Finding]:
         findings += _taken(
             check.__name__.removeprefix("look_at_").replace("_", " "), lambda check=check: check(stack, name)
         )
-    for group in stack.world.policies.groups() if only is None else [only]:
-        findings += _taken(f"{group}: policy", lambda group=group: look_at_group(stack, group))
+    findings += _taken("policies", lambda: look_at_groups(stack, only))
     return findings
 
 
@@ -56,8 +62,8 @@ def _taken(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding
     try:
         yield from look()
     except (ClientError, BotoCoreError) as error:
-        cure = "ask for the permission that docs/commands.md names for `doctor`, or use another identity"
-        yield Finding(what, State.UNKNOWN, f"AWS did not answer: {' '.join(str(error).split())}", cure)
+        refusal = explain(error) or CommandRefused(str(error))
+        yield Finding(what, State.UNKNOWN, refusal.message, refusal.cure or "mend what it names, or look again later")
     except LockkeeperError as error:
         yield Finding(what, State.PROBLEM, str(error), error.cure or "mend the policy and apply it again")
 
@@ -132,6 +138,12 @@ def look_at_accounts(stack: Stack, _name: str) -> Iterator[Finding]:
         )
 
 
+def look_at_groups(stack: Stack, only: str | None) -> Iterator[Finding]:
+    """Every group that has a policy, or `only` one, which needs no list of them."""
+    for group in stack.world.policies.groups() if only is None else [only]:
+        yield from _taken(f"{group}: policy", lambda group=group: look_at_group(stack, group))
+
+
 def look_at_group(stack: Stack, group: str) -> Iterator[Finding]:
     """A policy in force, and what it needs."""
     policy = parse_policy(stack.world.policies.load(group).text, source=f"policies/{group}.yaml")
@@ -150,14 +162,20 @@ def look_at_people(stack: Stack, policy: Policy) -> Iterator[Finding]:
     what = f"{policy.model_package_group}: people"
     addresses = addresses_of(policy.approval)
     confirmed = stack.world.mail.confirmed(addresses) if addresses else addresses
-    verdicts = judge_people(policy.approval, "", confirmed, slack_used=stack.world.slack_used)
-    if not verdicts:
+    judge = partial(judge_people, policy.approval, confirmed=confirmed, slack_used=stack.world.slack_used)
+    known = judge(AN_AUTHOR)
+    if not known:
         yield Finding(what, State.OK, "nobody is asked")
-    for verdict in verdicts:
-        if verdict.verdict is Outcome.PASSED:
-            yield Finding(what, State.OK, verdict.reason)
+    # Who made a version is told by the metadata that the policy names; else AWS may know, or nobody does.
+    for verdict, strict in zip(known, known if policy.approval.author_from else judge(""), strict=True):
+        seen = f"{verdict.measured} can be reached"
+        if verdict.verdict is not Outcome.PASSED:
+            yield Finding(what, State.PROBLEM, seen, verdict.reason)
+        elif strict.verdict is not Outcome.PASSED:
+            seen = f"{seen}; of a version that nobody knows the author of, it takes {strict.required}"
+            yield Finding(what, State.WARNING, seen, strict.reason)
         else:
-            yield Finding(what, State.PROBLEM, f"{verdict.measured} can be reached", verdict.reason)
+            yield Finding(what, State.OK, verdict.reason)
 
 
 def look_at_other_rules(stack: Stack, policy: Policy) -> Iterator[Finding]:
@@ -228,8 +246,10 @@ def look_at_endpoint(stack: Stack, policy: Policy) -> Iterator[Finding]:
         return
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=endpoint["EndpointArn"])
     owner = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}.get(CLOUDFORMATION)
-    if owner:
-        cure = "take it out of that stack, whose next deployment would undo a release, then `lockkeeper adopt GROUP --take-over`"
+    # AWS leaves the tag on what was taken out of its stack: whether it was taken over, only the ledger knows.
+    if owner and stack.world.ledger.champion(policy.model_package_group) is None:
+        command = f"lockkeeper adopt {policy.model_package_group} --take-over"
+        cure = f"take it out of that stack, whose next deployment would undo a release, then `{command}`"
         yield Finding(what, State.WARNING, f"{name} belongs to CloudFormation stack {owner}", cure)
     elif endpoint["EndpointStatus"] == "InService":
         yield Finding(what, State.OK, f"{name} is InService")
