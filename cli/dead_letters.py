@@ -18,7 +18,7 @@ from lockkeeper.domain.replay import DeadLetter, read_letter
 from rich.table import Table
 from rich.text import Text
 
-from cli.problems import CommandRefused
+from cli.problems import CommandRefused, explain
 from cli.stack import Stack
 from cli.terminal import plain, shorten, table
 
@@ -27,6 +27,8 @@ HIDDEN_SECONDS = 900
 PATIENCE = Config(read_timeout=300, retries={"total_max_attempts": 1, "mode": "standard"})
 """A function's own time limit is shorter; nothing is called twice because an answer was slow."""
 
+NO_SUCH_QUEUE_CODES = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
+"""SQS says the same in two ways: by the protocol of today and by that of before."""
 POLL_SECONDS = 2
 """How long one look for messages takes at most; a long poll asks all of the queue's servers."""
 REASON_CHARACTERS = 120
@@ -79,8 +81,14 @@ def _joined_queue(queue: Any, name: str, account: str) -> str | Replayed:
     try:
         return str(queue.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"])
     except ClientError as error:
-        said = f"not looked at: {error.response['Error']['Message']}"
-        return Replayed(account, f"queue {name}", "deploy environments/account.yaml there", said, done=False)
+        refusal = explain(error) or CommandRefused(str(error))
+        gone = error.response["Error"]["Code"] in NO_SUCH_QUEUE_CODES
+        cure = (
+            "deploy environments/account.yaml there"
+            if gone
+            else refusal.cure or "look at that account, then run it again"
+        )
+        return Replayed(account, f"queue {name}", cure, f"not looked at: {refusal.message}", done=False)
 
 
 def _replay_queue(queue: Any, url: str, functions: Any, name_of: Callable[[str], str]) -> Iterator[Replayed]:

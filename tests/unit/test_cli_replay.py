@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from lockkeeper.adapters.in_memory.messages import InMemoryTasks
 from lockkeeper.domain.release import Status
 from typer.testing import CliRunner
@@ -130,6 +131,25 @@ def test_the_queues_of_joined_accounts_are_played_too_and_one_that_cannot_be_rea
     assert [(one.message_id, one.done) for one in replayed[:1]] == [("333333333333", False)]
     assert [one.outcome for one in replayed[1:]] == ["taken by ReactToRegistry"]
     assert [one["QueueOwnerAWSAccountId"] for one in asked] == ["222222222222", "333333333333"]
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [
+        ("AWS.SimpleQueueService.NonExistentQueue", "deploy environments/account.yaml there"),
+        ("QueueDoesNotExist", "deploy environments/account.yaml there"),
+        ("AccessDenied", "ask for the permission, or use another identity"),
+        ("RequestThrottled", "look at that account, then run it again"),
+    ],
+)
+def test_only_a_queue_that_does_not_exist_has_to_be_deployed(code: str, cure: str) -> None:
+    def refuse(**_asked: str) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetQueueUrl")
+
+    told = dead_letters._joined_queue(SimpleNamespace(get_queue_url=refuse), "dead", "222222222222")
+    assert isinstance(told, dead_letters.Replayed)
+    assert (told.why, told.done) == (cure, False)
+    assert told.outcome.startswith("not looked at: AWS ")
 
 
 def test_an_empty_queue_is_said(stack: Stack, functions: Functions) -> None:
