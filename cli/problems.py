@@ -43,6 +43,13 @@ def explain(error: Exception) -> LockkeeperError | None:
             return CommandRefused(f"nothing answers: {_one_line(error)}", cure=_connection_cure(error))
         case exceptions.BotoCoreError():
             return CommandRefused(_one_line(error))
+        case ValueError() if str(error).startswith("Invalid endpoint: "):
+            # botocore has no class of its own for it.
+            address = str(error).removeprefix("Invalid endpoint: ")
+            return CommandRefused(
+                f"{address!r} is no address of AWS",
+                cure="write AWS_ENDPOINT_URL with its scheme, such as http://127.0.0.1:4566, or unset it to reach AWS itself",
+            )
     return None
 
 

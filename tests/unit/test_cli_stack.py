@@ -124,6 +124,16 @@ def test_what_a_person_can_act_on_has_a_message_and_a_cure(error: Exception, mes
 
 def test_a_defect_is_no_problem_of_the_person() -> None:
     assert explain(KeyError("x")) is None
+    assert explain(ValueError("x")) is None
+
+
+def test_an_endpoint_without_its_scheme_says_which_variable_to_mend() -> None:
+    with pytest.raises(ValueError, match="Invalid endpoint") as invalid:
+        shared_session().client("cloudformation", endpoint_url="localhost:4566")
+    problem = explain(invalid.value)
+    assert problem is not None
+    assert problem.message == "'localhost:4566' is no address of AWS"
+    assert "AWS_ENDPOINT_URL" in problem.cure
 
 
 @pytest.mark.parametrize("arguments", [["releases", "--json"], ["show", "x"], ["policy", "show", "g"]])
