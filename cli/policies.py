@@ -43,7 +43,8 @@ def _text(path: Path) -> str:
         # Bytes first: line ends stay as they are, and the hash is the file's own.
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise PolicyInvalid(f"{path}:1: not UTF-8: {error.reason}", cure="save the file as UTF-8") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise PolicyInvalid(f"{path}:{line}: not UTF-8: {error.reason}", cure="save the file as UTF-8") from error
 
 
 def _base(path: Path) -> str:

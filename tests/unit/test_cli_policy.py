@@ -305,7 +305,8 @@ def test_durations_are_told_in_their_largest_whole_unit() -> None:
     assert [in_words(seconds) for seconds in (0, 90, 600, 7200, 259200)] == ["0 s", "90 s", "10 min", "2 h", "3 d"]
 
 
-def test_bytes_that_are_no_text_name_the_file(file: Path, stack: Stack) -> None:
-    file.write_bytes(b"\xff")
-    with pytest.raises(PolicyInvalid, match="not UTF-8"):
+def test_bytes_that_are_no_text_name_the_file_and_their_line(file: Path, stack: Stack) -> None:
+    file.write_bytes(POLICY.encode().replace(b"Ada", b"Ad\xe9"))
+    line = POLICY[: POLICY.index("Ada")].count("\n") + 1
+    with pytest.raises(PolicyInvalid, match=f"policy.yaml:{line}: not UTF-8"):
         apply_policy(file, stack)
