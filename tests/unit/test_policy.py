@@ -174,3 +174,21 @@ def test_any_document_is_a_policy_or_refused(part: dict[str, Any]) -> None:
     except PolicyInvalid as refused:
         said = str(refused)
     assert said.startswith("x:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("wages\ngates", f"0x{'f' * 6000}\ngates", 1, "(given: a number of thousands of digits)"),
+        ("at_least: 0.7", f"at_least: 0x{'f' * 6000}", 4, "(given: a number of thousands of digits)"),
+        ("bake: 10m", f"bake: 0x{'f' * 6000}", 13, "(given: a number of thousands of digits)"),
+        ("at_least: 0.7", f"at_least: {'x' * 6000}", 4, f"(given: '{'x' * 199}...)"),
+    ],
+)
+def test_a_value_of_any_length_is_refused_with_its_line(old: str, new: str, line: int, said: str) -> None:
+    with pytest.raises(PolicyInvalid) as refused:
+        parse_policy(GOOD.replace(old, new, 1), source="wages.yaml")
+    (message,) = refused.value.message.splitlines()
+    assert message.startswith(f"wages.yaml:{line}: ")
+    assert said in message
+    assert len(message) < 500

@@ -63,6 +63,9 @@ EndpointName = Annotated[str, StringConstraints(pattern=r"^([a-zA-Z0-9](-*[a-zA-
 """Empty where there is no endpoint."""
 
 
+LONGEST_GIVEN = 200
+"""Characters of what was written that a refusal repeats."""
+
 IN_PLACE_MB = 500
 """The largest artifact, in megabytes, that a Lambda looks into: `make bench` shows that it can."""
 
@@ -447,5 +450,15 @@ def _refusal(root: yaml.Node, mistake: dict[str, Any]) -> str:
     else:
         message = str(mistake["msg"]).removeprefix("Value error, ")
         if given != "" and not isinstance(given, (dict, list)):
-            message += f" (given: {given!r})"
+            message += f" (given: {_in_short(given)})"
     return f"{place_of(root, path)}: {where}: {message}"
+
+
+def _in_short(given: object) -> str:
+    """What was written, as far as a person reads on."""
+    try:
+        said = repr(given)
+    except ValueError:
+        # YAML reads hexadecimal numbers of any length; Python writes no number of so many digits.
+        return "a number of thousands of digits"
+    return said if len(said) <= LONGEST_GIVEN else f"{said[:LONGEST_GIVEN]}..."
