@@ -20,6 +20,8 @@ from cli.stack import Stack
 
 TIMEOUT_SECONDS = 35
 """The API's own limit is 30."""
+OF_THE_API = frozenset({"release_id", "model_package_group"})
+"""Each answer of the API says what it is about."""
 DECIDE_IN_STUDIO = (
     "to decide, set the version's ModelApprovalStatus to Approved or Rejected, in SageMaker Studio or with "
     "`aws sagemaker update-model-package`, as an approver whom the policy knows by principal or profile"
@@ -101,7 +103,8 @@ def _post(stack: Stack, route: str, body: Mapping[str, object], without_a_web: s
     web = URLLib3Session(timeout=TIMEOUT_SECONDS, verify=_trusted(stack), proxies=get_environ_proxies(url))
     response = web.send(request.prepare())
     document = _document(response.content)
-    if response.status_code != 200:
+    # A proxy, or another site at the address, may say 200 to anything.
+    if response.status_code != 200 or not OF_THE_API & document.keys():
         raise _refusal(response.status_code, document, stack)
     return document
 
@@ -130,6 +133,11 @@ def _refusal(status: int, document: dict[str, Any], stack: Stack) -> CommandRefu
     message = str(document.get("message", "no reason given"))
     if "error" in document:
         return CommandRefused(message, cure=str(document.get("cure", "")))
+    if status == 200:
+        return CommandRefused(
+            f"what answers at {stack.outputs['WebUrl']} is not Lockkeeper's API: it said 200 and nothing of what was asked",
+            cure="see where the stack's WebUrl leads (a proxy?), and look at `lockkeeper show` for what became of it",
+        )
     if status == 403:
         return CommandRefused(
             f"the API did not let {stack.caller()} in: {message}",

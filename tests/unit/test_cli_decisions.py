@@ -125,6 +125,18 @@ def test_an_answer_of_another_kind_says_where_to_look(stack: Stack, api: Api, bo
     assert f"the API at {WEB_URL} answered 500" in result.stderr
 
 
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", {"ok": True}])
+@pytest.mark.parametrize("command", [["approve", "wages-v2-a1", "--comment"], ["hold", "wages", "3", "--reason"]])
+def test_an_answer_that_is_not_of_the_api_is_no_success(
+    stack: Stack, api: Api, command: list[str], body: object
+) -> None:
+    api.answer(200, body)
+    result = runner.invoke(app, [*command, "fine"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"what answers at {WEB_URL} is not Lockkeeper's API" in result.stderr
+    assert "WebUrl" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["approve", "reject"])
 def test_a_decision_without_a_comment_is_a_usage_error(stack: Stack, api: Api, command: str) -> None:
     assert runner.invoke(app, [command, "wages-v2-a1"]).exit_code == 2
