@@ -15,8 +15,10 @@ Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The vers
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept, and read by whoever meets the brake.")]
 
 WITHOUT_A_WEB = {
-    "hold": "set the version's ModelApprovalStatus to Rejected: what is Rejected is not released",
-    "lift-hold": "set the version's ModelApprovalStatus back, or register it again as a new version",
+    "hold": "set the version's ModelApprovalStatus to Rejected: that stops it before its release begins, and while an approver whom the "
+    "policy knows is asked; else deploy the stack with WebAccess=links",
+    "lift-hold": "a hold is lifted over the web API alone: deploy the stack with WebAccess=links, or register another model (the same "
+    "content stays held)",
     "freeze": "apply a policy with a window under `freeze`, see docs/policy.md",
     "unfreeze": "a freeze that Lockkeeper put on by itself is lifted over the web API alone: deploy the stack with WebAccess=links",
     "rollback": "set the serving version's ModelApprovalStatus to Rejected, as an approver whom the policy knows: that takes it back",

@@ -77,6 +77,17 @@ def test_a_stack_without_a_web_api_says_what_else_to_do(stack: Stack, api: Api, 
     assert ("Rejected" in result.stderr) == (what in ("hold", "rollback"))
 
 
+def test_what_else_to_do_does_what_was_asked(stack: Stack, api: Api) -> None:
+    del stack.outputs["WebUrl"]
+    said = {what: " ".join(run(what).stderr.split()) for what in ("hold", "lift-hold")}
+    assert api.sent == []
+    assert all("deploy the stack with WebAccess=links" in text for text in said.values())
+    assert "before its release begins, and while an approver whom the policy knows is asked" in said["hold"]
+    # The hold is on the content: neither a status nor a new version of the same model lifts it.
+    assert "ModelApprovalStatus" not in said["lift-hold"]
+    assert "another model" in said["lift-hold"]
+
+
 def test_a_refusal_is_the_apis_message_and_cure(stack: Stack, api: Api) -> None:
     api.answer(409, {"error": "NothingToRelease", "message": "wages is not frozen by anybody", "cure": "look again"})
     result = run("unfreeze")
