@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,12 @@ def init(
         str,
         typer.Option("--metric", help="What the first quality rule is on; else read from the newest version's report."),
     ] = "",
+    better: Annotated[
+        Literal["higher", "lower"] | None,
+        typer.Option(
+            "--better", help="Which values of the metric are better; known of the metrics of SageMaker's reports."
+        ),
+    ] = None,
     approver: Annotated[
         list[str] | None,
         typer.Option("--approver", metavar="NAME=EMAIL", help="Who decides; may be given several times."),
@@ -30,10 +36,12 @@ def init(
     import boto3
 
     from cli.problems import CommandRefused
-    from cli.starting_policy import look, metric_of, policy_for
+    from cli.starting_policy import look, metric_of, policy_for, refuse_without_a_direction
 
-    if out and out.exists():
-        raise CommandRefused(f"{out} is there already", cure="name another file with --out, or move that one away")
+    # What would be in the way at the end is found before AWS is asked.
+    refuse_if_unwritable(out)
+    refuse_without_a_direction(metric, better)
+    people = tuple(person(one) for one in approver or ())
     session = boto3.Session()
     deployed = look(endpoint, session)
     known = metric or metric_of(group, session)
@@ -42,12 +50,34 @@ def init(
             f"no version of {group} has a model-quality report that these credentials can read",
             cure="say what to judge by, such as --metric binary_classification_metrics.accuracy.value",
         )
-    text = policy_for(group, deployed, known, tuple(person(one) for one in approver or ()))
+    text = policy_for(group, deployed, known, people, better)
     if out is None:
         typer.echo(text, nl=False)
         return
-    out.write_text(text, encoding="utf-8")
+    write(out, text)
     typer.echo(f"{out} is written. Read it, then `lockkeeper policy apply {out}`.", err=True)
+
+
+def refuse_if_unwritable(out: Path | None) -> None:
+    """CommandRefused for a file that is there already, or that is to be in no folder."""
+    from cli.problems import CommandRefused
+
+    if out and out.exists():
+        raise CommandRefused(f"{out} is there already", cure="name another file with --out, or move that one away")
+    if out and not out.parent.is_dir():
+        raise CommandRefused(f"there is no folder {out.parent}", cure="make it, or name another file with --out")
+
+
+def write(out: Path, text: str) -> None:
+    """Write the policy, or say why that cannot be done."""
+    from cli.problems import CommandRefused
+
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandRefused(
+            f"{out} cannot be written: {error.strerror}", cure="name another file with --out"
+        ) from error
 
 
 def person(written: str) -> tuple[str, str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
+import yaml
 from botocore.exceptions import ClientError
 from lockkeeper.domain.deployed import Deployed, why_not_taken_on
+from lockkeeper.domain.gate_rules import direction_of
 from lockkeeper.domain.policy import parse_policy
 
 from cli.problems import CommandRefused
@@ -89,12 +92,27 @@ def is_in(report: object, metric: str) -> bool:
     return isinstance(report, int | float)
 
 
-def policy_for(group: str, deployed: Deployed, metric: str, approvers: tuple[tuple[str, str], ...] = ()) -> str:
-    """The policy's text: valid, in `mode: observe`. `approvers` are names with e-mail addresses."""
+def refuse_without_a_direction(metric: str, better: str | None) -> None:
+    """CommandRefused for a metric of one's own that a version could not be compared by."""
+    if metric and better is None and direction_of(metric) is None:
+        raise CommandRefused(
+            f"nobody knows which values of {metric} are better", cure="say it: --better higher or --better lower"
+        )
+
+
+def policy_for(
+    group: str,
+    deployed: Deployed,
+    metric: str,
+    approvers: tuple[tuple[str, str], ...] = (),
+    better: str | None = None,
+) -> str:
+    """The policy's text: valid, in `mode: observe`. `approvers` are names with e-mail addresses; `better` is higher or lower."""
     config, variant = deployed.config, deployed.variant
     head = HEAD.format(group=group, endpoint=deployed.endpoint["EndpointName"], config=config["EndpointConfigName"])
     remarks = "".join(f"# {remark}\n" for remark in remarks_on(deployed))
-    people = "".join(f"    - {{name: {json.dumps(name)}, email: {json.dumps(mail)}}}\n" for name, mail in approvers)
+    people = "".join(f"    - {{name: {quoted(name)}, email: {quoted(mail)}}}\n" for name, mail in approvers)
+    rule = f"metric: {metric}, no_worse_than_champion_by: 0.01" + (f", better: {better}" if better else "")
     asked = (
         f"  before: [production]\n  approvers:\n{people}"
         if people
@@ -107,7 +125,7 @@ mode: observe
 gates:
   quality:
     # Add a bound, such as at_least or at_most, once you know what is good enough.
-    - {{metric: {metric}, no_worse_than_champion_by: 0.01}}
+    - {{{rule}}}
 
 approval:
 {asked}
@@ -124,6 +142,11 @@ production:
 """
     parse_policy(text, source="the new policy")
     return text
+
+
+def quoted(text: str) -> str:
+    """A text in quotation marks, as YAML reads it: JSON's escapes of what is beyond U+FFFF are no characters there."""
+    return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=sys.maxsize)).rstrip("\n")
 
 
 def remarks_on(deployed: Deployed) -> list[str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from lockkeeper.domain.deployed import Deployed
 from lockkeeper.domain.policy import parse_policy
 from typer import BadParameter
+from typer.testing import CliRunner
 
-from cli.init_command import person
+from cli.init_command import person, write
+from cli.main import app
 from cli.problems import CommandRefused
 from cli.starting_policy import is_in, policy_for, refuse_what_is_not_deployed
 
@@ -39,10 +43,53 @@ def test_the_policy_is_valid_and_says_what_is_deployed() -> None:
 
 
 def test_named_people_are_asked_whatever_their_names_hold() -> None:
-    people = (('Ada: "the" {first} #1', "ada@example.com"), ("Grace", "grace@example.com"))
+    people = (
+        ('Ada: "the" {first} #1', "ada@example.com"),
+        ("Grace", "grace@example.com"),
+        ("\N{OLD PERSIAN SIGN A}\N{GRINNING FACE}", "dara@example.com"),
+        ("\U00020bb7\N{CJK UNIFIED IDEOGRAPH-7530} " + "long " * 17 + "name", "yoshida@example.com"),
+    )
     approval = parse_policy(policy_for("churn", deployed(), METRIC, people), source="written").approval
     assert approval.before == ("production",)
     assert [(one.name, one.email) for one in approval.approvers] == list(people)
+
+
+def test_a_metric_of_ones_own_is_written_with_what_is_better() -> None:
+    (rule,) = parse_policy(policy_for("churn", deployed(), "mine.loss", (), "lower"), source="written").gates.quality
+    assert (rule.metric, rule.better) == ("mine.loss", "lower")
+
+
+class NoAws:
+    """In place of a session: nothing may be asked."""
+
+    def __init__(self, *_arguments: object) -> None:
+        raise AssertionError("AWS was asked")
+
+
+INIT = ["init", "churn", "--endpoint", "churn"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "cure"),
+    [
+        (["--metric", "mine.loss"], "nobody knows which values of mine.loss are better", "--better lower"),
+        (["--out", "no/such/folder/p.yaml"], "there is no folder no/such/folder", "make it"),
+        (["--out", "."], "", ""),
+    ],
+)
+def test_what_would_stop_it_at_the_end_stops_it_before_aws_is_asked(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str, cure: str
+) -> None:
+    monkeypatch.setattr(boto3, "Session", NoAws)
+    result = CliRunner(env={"NO_COLOR": "1"}).invoke(app, [*INIT, *arguments])
+    assert result.exit_code == (1 if said else 2)
+    assert said in result.stderr
+    assert cure in result.stderr
+
+
+def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CommandRefused, match="cannot be written: Is a directory"):
+        write(tmp_path, "text")
 
 
 def test_a_person_is_told_whose_the_endpoint_is_and_names_but_not_values_of_the_environment() -> None:
