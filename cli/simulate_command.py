@@ -13,8 +13,8 @@ from cli.options import AsJson
 
 if TYPE_CHECKING:
     from lockkeeper.domain.artifact.findings import Report
-    from lockkeeper.domain.policy import ArtifactRule
-    from lockkeeper.domain.simulation import Known, Read
+    from lockkeeper.domain.policy import ArtifactRule, Policy
+    from lockkeeper.domain.simulation import Known
 
 app = typer.Typer()
 
@@ -47,8 +47,8 @@ def simulate(
     """Say what would become of a registration and why, without AWS. Exit 0 only if every gate would let it go on."""
     from lockkeeper.domain import simulation
 
-    from cli.policies import read_policy
     from cli.problems import CommandRefused
+    from cli.registry_file import read_document, what_is_known
 
     if (event_file is None) == (dossier_file is None):
         raise CommandRefused("give one of --event and --dossier", cure="an event is new, a dossier has been released")
@@ -57,8 +57,8 @@ def simulate(
         read = nothing_else
     else:
         event = read_document(event_file or Path())
-        known, read = what_is_known(event, registry_file)
-    policy = read_policy(policy_file).policy
+        known, read = what_is_known(event, event_file or Path(), registry_file)
+    policy = policy_of(policy_file)
     if artifact_file:
         known = replace(known, artifact=scanned(artifact_file, policy.gates.artifact))
     simulated = simulation.simulate(event, policy, known, read)
@@ -70,6 +70,17 @@ def simulate(
 
         console().print(*draw(simulated), sep="\n")
     raise typer.Exit(0 if simulated.goes_on else 1)
+
+
+def policy_of(path: Path) -> Policy:
+    """The policy of a file; `CommandRefused` where the file cannot be read."""
+    from cli.policies import read_policy
+    from cli.problems import CommandRefused
+
+    try:
+        return read_policy(path).policy
+    except OSError as error:
+        raise CommandRefused(f"{path} cannot be read: {error.strerror}", cure="look at the file's name") from error
 
 
 def scanned(path: Path, rule: ArtifactRule) -> Report:
@@ -103,6 +114,7 @@ def what_was_recorded(path: Path) -> tuple[dict[str, Any], Known]:
     from lockkeeper.domain.simulation import Known
 
     from cli.problems import CommandRefused
+    from cli.registry_file import read_document
 
     try:
         recorded = recorded_from(read_document(path))
@@ -124,58 +136,3 @@ def nothing_else(uri: str) -> bytes:
     from lockkeeper.domain.errors import EvidenceMissing
 
     raise EvidenceMissing(f"{uri} is not in the dossier")
-
-
-def what_is_known(event: dict[str, Any], registry_file: Path | None) -> tuple[Known, Read]:
-    """What the file says that the registry knows; without one, the package is what its event says."""
-    from lockkeeper.domain.errors import EvidenceMissing
-    from lockkeeper.domain.evidence import ChampionEvidence
-    from lockkeeper.domain.simulation import Known
-
-    told = read_document(registry_file) if registry_file else {}
-    folder = registry_file.parent if registry_file else Path()
-    reports = told.get("reports") or {}
-    served = told.get("champion")
-    champion = None
-    if isinstance(served, dict):
-        kept = {kind: document_at(report, folder) for kind, report in (served.get("reports") or {}).items()}
-        champion = ChampionEvidence(int(served.get("version", 0)), kept)
-    detail = event.get("detail")
-    known = Known(
-        description=told.get("model_package", detail if isinstance(detail, dict) else None),
-        existing_release=told.get("release"),
-        champion=champion,
-        held=str(told.get("held") or ""),
-    )
-
-    def read(uri: str) -> bytes:
-        if uri not in reports:
-            where = registry_file or "no --registry file is given"
-            raise EvidenceMissing(f"{uri} is not among the reports ({where})", cure="add it under reports")
-        return json.dumps(document_at(reports[uri], folder)).encode()
-
-    return known, read
-
-
-def document_at(report: Any, folder: Path) -> Any:
-    """A report that is in the file, or in a file of its own that it names."""
-    return read_document(folder / report) if isinstance(report, str) else report
-
-
-def read_document(path: Path) -> Any:
-    """A JSON or YAML file that holds a mapping; `CommandRefused` says what is wrong with it."""
-    import yaml
-
-    from cli.problems import CommandRefused
-
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CommandRefused(f"{path} cannot be read: {error.strerror}", cure="look at the file's name") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise CommandRefused(f"{place}: neither JSON nor YAML", cure="mend the file's syntax") from error
-    if not isinstance(document, dict):
-        raise CommandRefused(f"{path} holds no mapping", cure="write a JSON object")
-    return document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from lockkeeper.use_cases.read_dossiers import read_dossiers, to_json
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.registry_file import read_document
 from tests.unit.harbour import GROUP, HOLDOUT, Harbour, archive, package_arn, package_event, policy_document
 
 runner = CliRunner(env={"COLUMNS": "120", "NO_COLOR": "1"})
@@ -171,6 +172,71 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, text: str | None, s
     result = runner.invoke(app, arguments)
     assert result.exit_code == 1
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("made", [lambda path: None, Path.mkdir], ids=["missing", "a folder"])
+def test_a_policy_that_cannot_be_read_is_named(tmp_path: Path, made: Callable[[Path], None]) -> None:
+    event = Path(__file__).parents[2] / "events" / "in" / "model-package-created.json"
+    made(tmp_path / "policy.yaml")
+    result = runner.invoke(app, ["simulate", "--event", str(event), "--policy", str(tmp_path / "policy.yaml")])
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'policy.yaml'} cannot be read" in result.stderr
+    assert "cure: look at the file's name" in result.stderr
+
+
+def test_json_is_read_as_json_whatever_yaml_thinks_of_it(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text('{\n\t"error": 1e-05,\n\t"other": [NaN]\n}')
+    assert read_document(tmp_path / "report.json") == {"error": 1e-05, "other": ["NaN"]}
+    (tmp_path / "report.yaml").write_text("error: 0.5 # as measured")
+    assert read_document(tmp_path / "report.yaml") == {"error": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("registry", "said"),
+    [
+        ("champion: {version: three}", "champion.version is no number of a version"),
+        ("champion: {version: 1.5}", "champion.version is no number of a version"),
+        (f"champion: {{version: 0x{'f' * 6000}}}", "champion.version is no number of a version"),
+        ("champion: [3]", "champion is no mapping"),
+        ("champion: {version: 3, reports: [a.json]}", "champion.reports is no mapping"),
+        (
+            "champion: {version: 3, reports: {bias: {day: 2026-11-26}}}",
+            "champion.reports.bias holds what no JSON report",
+        ),
+        ("reports: [a.json]", "reports is no mapping"),
+        ("reports: {'s3://models/wages/1/quality.json': {day: 2026-11-26}}", "quality.json holds what no"),
+        ("model_package: gone", "model_package is no mapping"),
+        ("model_package: {CreatedBy: lin}", "model_package.CreatedBy is no mapping"),
+        ("model_package: {InferenceSpecification: {Containers: [null]}}", "InferenceSpecification.Containers[0] is no"),
+        ("model_package: {InferenceSpecification: {Containers: [{Image: 3}]}}", "Containers[0].Image is no text"),
+    ],
+)
+def test_odd_content_of_a_registry_file_is_refused_with_file_key_and_cure(
+    harbour: Harbour, tmp_path: Path, registry: str, said: str
+) -> None:
+    harbour.register(1)
+    as_registered(harbour, 1)
+    arguments = files(tmp_path, harbour, 1)
+    told = yaml.safe_load((tmp_path / "registry.yaml").read_text())
+    odd = yaml.safe_load(registry)
+    (tmp_path / "registry.yaml").write_text(yaml.safe_dump({**told, **odd}) if "0x" not in registry else registry)
+    result = runner.invoke(app, ["simulate", *arguments])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert isinstance(result.exception, SystemExit)
+    assert f"error: {tmp_path / 'registry.yaml'}: " in result.stderr
+    assert said in result.stderr
+    assert "cure: " in result.stderr
+
+
+def test_odd_content_of_an_event_is_refused_with_file_and_key(tmp_path: Path) -> None:
+    event = package_event(1)
+    event["detail"]["InferenceSpecification"] = "none"
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy_document()))
+    arguments = ["--event", str(tmp_path / "event.json"), "--policy", str(tmp_path / "policy.yaml")]
+    result = runner.invoke(app, ["simulate", *arguments])
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'event.json'}: detail.InferenceSpecification is no mapping" in result.stderr
 
 
 def dossier_file(folder: Path, harbour: Harbour, version: int) -> str:
