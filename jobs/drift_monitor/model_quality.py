@@ -13,7 +13,7 @@ from jobs.evaluation.bias import build_analysis
 from jobs.evaluation.binary import BinaryClassification
 from jobs.evaluation.errors import EvaluationError
 from jobs.evaluation.facets import Facet
-from jobs.evaluation.main import BINARY, outcomes_of, problem_of
+from jobs.evaluation.main import BINARY, MULTICLASS, outcomes_of, problem_of
 from jobs.evaluation.report import Problem, build_report
 from jobs.evaluation.table import label
 
@@ -58,6 +58,9 @@ class Question:
 def problem(question: Question, table: pd.DataFrame) -> Problem:
     """Truth and predictions of the merged rows; an EvaluationError where they do not fit the kind of model."""
     binary = question.problem_type == BINARY
+    if question.problem_type != MULTICLASS and (table["prediction"] == "").all():
+        # Named scores alone are what a model answers first; of several classes a score is no label.
+        table = table.assign(prediction=table["probability"], probability="")
     prediction: str | None = "prediction"
     probability = "probability" if binary and (table["probability"] != "").all() else None
     if binary and probability is None and _scores_alone(question, table):
