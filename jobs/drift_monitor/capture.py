@@ -10,7 +10,7 @@ from typing import Any, Iterator
 
 from jobs.drift_monitor.errors import MonitorError
 from jobs.drift_monitor.objects import HOUR, Objects, hours, lines_of
-from jobs.drift_monitor.payloads import Row, rows_of
+from jobs.drift_monitor.payloads import Row, one_for_each, rows_of
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def _event(line: bytes, written: datetime, window: Window, skipped: Skipped) -> 
             skipped.add(f"{name}: {str(error)[:80]}")
             return None
     names = tuple(str(told[name]) for name in ("inferenceId", "eventId") if told.get(name))
-    return Event(names, sides[0], sides[1])
+    rows, answers = sides
+    return Event(names, rows, one_for_each(answers, len(rows)))
 
 
 def _time(text: Any) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Any, Sequence
 import pandas as pd
 
 from jobs.drift_monitor.capture import Event
-from jobs.drift_monitor.payloads import Row
+from jobs.drift_monitor.payloads import Row, one_for_each
 from jobs.drift_monitor.truth import GroundTruth
 
 MOST_ROWS = 50_000
@@ -33,11 +33,15 @@ class Merged:
 
     def add(self, event: Event) -> None:
         """Take a request, if somebody has said what was true."""
-        self.answered += len(event.answers)
         labels = self._truth.of(event.names) if event.answers else None
+        answers = event.answers
+        if labels is not None and not event.rows:
+            # How many rows were asked is known by their truth alone where requests are not captured.
+            answers = one_for_each(answers, len(labels))
+        self.answered += len(answers)
         if labels is None:
             return
-        if len(labels) != len(event.answers) or len(event.rows) not in (0, len(labels)):
+        if len(labels) != len(answers) or len(event.rows) not in (0, len(labels)):
             self.mismatched += 1
             return
         for position, label in enumerate(labels):
@@ -46,7 +50,7 @@ class Merged:
             place = len(self._kept) if len(self._kept) < MOST_ROWS else self._chance.randrange(self.rows)
             if place >= MOST_ROWS:
                 continue
-            row = self._row(label, event.answers[position], event.rows[position] if event.rows else [])
+            row = self._row(label, answers[position], event.rows[position] if event.rows else [])
             if place == len(self._kept):
                 self._kept.append(row)
             else:

@@ -74,3 +74,10 @@ def _row(one: Any) -> Row:
         features = one.get("features")
         return features if isinstance(features, list) and len(one) == 1 else one
     return one if isinstance(one, list) else [one]
+
+
+def one_for_each(answers: list[Row], rows: int) -> list[Row]:
+    """Answers, of so many rows: XGBoost joins those of a request to one line, and a JSON list of plain values is one row too."""
+    if rows > 1 and len(answers) == 1 and isinstance(answers[0], list) and len(answers[0]) == rows:
+        return [[cell] for cell in answers[0]]
+    return answers

@@ -128,6 +128,28 @@ def side(data: str, encoding: str) -> dict[str, str]:
     return {"observedContentType": kind, "mode": "INPUT", "data": data, "encoding": encoding}
 
 
+def of_model_monitor(traffic: Traffic, features: dict[str, Any], config: dict[str, Any] | None = None) -> None:
+    """The two files that Model Monitor makes of columns of numbers or texts."""
+    statistics, limits = [], []
+    for name, cells in features.items():
+        common = {"num_present": len(cells), "num_missing": 0}
+        if isinstance(cells[0], str):
+            buckets = [{"value": one, "count": cells.count(one)} for one in sorted(set(cells))]
+            told = {"string_statistics": {"common": common, "distribution": {"categorical": {"buckets": buckets}}}}
+            limit = {"inferred_type": "String", "string_constraints": {"domains": sorted(set(cells))}}
+        else:
+            sketch = {"parameters": {"c": 0.64, "k": 2048.0}, "data": [cells]}
+            distribution = {"kll": {"buckets": [], "sketch": sketch}}
+            told = {"numerical_statistics": {"common": common, "distribution": distribution}}
+            kind = "Integral" if all(float(one).is_integer() for one in cells) else "Fractional"
+            limit = {"inferred_type": kind, "num_constraints": {"is_non_negative": True}}
+        statistics.append({"name": name, "inferred_type": limit["inferred_type"], **told})
+        limits.append({"name": name, "completeness": 1.0, **limit})
+    traffic.baseline(json.dumps({"version": 0, "features": statistics}), "statistics.json")
+    constraints = {"version": 0, "features": limits, "monitoring_config": config or {}}
+    traffic.baseline(json.dumps(constraints), "constraints.json")
+
+
 @pytest.fixture
 def traffic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Traffic:
     return Traffic(tmp_path, monkeypatch)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
-from tests.unit.monitored import CAPTURE, RELEASE, TRUTH, Traffic, traffic
+from tests.unit.monitored import CAPTURE, RELEASE, TRUTH, Traffic, of_model_monitor, traffic
 
 __all__ = ["traffic"]
 
@@ -200,27 +199,6 @@ def test_truth_that_comes_later_is_held_against_what_was_asked_earlier(usual: Tr
     assert ("accuracy", "LessThanThreshold") in look.kinds
     assert look.document("model_quality/statistics.json")["dataset"]["item_count"] == 100
     assert look.document("statistics.json")["dataset"]["item_count"] == 60
-
-
-def of_model_monitor(traffic: Traffic, features: dict[str, Any], config: dict[str, Any] | None = None) -> None:
-    """The two files that Model Monitor makes of columns of numbers or texts."""
-    statistics, limits = [], []
-    for name, cells in features.items():
-        common = {"num_present": len(cells), "num_missing": 0}
-        if isinstance(cells[0], str):
-            buckets = [{"value": one, "count": cells.count(one)} for one in sorted(set(cells))]
-            told = {"string_statistics": {"common": common, "distribution": {"categorical": {"buckets": buckets}}}}
-            limit = {"inferred_type": "String", "string_constraints": {"domains": sorted(set(cells))}}
-        else:
-            sketch = {"parameters": {"c": 0.64, "k": 2048.0}, "data": [cells]}
-            distribution = {"kll": {"buckets": [], "sketch": sketch}}
-            told = {"numerical_statistics": {"common": common, "distribution": distribution}}
-            limit = {"inferred_type": "Integral", "num_constraints": {"is_non_negative": True}}
-        statistics.append({"name": name, "inferred_type": limit["inferred_type"], **told})
-        limits.append({"name": name, "completeness": 1.0, **limit})
-    traffic.baseline(json.dumps({"version": 0, "features": statistics}), "statistics.json")
-    constraints = {"version": 0, "features": limits, "monitoring_config": config or {}}
-    traffic.baseline(json.dumps(constraints), "constraints.json")
 
 
 def test_model_monitors_own_baseline_is_read(traffic: Traffic) -> None:
