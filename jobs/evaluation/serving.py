@@ -35,13 +35,14 @@ def ask(
         program: the serving script, usually `inference.py`.
         table: the rows.
         features: the columns the model takes, in its order; they are sent as CSV without a header.
-        columns: names for the columns of the answer, which is CSV too, one line a row.
+        columns: names for the columns of the answer, which is CSV too, one line a row; or one line with a cell a row, where
+            that cannot be the answer to one row.
 
     Returns:
         The answers as text, one row for each of the table's; only as many columns as the model answers.
 
     Raises:
-        EvaluationError: the archive cannot be served, a request failed, or an answer has not one line a row.
+        EvaluationError: the archive cannot be served, a request failed, or an answer has not one line or cell a row.
     """
     path = list(sys.path)
     try:
@@ -51,7 +52,8 @@ def ask(
             lines: list[list[str]] = []
             for first in range(0, len(table), ROWS_PER_REQUEST):
                 rows = table.iloc[first : first + ROWS_PER_REQUEST]
-                lines += _ask_batch(model, rows[list(features)], first + 1)
+                cells = len(lines[0]) if lines else len(columns)
+                lines += _ask_batch(model, rows[list(features)], first + 1, cells)
     finally:
         # The script's folder was put first, where it stays as long as the script may import from it.
         sys.path[:] = path
@@ -61,7 +63,7 @@ def ask(
     )
 
 
-def _ask_batch(model: ScriptModel, rows: pd.DataFrame, first: int) -> list[list[str]]:
+def _ask_batch(model: ScriptModel, rows: pd.DataFrame, first: int, cells: int) -> list[list[str]]:
     where = f"rows {first} to {first + len(rows) - 1}"
     try:
         answer = model(rows.to_csv(header=False, index=False))
@@ -69,6 +71,10 @@ def _ask_batch(model: ScriptModel, rows: pd.DataFrame, first: int) -> list[list[
         # The serving code is the team's own: whatever it raises is what the person has to read.
         raise EvaluationError(f"the model did not answer {where}: {type(error).__name__}: {error}") from error
     lines = [line for line in csv.reader(io.StringIO(answer)) if line]
+    if len(lines) == 1 and len(lines[0]) == len(rows) > cells:
+        # Scripts that join by commas, as XGBoost's container does, answer every row on one line. With no more cells than
+        # one row's answer may have it could be that alone, and the other rows be left out.
+        lines = [[cell] for cell in lines[0]]
     if len(lines) != len(rows):
         raise EvaluationError(f"the model answered {where} with {len(lines)} lines of CSV")
     return lines

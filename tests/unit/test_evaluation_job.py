@@ -155,6 +155,28 @@ def test_a_transform_function_comes_first(tmp_path: Path) -> None:
     assert (status, report["binary_classification_metrics"]["accuracy"]["value"]) == (0, 1)
 
 
+def test_a_script_that_joins_its_answers_by_commas_answers_every_row(tmp_path: Path) -> None:
+    joined = """
+
+def output_fn(scores, accept):
+    return ",".join(map(str, scores)), accept
+"""
+    rows = 502  # Two of them in a request of their own.
+    write_rows(tmp_path, label=[(rows - n) / rows for n in range(rows)], part=range(rows, 0, -1), whole=[rows] * rows)
+    words = ("--model", str(write_model(tmp_path, SCRIPT + joined)), "--features", "whole,part")
+    status, report, _ = run(tmp_path, *words, "--problem-type", "Regression")
+    assert (status, report["dataset"]["item_count"]) == (0, rows)
+    assert report["regression_metrics"]["mae"]["value"] == 0
+
+
+@pytest.mark.parametrize("answer", ["1,0.5", "1,0,1,0"])
+def test_one_line_of_another_number_of_cells_is_no_answer(tmp_path: Path, answer: str) -> None:
+    script = f"{SCRIPT}\n\ndef transform_fn(model, body, content_type, accept):\n    return '{answer}', accept\n"
+    write_rows(tmp_path, label=[1, 0, 1], whole=[1, 1, 1], part=[0, 0, 0])
+    told = refusal(tmp_path, "--model", str(write_model(tmp_path, script)), "--features", "whole,part")
+    assert told == "the model answered rows 1 to 3 with 1 lines of CSV"
+
+
 def test_several_classes_have_weighted_metrics_and_wanted_labels(tmp_path: Path) -> None:
     write_rows(tmp_path, label=list("aabbcc"), prediction=list("abbbcc"), sex=list("fmfmfm"))
     words = ("--problem-type", "MulticlassClassification", "--facet", "sex=f", "--positive-label", "a")
