@@ -14,6 +14,8 @@ from jobs.drift_monitor.distances import CHI_SQUARED, L_INFINITY, ROBUST, SIMPLE
 from jobs.drift_monitor.errors import MonitorError
 from jobs.drift_monitor.model_quality import ABOVE, BELOW, BiasBound, Bound, Question
 
+DISABLED = "Disabled"
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -41,19 +43,36 @@ class Asked:
         """How far is too far: as the policy says, else as the baseline's `monitoring_config`, else as usual."""
         usual = Limits()
         compared = config.get("distribution_constraints") or {}
+        said = {name: value for name, value in self.said.items() if value is not None}
         known = {
             "method": compared.get("comparison_method"),
             "categorical_method": compared.get("categorical_drift_method"),
             "distance": _number(compared.get("comparison_threshold")),
             "types": _number(config.get("datatype_check_threshold")),
             "values": _number(config.get("domain_content_threshold")),
-            **{name: value for name, value in self.said.items() if value is not None},
+            "evaluated": config.get("evaluate_constraints") != DISABLED,
+            # Whoever says in the policy how far is too far wants to hear of it.
+            "compared": compared.get("perform_comparison") != DISABLED or bool({"distance", "p_value"} & set(said)),
+            **_of_texts(compared, said),
+            **said,
         }
         if known["method"] not in (SIMPLE, ROBUST):
             known["method"] = usual.method
         if known["categorical_method"] not in (L_INFINITY, CHI_SQUARED):
             known["categorical_method"] = usual.categorical_method
         return replace(usual, **{name: value for name, value in known.items() if value is not None})
+
+
+def _of_texts(compared: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, float | None]:
+    """The thresholds of texts. The baseline's is a p-value or a distance by its own method, whichever the policy asks for."""
+    threshold = _number(compared.get("categorical_comparison_threshold"))
+    tested = compared.get("categorical_drift_method") == CHI_SQUARED
+    # A policy has one distance, for numbers and texts.
+    distances = (said.get("distance"), None if tested else threshold, _number(compared.get("comparison_threshold")))
+    return {
+        "p_value": threshold if tested else None,
+        "categorical_distance": next((one for one in distances if one is not None), None),
+    }
 
 
 def _number(value: Any) -> float | None:

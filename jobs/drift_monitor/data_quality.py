@@ -19,14 +19,20 @@ MOST_EXTRA_COLUMNS = 50
 
 @dataclass(frozen=True)
 class Limits:
-    """How far is too far; shares of rows, distances, and a p-value."""
+    """How far is too far; shares of rows, distances, and a p-value.
+
+    `evaluated` is whether anything is judged, `compared` whether distances are: a baseline can say that they are not.
+    """
 
     method: str = ROBUST
     categorical_method: str = L_INFINITY
     distance: float = 0.1
+    categorical_distance: float = 0.1
     p_value: float = 0.05
     types: float = 1 - SLACK
     values: float = 1 - SLACK
+    evaluated: bool = True
+    compared: bool = True
 
 
 @dataclass(frozen=True)
@@ -129,23 +135,24 @@ def distances(traffic: Traffic, limits: Limits) -> Iterator[Distance]:
                 yield Distance(feature.name, CHI_SQUARED, p_value, limits.p_value, exact)
                 continue
             far = categorical_distance(feature.values, column.counted)
-            yield _distance(feature.name, far, rows, column.present, limits, exact)
+            yield _distance(feature.name, far, (rows, column.present), limits, limits.categorical_distance, exact)
         elif column.steps is not None and column.steps.count:
             reference = column.steps.reference
-            yield _distance(
-                feature.name, column.steps.distance(), reference.count, column.steps.count, limits, reference.exact
-            )
+            far, sizes = column.steps.distance(), (reference.count, column.steps.count)
+            yield _distance(feature.name, far, sizes, limits, limits.distance, reference.exact)
 
 
-def _distance(name: str, far: float, first: float, second: float, limits: Limits, exact: bool) -> Distance:
-    measured = robust(far, first, second) if limits.method == ROBUST else far
-    return Distance(name, limits.method, measured, limits.distance, exact)
+def _distance(
+    name: str, far: float, sizes: tuple[float, float], limits: Limits, threshold: float, exact: bool
+) -> Distance:
+    measured = robust(far, *sizes) if limits.method == ROBUST else far
+    return Distance(name, limits.method, measured, threshold, exact)
 
 
 def violations(traffic: Traffic, limits: Limits) -> list[dict[str, str]]:
     """`constraint_violations.json`'s entries, feature by feature."""
     found: list[dict[str, str]] = []
-    if traffic.baseline is None or not traffic.rows:
+    if traffic.baseline is None or not traffic.rows or not limits.evaluated:
         return found
     for feature in traffic.compared:
         share = traffic.absent.get(feature.name, 0) / traffic.rows
@@ -164,7 +171,7 @@ def violations(traffic: Traffic, limits: Limits) -> list[dict[str, str]]:
             why = f"{share:.1%} of the rows have the column, which the baseline does not have"
             found.append(_violation(name, "extra_column_check", why))
     for distance in distances(traffic, limits):
-        if distance.too_far:
+        if limits.compared and distance.too_far:
             found.append(_violation(distance.feature, "baseline_drift_check", distance.in_words))
     return found
 
@@ -235,6 +242,9 @@ def _most_frequent(values: Mapping[str, int]) -> list[Any]:
     return sorted(values.items(), key=lambda one: (-one[1], one[0]))[:100]
 
 
+_SWITCH = {True: "Enabled", False: "Disabled"}
+
+
 def constraints(baseline: Baseline, limits: Limits) -> dict[str, Any]:
     """`constraints.json`: what the traffic was held against."""
     features = []
@@ -249,17 +259,17 @@ def constraints(baseline: Baseline, limits: Limits) -> dict[str, Any]:
         "version": 0.0,
         "features": features,
         "monitoring_config": {
-            "evaluate_constraints": "Enabled",
+            "evaluate_constraints": _SWITCH[limits.evaluated],
             "emit_metrics": "Enabled",
             "datatype_check_threshold": limits.types,
             "domain_content_threshold": limits.values,
             "distribution_constraints": {
-                "perform_comparison": "Enabled",
+                "perform_comparison": _SWITCH[limits.compared],
                 "comparison_threshold": limits.distance,
                 "comparison_method": limits.method,
                 "categorical_comparison_threshold": limits.p_value
                 if limits.categorical_method == CHI_SQUARED
-                else limits.distance,
+                else limits.categorical_distance,
                 "categorical_drift_method": limits.categorical_method,
             },
         },

@@ -134,6 +134,10 @@ def _judge_traffic(asked: Asked, traffic: Traffic, found: Found) -> None:
         found.reasons.append(f"data quality was not judged: {asked.minimum_rows} rows are needed for it")
     elif traffic.rows and traffic.baseline:
         violated = data_quality.violations(traffic, limits)
+        if not limits.evaluated:
+            found.reasons.append("data quality was not judged: the baseline's evaluate_constraints is Disabled")
+        elif not limits.compared:
+            found.reasons.append("distances were not judged: the baseline's perform_comparison is Disabled")
     found.distances = list(data_quality.distances(traffic, limits))
     against = (
         data_quality.constraints(traffic.baseline, limits) if traffic.baseline else {"version": 0.0, "features": []}
