@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+import pandas as pd
+
 from jobs.drift_monitor import cloudwatch, data_quality, model_quality
 from jobs.drift_monitor.asked import Asked, read_asked
 from jobs.drift_monitor.baseline import Baseline, read_baseline
@@ -19,9 +21,11 @@ from jobs.drift_monitor.capture import Skipped, events
 from jobs.drift_monitor.data_quality import Traffic
 from jobs.drift_monitor.errors import MonitorError
 from jobs.drift_monitor.merged import Merged
+from jobs.drift_monitor.model_quality import BiasBound, Question
 from jobs.drift_monitor.objects import FolderObjects, Objects, S3Objects
 from jobs.drift_monitor.truth import GroundTruth
 from jobs.evaluation.errors import EvaluationError
+from jobs.evaluation.report import Problem
 
 LONGEST_MESSAGE = 1024
 STATISTICS, CONSTRAINTS, VIOLATIONS = "statistics.json", "constraints.json", "constraint_violations.json"
@@ -168,14 +172,26 @@ def _judge_answers(asked: Asked, merged: Merged, found: Found) -> None:
     found.metrics += cloudwatch.of_quality(report, problem.key)
     if not asked.bounds:
         found.reasons.append("model quality has no bound that it could violate")
-    if asked.bias:
-        try:
-            analysis, limits, violated = model_quality.bias(problem, asked.question, table, asked.bias)
-        except EvaluationError as error:
-            found.reasons.append(f"bias was not judged: {error}")
-            return
-        found.kinds[BIAS] = [analysis, limits, violated]
-        found.metrics += cloudwatch.of_bias(analysis)
+    _judge_bias(asked.bias, asked.question, problem, table, found)
+
+
+def _judge_bias(
+    bounds: Sequence[BiasBound], question: Question, problem: Problem, table: pd.DataFrame, found: Found
+) -> None:
+    unknown = model_quality.unknown_facets(table, bounds)
+    if unknown:
+        found.reasons.append(f"bias was not judged: requests do not have the column {', '.join(unknown)} of the facet")
+    # One facet that requests lack says nothing about the others.
+    known = [one for one in bounds if one.facet not in unknown]
+    if not known:
+        return
+    try:
+        analysis, limits, violated = model_quality.bias(problem, question, table, known)
+    except EvaluationError as error:
+        found.reasons.append(f"bias was not judged: {error}")
+        return
+    found.kinds[BIAS] = [analysis, limits, violated]
+    found.metrics += cloudwatch.of_bias(analysis)
 
 
 def write(found: Found, asked: Asked, folder: Path) -> None:

@@ -102,16 +102,18 @@ def quality(found: Problem, bounds: Sequence[Bound]) -> tuple[dict[str, Any], di
     return report, {"version": 0.0, found.key.replace("_metrics", "_constraints"): limits}, violations
 
 
+def unknown_facets(table: pd.DataFrame, bounds: Sequence[BiasBound]) -> list[str]:
+    """The facets' columns that no request has."""
+    return sorted({one.facet for one in bounds if (table[f"facet {one.facet}"] == "").all()})
+
+
 def bias(
     found: Problem, question: Question, table: pd.DataFrame, bounds: Sequence[BiasBound]
 ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, str]]]:
-    """The analysis, the bounds and the violations; an EvaluationError where the rows do not tell."""
+    """The analysis, the bounds and the violations, of facets that requests have; an EvaluationError where the rows do not tell."""
     facets = {(one.facet, one.value): Facet(one.facet, (one.value,) if one.value else ()) for one in bounds}
     columns = {f"facet {one.facet}": one.facet for one in bounds}
     asked = table[list(columns)].rename(columns=columns)
-    empty = [name for name in asked.columns if (asked[name] == "").all()]
-    if empty:
-        raise EvaluationError(f"requests do not have the column {', '.join(empty)} of the facet")
     if not isinstance(found, BinaryClassification) and question.positive_above is None and _numeric(found):
         raise EvaluationError("of numbers nobody has said from where on one is what people want")
     outcomes = outcomes_of(_arguments(question, "prediction", None), found)

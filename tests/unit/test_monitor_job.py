@@ -189,6 +189,18 @@ def test_bias_is_judged_where_requests_have_the_facet(usual: Traffic) -> None:
     assert "bias was not judged: requests do not have the column sex" in usual.look().reasons
 
 
+def test_a_facet_that_requests_lack_leaves_the_others_judged(usual: Traffic) -> None:
+    usual.asked |= {"ground_truth": TRUTH, "question": {"problem_type": "BinaryClassification"}}
+    bound = {"metric": "DPPL", "value": None, "least": -0.2, "most": 0.2}
+    usual.asked |= {"bias": [{**bound, "facet": "sex"}, {**bound, "facet": "city"}]}
+    usual.capture(*(usual.ask(line, f"{int('NYC' in line)}", name=f"r{n}") for n, line in enumerate(lines())))
+    usual.truth({f"r{n}": str(n % 2) for n in range(600)})
+    look = usual.look()
+    assert {(one["facet"], one["facet_value"]) for one in look.violations} == {("city", "LA"), ("city", "NYC")}
+    assert "bias was not judged: requests do not have the column sex of the facet" in look.reasons
+    assert [one["facet"] for one in look.document("bias/constraints.json")["bounds"]] == ["city"]
+
+
 def test_truth_that_comes_later_is_held_against_what_was_asked_earlier(usual: Traffic) -> None:
     usual.asked |= {"ground_truth": TRUTH, "question": {"problem_type": "BinaryClassification"}, "minimum_rows": 50}
     usual.asked |= {"ground_truth_delay": 24 * 3600, "at_least": {"accuracy": 0.7}}
