@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,6 +91,19 @@ def test_the_robust_distance_is_less_by_what_samples_differ_by() -> None:
     assert robust(0.3, 1000, 500) == pytest.approx(0.3 - 1.8 * math.sqrt(1500 / 500_000), abs=1e-12)
     assert robust(0.05, 100, 100) == 0
     assert robust(0.9, 0, 100) == 0
+
+
+def test_the_document_says_which_difference_a_robust_distance_lets_through() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "drift-monitor.md").read_text(encoding="utf-8").split())
+    said = re.search(
+        r"Of ([\d,]+) rows against (\d+) that is ([\d.]+): a difference has to be above ([\d.]+) to exceed a `distance` of "
+        r"([\d.]+)\.",
+        page,
+    )
+    assert said is not None
+    first, second, less, difference, distance = (float(one.replace(",", "")) for one in said.groups())
+    assert less == round(difference - robust(difference, first, second), 3)
+    assert robust(difference - 0.001, first, second) < distance < robust(difference + 0.001, first, second)
 
 
 @given(NUMBERS, st.integers(1, 7))
