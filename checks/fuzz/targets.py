@@ -138,7 +138,7 @@ def staging(data: bytes) -> None:
     for answer in answers:
         said: list[object] = []
         with suppress(ValueError):
-            said = predictions_in(answer)
+            said = predictions_in(answer, len(rows))
         # As far as there are both: a model may answer anything to any row.
         _replay(Replayed("suite", tuple((row.key, row.label, one) for row, one in zip(rows, said, strict=False))))
     with suppress(ValueError):

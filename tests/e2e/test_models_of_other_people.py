@@ -88,9 +88,13 @@ def write_neighbours(folder: Path, known: list[House], held_out: list[House]) ->
     ]
     errors = [price - sum(one[0] for one in near[:5]) / 5 for (price, _), near in zip(held_out, nearest, strict=True)]
     (folder / "report.json").write_text(regression_report(errors))
-    rows = csv_lines([[price, *row] for price, row in held_out])
-    (folder / "holdout.csv").write_text("price," + ",".join(FEATURES) + "\n" + rows)
+    (folder / "holdout.csv").write_text(suite_of(held_out))
     return errors
+
+
+def suite_of(held_out: list[House]) -> str:
+    """Held-out rows as a replay reads them."""
+    return "price," + ",".join(FEATURES) + "\n" + csv_lines([[price, *row] for price, row in held_out])
 
 
 def test_a_regressor_with_its_own_requirements_reaches_production(cloud: Cloud, tmp_path: Path) -> None:
@@ -154,12 +158,24 @@ def test_a_booster_without_a_script_is_served_as_its_framework_serves_it(cloud: 
     artifact = cloud.put(bucket, "model.tar.gz", model_archive({"xgboost-model": booster_file}))
     errors = [price - float(told) for (price, _), told in zip(held_out, expected, strict=True)]
     report = cloud.put(bucket, "report.json", regression_report(errors))
+    suite = cloud.put(bucket, "holdout.csv", suite_of(held_out))
     cloud.group("boosted-prices")
-    cloud.apply(policy_text("boosted-prices", metric="regression_metrics.mae.value", bound="at_most: 30000"), tmp_path)
+    cloud.apply(
+        policy_text(
+            "boosted-prices",
+            metric="regression_metrics.mae.value",
+            bound="at_most: 30000",
+            staging=f"{{tests: {{replay: {{dataset: {suite}, at_most: {{mae: 30000}}}}}}}}",
+        ),
+        tmp_path,
+    )
     cloud.client("sagemaker").create_model_package(**package_request("boosted-prices", XGBOOST, artifact, report))
 
-    cloud.wait_for("boosted-prices-v1-a1", "promoted")
+    release = cloud.wait_for("boosted-prices-v1-a1", "promoted")
 
+    # Several rows of a request are answered on one line.
+    replay = next(one for one in release["verdicts"] if one["gate"] == "replay: mae")
+    assert replay["measured"] == pytest.approx(sum(abs(error) for error in errors) / len(errors), rel=1e-3)
     answer = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName="boosted-prices",
         ContentType="text/csv",

@@ -205,7 +205,7 @@ def test_the_model_served_is_the_model_evaluated(prepared: tuple[Path, Prepared]
     text = (prepared[0] / "tests" / "holdout.csv").read_text(encoding="utf-8")
     rows = labelled_rows(text, source="holdout.csv")
     request = {"content_type": "text/csv", "accept": "text/csv", "body": "\n".join(row.features for row in rows)}
-    predictions = predictions_in(answer(inference.model_fn(str(trained.model)), request, inference))
+    predictions = predictions_in(answer(inference.model_fn(str(trained.model)), request, inference), len(rows))
     measured = REPLAY_METRICS["mae"].of([row.label for row in rows], predictions)
     assert measured == pytest.approx(trained.metrics["mae"], abs=1e-5)
 

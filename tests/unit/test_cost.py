@@ -110,6 +110,11 @@ def test_what_is_beyond_the_budget_is_stopped_before_anybody_is_asked() -> None:
     release = harbour.release(1)
     assert release.status is Status.FAILED
     assert "cost: budget: $83.95 a month" in release.reason
+    assert release.reason.endswith(
+        "raise production.monthly_budget_usd, or let fewer or cheaper instances serve — "
+        "mend that, then `lockkeeper replay` the release"
+    )
+    assert harbour.world.registry.packages[release.model_package_arn]["ModelApprovalStatus"] == "PendingManualApproval"
     assert harbour.world.ledger.request_of(release.release_id, "staging") is None
     assert harbour.world.staging.endpoints == {}
 

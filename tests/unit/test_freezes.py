@@ -38,7 +38,7 @@ def harbour() -> Harbour:
 
 def test_what_comes_in_while_a_group_is_frozen_waits_and_goes_on_after_it(harbour: Harbour) -> None:
     said = freeze(harbour)
-    assert "waits at the lock until `lockkeeper unfreeze wages`" in said["note"]
+    assert "waits at the lock until `lockkeeper unfreeze wages --reason WHY`" in said["note"]
     for version in (1, 2):
         harbour.register(version)
     assert [harbour.release(version).status for version in (1, 2)] == [Status.WAITING_FOR_LOCK] * 2

@@ -46,7 +46,7 @@ def harbour() -> Harbour:
 def test_a_version_that_is_held_before_its_registration_is_not_shipped_by_it(harbour: Harbour) -> None:
     said = hold(harbour, 1)
     assert (said["by"], said["identity"], said["version"]) == ("Ada", ADA, 1)
-    assert "until `lockkeeper lift-hold wages 1`" in said["note"]
+    assert "until `lockkeeper lift-hold wages 1 --reason WHY`" in said["note"]
     harbour.register(1)
     release = harbour.release(1)
     assert release.status is Status.FAILED
@@ -156,9 +156,9 @@ def test_lifting_the_hold_of_what_is_older_than_what_serves_says_that_nothing_sh
 
 def test_whoever_holds_what_serves_is_told_how_to_take_it_back(harbour: Harbour) -> None:
     harbour.promote(1)
-    assert "`lockkeeper rollback wages`" in hold(harbour, 1)["note"]
+    assert "`lockkeeper rollback wages --reason WHY`" in hold(harbour, 1)["note"]
     to_production(harbour, 2)
-    assert "`lockkeeper rollback wages`" in hold(harbour, 2)["note"]
+    assert "`lockkeeper rollback wages --reason WHY`" in hold(harbour, 2)["note"]
 
 
 def test_a_hold_is_said_once_and_answers_with_the_first(harbour: Harbour) -> None:
@@ -179,7 +179,7 @@ def test_a_held_model_is_not_shipped_under_another_number(harbour: Harbour) -> N
         release = harbour.release(version)
         assert release.status is Status.FAILED
         assert f"version {version} is the model of version 1, which is held: the data were wrong" in release.reason
-        assert f"lift-hold wages 1`, then `lockkeeper replay wages/{version}`" in release.reason
+        assert f"lift-hold wages 1 --reason WHY`, then `lockkeeper replay wages/{version}`" in release.reason
     assert harbour.serving() is None
 
 

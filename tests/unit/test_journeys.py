@@ -307,13 +307,23 @@ def test_an_update_that_sagemaker_rolls_back_fails_the_release(harbour: Harbour)
     assert harbour.world.ledger.held(GROUP, 2) is None
 
 
-def decide_and_fail_update(harbour: Harbour) -> None:
+def test_an_update_without_capacity_is_cured_by_time_and_not_by_another_version(harbour: Harbour) -> None:
+    harbour.promote(1)
+    harbour.register(2)
+    decide_and_fail_update(
+        harbour, "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity"
+    )
+    cure = "wait, or let the policy name another instance_type, then `lockkeeper replay` the release"
+    assert harbour.release(2).reason.endswith(cure)
+
+
+def decide_and_fail_update(harbour: Harbour, why: str = "no capacity") -> None:
     advance = harbour.world.production.advance
 
     def fail_updates(name: str) -> bool:
         endpoint = harbour.world.production.endpoints[name]
         if endpoint.state.status == "Updating" and endpoint.pending_config.startswith("lockkeeper-wages-v2"):
-            harbour.world.production.fail(name, "no capacity")
+            harbour.world.production.fail(name, why)
             return True
         return advance(name)
 

@@ -40,6 +40,15 @@ def test_one_person_is_reached_or_not(
     assert judged is (Outcome.PASSED if passes else Outcome.INCONCLUSIVE)
 
 
+def test_who_is_in_slack_alone_is_not_told_to_mend_a_mail() -> None:
+    approval = Approval.model_validate({"before": ["staging"], "approvers": [TIM, GRACE], "quorum": 2})
+    (verdict,) = judge_people(approval, "nobody@x", frozenset(), slack_used=False)
+    slack, mail = verdict.reason.split("; ", 1)
+    assert slack.startswith("Tim would hear of it in Slack alone")
+    assert slack.endswith("deploy with SlackChannel")
+    assert mail.startswith("Grace would get no mail: run `lockkeeper policy apply`")
+
+
 def test_who_made_the_version_does_not_count() -> None:
     both = "ada@example.com grace@example.com"
     assert outcome(ADA, GRACE, confirmed=both, quorum=2) is Outcome.PASSED

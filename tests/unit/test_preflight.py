@@ -89,7 +89,7 @@ def test_the_role_is_one_that_sagemaker_may_take(trust: str | None, outcome: Out
         ("Enabled", Outcome.PASSED, "is enabled"),
         ("PendingDeletion", Outcome.FAILED, "is PendingDeletion; enable it"),
         ("", Outcome.FAILED, "is missing"),
-        (None, Outcome.INCONCLUSIVE, "does not let Lockkeeper look"),
+        (None, Outcome.INCONCLUSIVE, "of the production account alone"),
     ],
 )
 def test_the_key_can_be_used(state: str | None, outcome: Outcome, said: str) -> None:

@@ -46,7 +46,7 @@ def test_ten_cycles_of_useless_retraining_stop_at_the_breaker(give_up_after: int
     (told,) = drifting.harbour.published("Retraining Given Up")
     assert told["urgent"]
     assert len(told["evidence"]) == give_up_after
-    assert "`lockkeeper resume-retraining wages`" in told["reason"]
+    assert "`lockkeeper resume-retraining wages --reason WHY`" in told["reason"]
 
 
 def test_a_person_closes_the_breaker(drifting: Drifting) -> None:

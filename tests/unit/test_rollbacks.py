@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from lockkeeper.adapters.in_memory.world import HUB
-from lockkeeper.domain.errors import LockLost, RequestClosed, TryAgain
+from lockkeeper.domain.errors import DeploymentFailed, LockLost, RequestClosed, TryAgain
 from lockkeeper.domain.events import Unusable
 from lockkeeper.domain.release import Status
 from lockkeeper.ports import Wait
@@ -345,6 +345,23 @@ def test_nobody_else_speaks_of_brakes(harbour: Harbour, forged: dict[str, Any]) 
     event = {"source": "lockkeeper", "detail-type": "Group Frozen", "account": HUB, "detail": said}
     assert isinstance(notify(event | forged, harbour.inside), Unusable)
     assert harbour.world.mail.letters == []
+
+
+def test_a_way_back_that_is_refused_is_not_cured_by_another_try_of_the_release(harbour: Harbour) -> None:
+    serving_two(harbour)
+
+    def refuse(_endpoint: str, _config: str, **_how: object) -> None:
+        raise DeploymentFailed(
+            "AccessDeniedException: no", cure="mend what the message names, then `lockkeeper replay` the release"
+        )
+
+    harbour.world.production.update = refuse  # type: ignore[method-assign]
+    rollback(harbour)
+    reason = harbour.release(2).reason
+    assert reason == (
+        f"the rollback failed, look at production now: AccessDeniedException: no — bring {FIRST} back by hand, "
+        "as the runbook says, then `lockkeeper unfreeze` the group"
+    )
 
 
 def test_a_configuration_that_is_gone_is_told_after_two_hours_of_trying(harbour: Harbour) -> None:

@@ -127,6 +127,22 @@ def test_a_number_that_is_none_never_passes_a_bound() -> None:
     assert verdict.verdict is Outcome.FAILED
 
 
+@pytest.mark.parametrize(
+    ("rows", "body", "predictions"),
+    [
+        (3, "0.1,0.9,0.5", ["0.1", "0.9", "0.5"]),
+        (1, "1,0.9", ["1"]),
+        (2, "1,0.9\n0,0.2\n", ["1", "0"]),
+        (3, "0.1,0.9", ["0.1"]),
+    ],
+)
+def test_a_line_with_a_cell_for_each_of_several_rows_is_their_predictions(
+    rows: int, body: str, predictions: list[str]
+) -> None:
+    """So answers a booster in the XGBoost container; of one row a second cell is its probability."""
+    assert predictions_in(Answered(200, "text/csv", body), rows) == predictions
+
+
 def test_predictions_of_each_form() -> None:
-    assert predictions_in(Answered(200, "text/csv; charset=utf-8", "1,0.9\n0,0.2\n")) == ["1", "0"]
-    assert predictions_in(Answered(200, "application/json", '[{"predicted_label": 1}, [2], 3]')) == [1, 2, 3]
+    assert predictions_in(Answered(200, "text/csv; charset=utf-8", "1,0.9\n0,0.2\n"), 2) == ["1", "0"]
+    assert predictions_in(Answered(200, "application/json", '[{"predicted_label": 1}, [2], 3]'), 3) == [1, 2, 3]

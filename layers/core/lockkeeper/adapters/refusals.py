@@ -40,6 +40,6 @@ def translated(error: ClientError, what: str) -> Exception:
         return TryAgain(f"{what}: {code}: {message}")
     if code in {"ValidationException", "AccessDeniedException", "ResourceInUse", "ValidationError"}:
         return DeploymentFailed(
-            f"{what}: {code}: {message}", cure="mend what the message names, then register a new version"
+            f"{what}: {code}: {message}", cure="mend what the message names, then `lockkeeper replay` the release"
         )
     return error

@@ -218,7 +218,7 @@ class S3Policies:
                 raise
             raise PolicyMissing(
                 f"model package group {group} has no policy",
-                cure="write one, run `lockkeeper policy apply FILE`, then `lockkeeper replay` the release",
+                cure="write one and run `lockkeeper policy apply FILE`; `lockkeeper replay` tries what ended for want of it",
             ) from error
         return StoredPolicy(
             text=answer["Body"].read().decode(),

@@ -60,7 +60,7 @@ class GateFailed(ReleaseStopped):
 
 
 class PreflightFailed(ReleaseStopped):
-    """Production cannot take any version as it is: nothing that says something about this one."""
+    """Production cannot take any version as it is, or may not cost what it would: nothing that says something about this one."""
 
 
 class GateInconclusive(ReleaseStopped):

@@ -313,7 +313,7 @@ def _braked(signal: DriftSignal, standing: Standing, now: datetime) -> Decision 
         return Decision(
             Answer.GIVEN_UP,
             f"{said(signal)}; {len(useless)} retrainings in a row did not help, the last one {last.retraining_id}: {last.outcome}. "
-            f"Look at them, then `lockkeeper resume-retraining {signal.group}`",
+            f"Look at them, then `lockkeeper resume-retraining {signal.group} --reason WHY`",
         )
     return _paced(signal, standing.history, rules, now)
 

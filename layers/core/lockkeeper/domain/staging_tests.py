@@ -108,7 +108,7 @@ def _contract_problem(case: ContractCase, answer: Answered) -> str:
     if case.rows is None and not case.numeric:
         return ""
     try:
-        predictions = predictions_in(answer)
+        predictions = predictions_in(answer, case.rows or 1)
     except ValueError as error:
         return str(error)
     if case.rows is not None and len(predictions) != case.rows:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lockkeeper.domain.alarms import BELOW
 from lockkeeper.domain.gate_rules import BiasRule, ChampionRule, QualityRule
-from lockkeeper.domain.policy import Gates, Policy
+from lockkeeper.domain.policy import ArtifactRule, Gates, Policy
 from lockkeeper.domain.shadow import Shadow
 from lockkeeper.domain.staging_rules import Replay, StagingTests
 from lockkeeper.domain.strategy import Shift
@@ -56,10 +56,19 @@ def _gates(before: Gates, after: Gates) -> Iterator[str]:
             was = before.data_quality.at_most.get(check, 0)
             yield from _higher(f"data quality, {check}", was, (allowed or {})[check])
     yield from _provenance(before, after)
-    yield from _higher("largest artifact, MB", before.artifact.max_mb, after.artifact.max_mb)
-    for pattern in after.artifact.images:
-        if pattern not in before.artifact.images and "*" not in before.artifact.images:
+    yield from _artifact(before.artifact, after.artifact)
+
+
+def _artifact(before: ArtifactRule, after: ArtifactRule) -> Iterator[str]:
+    yield from _higher("largest artifact, MB", before.max_mb, after.max_mb)
+    yield from _higher("members of an artifact", before.max_members, after.max_members)
+    yield from _higher("times that an artifact may grow when unpacked", before.max_ratio, after.max_ratio)
+    for pattern in after.images:
+        if pattern not in before.images and "*" not in before.images:
             yield f"images {pattern} are allowed now"
+    for name in after.allow_globals:
+        if name not in before.allow_globals:
+            yield f"pickles may name {name} now"
 
 
 def _champion(where: str, before: ChampionRule, after: ChampionRule) -> Iterator[str]:

@@ -68,16 +68,18 @@ def freeze_group(group: str, principal: str, reason: str, until: str, world: Wor
     standing = world.ledger.frozen(group)
     if standing and standing.outlasts(brake):
         # To end a freeze sooner is to unfreeze, which fewer people may do.
-        return answer(group, standing, "It is frozen for longer already, which stays; `lockkeeper unfreeze` ends it.")
+        return answer(
+            group,
+            standing,
+            f"It is frozen for longer already, which stays; `lockkeeper unfreeze {group} --reason WHY` ends it.",
+        )
     put_freeze(group, brake, world)
     # Read after the freeze is written: a release that has begun and did not see it is seen here.
     lock = world.ledger.lock_of(group)
     if lock and lock.production_begun:
-        note = (
-            f"{lock.owner} had begun its change of production and goes on; `lockkeeper rollback {group}` takes it back."
-        )
+        note = f"{lock.owner} had begun its change of production and goes on; `lockkeeper rollback {group} --reason WHY` takes it back."
     else:
-        note = f"What comes in waits at the lock until `lockkeeper unfreeze {group}`."
+        note = f"What comes in waits at the lock until `lockkeeper unfreeze {group} --reason WHY`."
     return answer(group, brake, note)
 
 
@@ -166,11 +168,11 @@ def _what_a_hold_meets(group: str, version: int, world: World) -> str:
     champion, lock = world.ledger.champion(group), world.ledger.lock_of(group)
     in_production = lock is not None and lock.production_begun and lock.owner_version == version
     if in_production or (champion is not None and champion.version == version):
-        return f"It serves: `lockkeeper rollback {group}` takes it back."
+        return f"It serves: `lockkeeper rollback {group} --reason WHY` takes it back."
     release_id = world.ledger.release_of(group, version)
     if release_id and not world.ledger.get(release_id).ended:
         return f"{release_id} is under way and ends before it changes production."
-    return f"Nothing ships it until `lockkeeper lift-hold {group} {version}`."
+    return f"Nothing ships it until `lockkeeper lift-hold {group} {version} --reason WHY`."
 
 
 def _what_ships_it(group: str, version: int, world: World) -> str:

@@ -18,7 +18,7 @@ def refuse_if_held(release: Release, world: World) -> None:
     if brake := world.ledger.held(group, version):
         raise VersionHeld(
             f"version {version} is held: {brake.words}",
-            cure=f"`lockkeeper lift-hold {group} {version}`, then `lockkeeper replay {group}/{version}`",
+            cure=f"`lockkeeper lift-hold {group} {version} --reason WHY`, then `lockkeeper replay {group}/{version}`",
         )
 
 
@@ -30,7 +30,7 @@ def refuse_if_content_is_held(release: Release, world: World) -> None:
         if before and world.ledger.get(before).pins.ships_the_same(release.pins):
             raise VersionHeld(
                 f"version {release.version} is the model of version {brake.version}, which is held: {brake.words}",
-                cure=f"`lockkeeper lift-hold {group} {brake.version}`, then "
+                cure=f"`lockkeeper lift-hold {group} {brake.version} --reason WHY`, then "
                 f"`lockkeeper replay {group}/{release.version}`; or register another model",
             )
 

@@ -144,7 +144,7 @@ def _given_up(group: str, useless: Sequence[Retraining], world: World) -> dict[s
         "model_package_group": group,
         "at": iso(world.clock.now()),
         "urgent": True,
-        "reason": f"{len(useless)} retrainings in a row did not help; none starts until `lockkeeper resume-retraining {group}`",
+        "reason": f"{len(useless)} retrainings in a row did not help; no other until `lockkeeper resume-retraining {group} --reason WHY`",
         "evidence": [f"{one.retraining_id}: {one.words}" for one in useless],
     }
 

@@ -11,6 +11,7 @@ from lockkeeper.domain.policy import Production
 from lockkeeper.domain.release import Release, resource_name
 from lockkeeper.domain.rollout import EndpointState, Seen, uneasy
 from lockkeeper.domain.targets import SERVERLESS
+from lockkeeper.domain.training_failure import NO_CAPACITY
 from lockkeeper.ports import Endpoints, Wait, World
 
 
@@ -90,4 +91,8 @@ def failed_change(wait: Wait, state: EndpointState | None, seen: Seen, endpoints
                 f"{', '.join(went_off)} went off while traffic was moving to the new version: {seen.reason}",
                 cure="find out what the alarm saw, then register a better version",
             )
+    if NO_CAPACITY.search(seen.reason):
+        return DeploymentFailed(
+            seen.reason, cure="wait, or let the policy name another instance_type, then `lockkeeper replay` the release"
+        )
     return DeploymentFailed(seen.reason, cure="see the endpoint's log, then register a new version")

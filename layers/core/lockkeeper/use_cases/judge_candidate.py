@@ -9,7 +9,9 @@ from lockkeeper.domain.about import about_version
 from lockkeeper.domain.errors import GateFailed, GateInconclusive, Observed, PreflightFailed
 from lockkeeper.domain.evidence import ChampionEvidence, Evidence
 from lockkeeper.domain.gates import judge_offline
+from lockkeeper.domain.gates.approval import GATE as PEOPLE
 from lockkeeper.domain.gates.approval import addresses_of, judge_people
+from lockkeeper.domain.gates.cost import GATE as COST
 from lockkeeper.domain.gates.cost import cost_of_production, judge_budget
 from lockkeeper.domain.gates.preflight import PREFLIGHT, judge_preflight
 from lockkeeper.domain.gates.provenance import judge_author
@@ -23,6 +25,8 @@ from lockkeeper.use_cases.keep_dossier import keep_dossier, registry_facts
 from lockkeeper.use_cases.look_at_production import look_at_production, preflight
 from lockkeeper.use_cases.pinned import current_description, pinned_policy
 
+REPLAY = "mend that, then `lockkeeper replay` the release"
+SUPPLY = "supply what is missing and register the version again"
 CURES = {
     "judged": "train a better version and register it",
     "tested": "mend what the test names (the serving code, the recorded request or the model) and register a new version",
@@ -83,10 +87,16 @@ def seal_verdicts(
     keep_dossier(release, verdicts, evidence, kind, world)
     outcome = worst(verdicts) if verdicts else Outcome.PASSED
     failed = [one for one in verdicts if one.verdict is Outcome.FAILED]
-    if failed and all(one.gate.startswith(PREFLIGHT) for one in failed):
-        raise PreflightFailed(explain(verdicts), cure="mend that, then `lockkeeper replay` the release")
+    if failed and not any(_of_the_version(one) for one in failed):
+        raise PreflightFailed(explain(verdicts), cure=REPLAY)
     if failed:
         raise GateFailed(explain(verdicts), cure=CURES[kind])
     if outcome is Outcome.INCONCLUSIVE:
-        raise GateInconclusive(explain(verdicts), cure="supply what is missing and register the version again")
+        supply = any(_of_the_version(one) for one in verdicts if one.verdict is Outcome.INCONCLUSIVE)
+        raise GateInconclusive(explain(verdicts), cure=SUPPLY if supply else REPLAY)
     return verdicts
+
+
+def _of_the_version(verdict: Verdict) -> bool:
+    """Whether a gate is about the version, and not about the account, the price or the people: another version would not mend that."""
+    return not verdict.gate.startswith((PREFLIGHT, COST, PEOPLE))

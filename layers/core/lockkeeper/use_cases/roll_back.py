@@ -88,7 +88,14 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
         return
     world.ledger.record(release.release_id, "restoring the champion", f"{endpoint_name} back to {previous}")
     keep = make_way_back(production, world)
-    world.production.update(endpoint_name, previous, keep_capacity=keep)
+    try:
+        world.production.update(endpoint_name, previous, keep_capacity=keep)
+    except DeploymentFailed as refused:
+        # Another try of the release would help nobody now: production is what it is.
+        raise DeploymentFailed(
+            refused.message,
+            cure=f"bring {previous} back by hand, as the runbook says, then `lockkeeper unfreeze` the group",
+        ) from refused
     world.ledger.wait_acted(wait)
     if is_parameter(endpoint_name):
         # It is written, and nothing tells of that.

@@ -45,7 +45,7 @@ def _predictions(answer: Answered, rows: int) -> list[Any]:
         raise ValueError(
             f"answered {answer.status}: {answer.body[:200]} — check that the data set's features are the model's, in its order"
         )
-    predictions = predictions_in(answer)
+    predictions = predictions_in(answer, rows)
     if len(predictions) != rows:
         raise ValueError(f"{rows} rows were answered with {len(predictions)} predictions")
     return predictions

@@ -109,7 +109,7 @@ def _lock(release: Release, world: World, *, urgent: bool) -> None:
         other = lock.superseded_by or lock.owner
         if lock.owner == release_id:
             world.ledger.pass_lock(group, release_id, None)
-        raise RequestClosed(f"{other} has the lock of {group}", cure="stop it or let it end, then set the status again")
+        raise RequestClosed(f"{other} has the lock of {group}", cure="stop it or let it end, then ask again")
     # Nothing of the group changes from here on: what was read before may be old.
     current = world.ledger.get(release_id)
     if current.unfinished or not serves_as_promoted(current, world):

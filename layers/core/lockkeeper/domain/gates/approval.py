@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from lockkeeper.domain.approval import enough_approvers, people_needed
 from lockkeeper.domain.authors import is_author
 from lockkeeper.domain.errors import CandidateInvalid
@@ -38,13 +40,23 @@ def judge_people(
     if len(reached) >= needed and roles_covered(approval.one_of_each, reached):
         who = ", ".join(one.name for one in reached)
         return (Verdict(GATE, Outcome.PASSED, f"{who} can be reached", measured, required),)
-    missing = [one for one in asked if one not in reached]
-    why = (
-        f"{', '.join(one.name for one in missing)} would get no mail: run `lockkeeper policy apply`, which "
-        "mends their subscriptions or sends AWS's mail `Subscription Confirmation` (again), whose link each has to follow; "
-        "then, 15 minutes after a subscription was mended, `lockkeeper replay` the release"
-    )
+    why = "; ".join(_cures([one for one in asked if one not in reached]))
     return (Verdict(GATE, Outcome.INCONCLUSIVE, why, measured, required),)
+
+
+def _cures(missing: Sequence[Approver]) -> Iterator[str]:
+    """Whom mails and whom only Slack would reach, and how they will be."""
+    if deaf := [one.name for one in missing if not one.email]:
+        yield (
+            f"{', '.join(deaf)} would hear of it in Slack alone, which this stack does not use: "
+            "name an email of theirs in the policy, or deploy with SlackChannel"
+        )
+    if unheard := [one.name for one in missing if one.email]:
+        yield (
+            f"{', '.join(unheard)} would get no mail: run `lockkeeper policy apply`, which "
+            "mends their subscriptions or sends AWS's mail `Subscription Confirmation` (again), whose link each has to follow; "
+            "then, 15 minutes after a subscription was mended, `lockkeeper replay` the release"
+        )
 
 
 def _is_reached(approver: Approver, confirmed: frozenset[str], slack_used: bool) -> bool:

@@ -33,4 +33,6 @@ def judge_budget(production: Production) -> tuple[Verdict, ...]:
     within = cost.monthly_usd <= budget
     verb = "is within" if within else "is more than"
     verdict = decided(GATE, cost.monthly_usd, required, within)
-    return (Verdict(GATE, verdict.verdict, f"{cost.words}; that {verb} ${budget:,.2f}", verdict.measured, required),)
+    cure = "" if within else ": raise production.monthly_budget_usd, or let fewer or cheaper instances serve"
+    reason = f"{cost.words}; that {verb} ${budget:,.2f}{cure}"
+    return (Verdict(GATE, verdict.verdict, reason, verdict.measured, required),)

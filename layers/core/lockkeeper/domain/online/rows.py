@@ -97,8 +97,11 @@ def labelled_rows(text: str, *, source: str) -> list[Row]:
     return labelled
 
 
-def predictions_in(answer: Answered) -> list[Any]:
-    """The predictions of an answer, one per row: CSV's first column, a JSON list, or JSON's `predictions`."""
+def predictions_in(answer: Answered, rows: int) -> list[Any]:
+    """The predictions of an answer to so many rows, one per row: CSV's first column, a JSON list, or JSON's `predictions`.
+
+    One line of CSV with a cell for each of several rows is their predictions: so answers a booster in the XGBoost container.
+    """
     kind = answer.content_type.split(";")[0].strip()
     if kind == "application/json":
         try:
@@ -111,7 +114,10 @@ def predictions_in(answer: Answered) -> list[Any]:
             raise ValueError('the JSON answer is neither a list nor an object with "predictions"')
         return [_only(one) for one in document]
     if kind == "text/csv":
-        return [row[0] for row in _lines_of(answer.body) if row]
+        lines = [line for line in _lines_of(answer.body) if line]
+        if len(lines) == 1 < rows == len(lines[0]):
+            return list(lines[0])
+        return [line[0] for line in lines]
     raise ValueError(f"answered as {answer.content_type!r}; text/csv and application/json are understood")
 
 
