@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests import tidiness
+
+# How long one example takes says something about the machine: it is busy with other tests.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 HERE = Path(__file__).parent
 MARKERS = {HERE / "faults": pytest.mark.full, HERE / "browser": pytest.mark.browser}

@@ -60,7 +60,6 @@ def operations() -> Iterator[Any]:
 
 BOUNDED = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],

@@ -24,9 +24,7 @@ def test_no_sequence_of_steps_breaks_what_always_holds(yard: Yard, machine: type
     played = type(machine.__name__, (machine,), {"ledger_of_a_run": staticmethod(lambda: ledger)})
     run_state_machine_as_test(
         played,
-        settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, suppress_health_check=list(HealthCheck)),
     )
     figure(f"{machine.__name__} over DynamoDB", f"{EXAMPLES} sequences of up to {STEPS} steps, 0 wrong", "0 wrong")
 

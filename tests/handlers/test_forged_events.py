@@ -111,7 +111,7 @@ def genuine(event: Event, true: Event, identity: tuple[Any, ...]) -> bool:
 def test_no_generated_event_raises_or_acts_unless_it_is_the_true_one(name: str, figure: Figure) -> None:
     worlds, generated, acted = Worlds(name), 0, 0
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(data=st.data())
     def generate(data: st.DataObject) -> None:
         nonlocal generated, acted

@@ -216,7 +216,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.full
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(JSON.map(json.dumps) | st.text(max_size=30), min_size=1, max_size=6),
     st.sampled_from(["CSV", "JSON", "BASE64", ""]),

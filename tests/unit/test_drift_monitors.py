@@ -274,7 +274,7 @@ DETAILS = st.fixed_dictionaries(
 def test_no_hostile_event_raises_and_each_gets_a_reason(figure: Figure) -> None:
     drifting, seen = Drifting(), {"kept": 0, "ignored": 0}
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(detail=DETAILS, time=st.sampled_from([drifting.now()] * 4 + [None, 7, "", "yesterday", {}]))
     def hostile(detail: dict[str, Any], time: Any) -> None:
         event = {**drifting.event(), "detail": detail, "time": time}
@@ -298,7 +298,7 @@ def test_no_hostile_event_raises_and_each_gets_a_reason(figure: Figure) -> None:
     assert drifting.started() <= 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     violations=st.lists(
         st.dictionaries(

@@ -54,7 +54,7 @@ DOCUMENTS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(DOCUMENTS, DOCUMENTS)
 def test_no_report_of_any_shape_raises(ours: Any, theirs: Any) -> None:
     report = json.dumps(ours).encode()

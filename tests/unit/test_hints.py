@@ -69,7 +69,7 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EVENTS | st.dictionaries(st.text(max_size=8), ANY, max_size=4))
 def test_no_event_raises(event: dict[str, Any]) -> None:
     assert isinstance(wait_hint(event, ACCOUNTS), EndpointHint | AlarmHint | DeadlineHint | Unusable)

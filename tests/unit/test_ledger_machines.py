@@ -18,6 +18,4 @@ def in_memory() -> Ledger:
 @pytest.mark.parametrize("machine", [LockMachine, LedgerMachine, ApprovalMachine])
 def test_no_sequence_of_steps_breaks_what_always_holds(machine: type[OverALedger]) -> None:
     played = type(machine.__name__, (machine,), {"ledger_of_a_run": staticmethod(in_memory)})
-    run_state_machine_as_test(
-        played, settings=settings(max_examples=25, stateful_step_count=25, deadline=None, derandomize=True)
-    )
+    run_state_machine_as_test(played, settings=settings(max_examples=25, stateful_step_count=25, derandomize=True))

@@ -178,7 +178,7 @@ PIECES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 2**32), st.integers(1, 4), st.sampled_from(["forest", "tables", "words", "isotonic"]))
 def test_changed_joblib_files_look_up_nothing_that_is_not_seen(
     apart: Apart, seed: int, changes: int, name: str
@@ -213,7 +213,7 @@ def hold_to_the_unpicklers(body: bytes) -> None:
         assert findings_in(body).findings, (body, found)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(programs(25))
 @example(SYSTEM)
 @example(SYSTEM[:-6])
@@ -225,19 +225,19 @@ def test_random_programs_look_up_nothing_that_is_not_seen(body: bytes) -> None:
 
 @pytest.mark.full
 @pytest.mark.long
-@settings(max_examples=30_000, deadline=None)
+@settings(max_examples=30_000)
 @given(programs(60))
 def test_many_random_programs_look_up_nothing_that_is_not_seen(body: bytes) -> None:
     hold_to_the_unpicklers(body)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(max_size=400).filter(lambda body: not any(opcode in body for opcode in ALLOCATES)))
 def test_random_bytes_are_read_without_an_error(body: bytes) -> None:
     hold_to_the_unpicklers(body)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(0, 2**32),
     st.integers(1, 12),
@@ -259,7 +259,7 @@ def test_mutations_of_benign_models_are_refused_or_still_harmless(
     scan(io.BytesIO(bytes(whole)).read, LIMITS, Allowed())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32))
 def test_mutations_of_a_tar_are_refused_or_still_harmless(seed: int) -> None:
     chance = random.Random(seed)

@@ -157,14 +157,14 @@ VALUES = st.recursive(
 KEYS = st.sampled_from(["model_package_group", "mode", "gates", "approval", "staging", "production", "other"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60))
 def test_any_text_is_a_policy_or_refused(text: str) -> None:
     with pytest.raises(PolicyInvalid):
         parse_policy(text, source="x")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(KEYS, VALUES, max_size=4))
 def test_any_document_is_a_policy_or_refused(part: dict[str, Any]) -> None:
     document = {**yaml.safe_load(GOOD), **part}

@@ -190,7 +190,7 @@ def test_a_policy_in_force_is_never_half() -> None:
         parse_policy(WAGES, source="policies/wages.yaml")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=40), st.sampled_from([WAGES, BASE, "extends: x\n", ""]))
 def test_any_two_texts_are_a_policy_or_refused(text: str, other: str) -> None:
     for files in ({"wages.yaml": WAGES, "base.yaml": text + other}, {"wages.yaml": other + text, "base.yaml": BASE}):

@@ -445,7 +445,7 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EVENTS)
 def test_no_event_raises(event: dict[str, Any]) -> None:
     training_hint(event, InMemoryWorld().accounts)
@@ -454,7 +454,7 @@ def test_no_event_raises(event: dict[str, Any]) -> None:
 TEXTS = st.text(max_size=20) | st.sampled_from([*TAGS.values(), "Completed", "Failed"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(MEMBERS, st.booleans(), st.dictionaries(st.sampled_from(sorted(TAGS)) | st.text(max_size=8), TEXTS, max_size=6))
 def test_no_description_and_no_tags_raise(members: dict[str, Any], tuning: bool, tags: dict[str, str]) -> None:
     whole = described_tuning() if tuning else described()
