@@ -12,7 +12,7 @@ app = typer.Typer()
 
 WITHOUT_A_WEB = (
     "release over it all the same: a promotion keeps what the policy leaves out, and its own way back is what served; "
-    "or deploy the stack with WebAccess=links"
+    "or deploy the stack with WebAccess=links, which an endpoint of a CloudFormation stack needs"
 )
 
 

@@ -65,7 +65,7 @@ def _taken(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding
         refusal = explain(error) or CommandRefused(str(error))
         yield Finding(what, State.UNKNOWN, refusal.message, refusal.cure or "mend what it names, or look again later")
     except LockkeeperError as error:
-        yield Finding(what, State.PROBLEM, str(error), error.cure or "mend the policy and apply it again")
+        yield Finding(what, State.PROBLEM, error.message, error.cure or "mend the policy and apply it again")
 
 
 def look_at_stack(stack: Stack, name: str) -> Iterator[Finding]:
