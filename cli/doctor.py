@@ -247,9 +247,11 @@ def look_at_endpoint(stack: Stack, policy: Policy) -> Iterator[Finding]:
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=endpoint["EndpointArn"])
     owner = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}.get(CLOUDFORMATION)
     # AWS leaves the tag on what was taken out of its stack: whether it was taken over, only the ledger knows.
-    if owner and stack.world.ledger.champion(policy.model_package_group) is None:
-        command = f"lockkeeper adopt {policy.model_package_group} --take-over"
-        cure = f"take it out of that stack, whose next deployment would undo a release, then `{command}`"
+    champion = stack.world.ledger.champion(policy.model_package_group)
+    if owner and (champion is None or champion.endpoint_name != name):
+        cure = "take it out of that stack, whose next deployment would undo a release"
+        if champion is None:
+            cure += f", then `lockkeeper adopt {policy.model_package_group} --take-over`"
         yield Finding(what, State.WARNING, f"{name} belongs to CloudFormation stack {owner}", cure)
     elif endpoint["EndpointStatus"] == "InService":
         yield Finding(what, State.OK, f"{name} is InService")

@@ -48,7 +48,8 @@ def explain(error: Exception) -> LockkeeperError | None:
             address = str(error).removeprefix("Invalid endpoint: ")
             return CommandRefused(
                 f"{address!r} is no address of AWS",
-                cure="write AWS_ENDPOINT_URL with its scheme, such as http://127.0.0.1:4566, or unset it to reach AWS itself",
+                cure="write AWS_ENDPOINT_URL with its scheme and a host of letters, digits and hyphens, such as http://127.0.0.1:4566, "
+                "or unset it to reach AWS itself",
             )
     return None
 

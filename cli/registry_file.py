@@ -34,24 +34,30 @@ SHAPES = {dict: "mapping", list: "list", str: "text"}
 
 def read_document(path: Path) -> Any:
     """A JSON or YAML file that holds a mapping; `CommandRefused` says what is wrong with it."""
+    is_json = path.suffix == ".json"
     try:
-        document = _document_of(path.read_text(encoding="utf-8"))
+        document = _document_of(path.read_text(encoding="utf-8"), is_json=is_json)
     except OSError as error:
         raise CommandRefused(f"{path} cannot be read: {error.strerror}", cure="look at the file's name") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise CommandRefused(f"{place}: neither JSON nor YAML", cure="mend the file's syntax") from error
+        line = mark.line + 1 if mark else getattr(error, "lineno", None)
+        place = f"{path}:{line}" if line else str(path)
+        raise CommandRefused(
+            f"{place}: {'no JSON' if is_json else 'neither JSON nor YAML'}", cure="mend the file's syntax"
+        ) from error
     if not isinstance(document, dict):
         raise CommandRefused(f"{path} holds no mapping", cure="write a JSON object")
     return document
 
 
-def _document_of(text: str) -> Any:
+def _document_of(text: str, *, is_json: bool) -> Any:
     """JSON first: YAML takes no tabs, and reads 1e-05 as a text."""
     try:
         return parse_report(text)
     except ValueError:
+        if is_json:
+            raise
         return yaml.safe_load(text)
 
 
@@ -59,7 +65,9 @@ def what_is_known(event: dict[str, Any], event_file: Path, registry_file: Path |
     """What the file says that the registry knows; without one, the package is what its event says."""
     told = read_document(registry_file) if registry_file else {}
     place = registry_file or event_file
-    _check(told, {"reports": {}, "champion": {"reports": {}}, "model_package": PACKAGE}, place)
+    _check(
+        told, {"reports": {}, "champion": {"reports": {}}, "model_package": PACKAGE, "release": "", "held": ""}, place
+    )
     detail = event.get("detail")
     if "model_package" not in told and isinstance(detail, dict):
         _check(detail, PACKAGE, event_file, "detail")

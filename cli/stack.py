@@ -93,7 +93,7 @@ def read_outputs(name: str, cloudformation: Any) -> dict[str, str]:
         status = described["StackStatus"]
         raise CommandRefused(
             f"stack {name!r} is {status} and has no output {', '.join(missing)}",
-            cure=f"{_cure_of(status)}, or name Lockkeeper's stack with --stack",
+            cure=f"name Lockkeeper's stack with --stack; if it is this one, {_cure_of(status)}",
         )
     return outputs
 

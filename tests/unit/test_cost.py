@@ -119,6 +119,25 @@ def test_what_is_beyond_the_budget_is_stopped_before_anybody_is_asked() -> None:
     assert harbour.world.staging.endpoints == {}
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "cure"),
+    [
+        (0.9, "mend that, then `lockkeeper replay` the release"),
+        (0.1, "train a better version and register it"),
+        ("unknown", "supply what is missing and register the version again"),
+    ],
+)
+def test_beside_a_budget_the_version_has_to_be_good_and_its_reports_there(accuracy: Any, cure: str) -> None:
+    harbour = Harbour()
+    document = policy_document()
+    document["production"]["monthly_budget_usd"] = 50
+    harbour.apply(document)
+    harbour.register(1, accuracy=accuracy)
+    reason = harbour.release(1).reason
+    assert "cost: budget: $83.95 a month" in reason
+    assert reason.endswith(cure)
+
+
 def test_a_price_that_is_not_known_stops_a_budget_and_the_cure_lets_it_on() -> None:
     harbour = Harbour()
     document = policy_document()

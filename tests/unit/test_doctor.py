@@ -98,6 +98,10 @@ def test_an_endpoint_of_another_stack_is_warned_of_until_it_is_taken_over() -> N
     world.ledger.crown(Champion("wages", 0, "", policy.production.endpoint_name, "by-hand", "2026-11-26"))
     (after,) = look_at_endpoint(Stack({}, session, world), policy)
     assert (after.state, after.cure) == (State.OK, "")
+    # What serves elsewhere says nothing about this one, and is why nothing can be adopted.
+    world.ledger.crown(Champion("wages", 1, "wages-v1-a1", "another", "config", "2026-11-27"))
+    (moved,) = look_at_endpoint(Stack({}, session, world), policy)
+    assert (moved.state, "adopt" in moved.cure) == (State.WARNING, False)
 
 
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "not you"}}, "ListRules")

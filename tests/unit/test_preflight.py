@@ -270,7 +270,8 @@ def test_a_role_that_may_not_look_at_the_alarms_of_an_update_stops_the_release_b
 
 @pytest.mark.parametrize("target", ["serverless", "batch"])
 def test_where_sagemaker_guards_no_update_nobody_is_asked_whether_it_may_look_at_alarms(target: str) -> None:
-    assert guarding_alarms("wages-v1-a1", policy().production)
+    for guarded in ("real-time", "async"):
+        assert guarding_alarms("wages-v1-a1", policy().production.model_copy(update={"target": guarded}))
     assert not guarding_alarms("wages-v1-a1", policy().production.model_copy(update={"target": target}))
 
 

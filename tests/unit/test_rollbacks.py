@@ -31,9 +31,11 @@ from tests.unit.braking import (
     to_production,
 )
 from tests.unit.harbour import (
+    ALARM,
     ENDPOINT,
     GROUP,
     Harbour,
+    alarm_event,
     package_arn,
     policy_document,
     release_id,
@@ -362,6 +364,43 @@ def test_a_way_back_that_is_refused_is_not_cured_by_another_try_of_the_release(h
         f"the rollback failed, look at production now: AccessDeniedException: no — bring {FIRST} back by hand, "
         "as the runbook says, then `lockkeeper unfreeze` the group"
     )
+
+
+def test_a_way_back_without_capacity_is_gone_by_hand_too(harbour: Harbour) -> None:
+    serving_two(harbour)
+    why = "Unable to provision requested ML compute capacity"
+    advance = harbour.world.production.advance
+
+    def fail_the_update(name: str) -> bool:
+        if harbour.world.production.endpoints[name].state.status == "Updating":
+            harbour.world.production.fail(name, why)
+            return True
+        return advance(name)
+
+    harbour.world.production.advance = fail_the_update  # type: ignore[method-assign]
+    rollback(harbour)
+    harbour.settle()
+    reason = harbour.release(2).reason
+    assert reason.startswith("the rollback failed, look at production now:")
+    assert why in reason
+    assert reason.endswith(f"bring {FIRST} back by hand, as the runbook says, then `lockkeeper unfreeze` the group")
+
+
+def test_an_endpoint_that_may_not_be_removed_is_removed_by_hand(harbour: Harbour) -> None:
+    harbour.register(1)
+    harbour.approve()
+
+    def refuse(_endpoint: str) -> None:
+        raise DeploymentFailed(
+            "AccessDeniedException: no", cure="mend what the message names, then `lockkeeper replay` the release"
+        )
+
+    harbour.world.production.delete = refuse  # type: ignore[method-assign]
+    harbour.world.production.change_alarm(ALARM, "ALARM")
+    harbour.tell(alarm_event(harbour.world.production.alarm_arn(ALARM)))
+    harbour.settle()
+    reason = harbour.release(1).reason
+    assert reason.endswith(f"remove {ENDPOINT} by hand, as the runbook says, then `lockkeeper unfreeze` the group")
 
 
 def test_a_configuration_that_is_gone_is_told_after_two_hours_of_trying(harbour: Harbour) -> None:

@@ -14,6 +14,7 @@ from lockkeeper.use_cases.read_dossiers import read_dossiers, to_json
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.problems import CommandRefused
 from cli.registry_file import read_document
 from tests.unit.harbour import GROUP, HOLDOUT, Harbour, archive, package_arn, package_event, policy_document
 
@@ -191,6 +192,13 @@ def test_json_is_read_as_json_whatever_yaml_thinks_of_it(tmp_path: Path) -> None
     assert read_document(tmp_path / "report.yaml") == {"error": 0.5}
 
 
+def test_a_mistake_in_json_is_told_by_its_line_and_not_read_as_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text('{\n\t"error": 1e-05,\n\t"other": }')
+    with pytest.raises(CommandRefused, match=r"report.json:3: no JSON"):
+        read_document(path)
+
+
 @pytest.mark.parametrize(
     ("registry", "said"),
     [
@@ -198,6 +206,8 @@ def test_json_is_read_as_json_whatever_yaml_thinks_of_it(tmp_path: Path) -> None
         ("champion: {version: 1.5}", "champion.version is no number of a version"),
         (f"champion: {{version: 0x{'f' * 6000}}}", "champion.version is no number of a version"),
         ("champion: [3]", "champion is no mapping"),
+        ("release: {a: 1}", "release is no text"),
+        ("held: [why]", "held is no text"),
         ("champion: {version: 3, reports: [a.json]}", "champion.reports is no mapping"),
         (
             "champion: {version: 3, reports: {bias: {day: 2026-11-26}}}",

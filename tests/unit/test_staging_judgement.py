@@ -11,6 +11,7 @@ from lockkeeper.domain.online.replay import REPLAY_METRICS, Bounds, judge_replay
 from lockkeeper.domain.online.rows import Answered, Replayed, Row, labelled_rows, predictions_in
 from lockkeeper.domain.release import Outcome
 from lockkeeper.domain.staging_tests import contract_cases, judge_contract
+from lockkeeper.use_cases.send_rows import send_rows
 
 
 def contract(answer: Answered, **expect: Any) -> Any:
@@ -132,6 +133,7 @@ def test_a_number_that_is_none_never_passes_a_bound() -> None:
     [
         (3, "0.1,0.9,0.5", ["0.1", "0.9", "0.5"]),
         (1, "1,0.9", ["1"]),
+        (2, "1,0.9", ["1"]),
         (2, "1,0.9\n0,0.2\n", ["1", "0"]),
         (3, "0.1,0.9", ["0.1"]),
     ],
@@ -141,6 +143,18 @@ def test_a_line_with_a_cell_for_each_of_several_rows_is_their_predictions(
 ) -> None:
     """So answers a booster in the XGBoost container; of one row a second cell is its probability."""
     assert predictions_in(Answered(200, "text/csv", body), rows) == predictions
+
+
+@pytest.mark.parametrize(("first", "problem"), [("0.1,0.2,0.3", ""), ("1\n0\n1", "2 rows were answered with 1")])
+def test_two_rows_of_a_last_request_are_joined_where_the_rows_before_were(
+    monkeypatch: pytest.MonkeyPatch, first: str, problem: str
+) -> None:
+    monkeypatch.setattr("lockkeeper.use_cases.send_rows.ROWS_PER_REQUEST", 3)
+    answers = iter([first, "1,0.9"])
+    rows = [Row("1", str(number)) for number in range(5)]
+    sent = send_rows(rows, "sha", lambda _: Answered(200, "text/csv", next(answers)))
+    assert problem in sent.problem
+    assert [said for _, _, said in sent.answers] == ([] if problem else ["0.1", "0.2", "0.3", "1", "0.9"])
 
 
 def test_predictions_of_each_form() -> None:

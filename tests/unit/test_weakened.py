@@ -32,7 +32,7 @@ def strict() -> dict[str, Any]:
         "explainability": {"minimum_ndcg": 0.9},
         "data_quality": {"at_most": {"baseline_drift_check": 1}},
         "provenance": {"lineage": ["CommitId"]},
-        "artifact": {"max_mb": 50, "images": ["a*"]},
+        "artifact": {"max_mb": 50, "images": ["a*"], "allow_globals": ["theirs.*"]},
     }
     document["freeze"] = [WEEKEND]
     document["production"]["monthly_budget_usd"] = 400
@@ -66,6 +66,11 @@ def told(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
     return weakened(Policy.model_validate(before, strict=False), Policy.model_validate(after, strict=False))
 
 
+@pytest.mark.parametrize(("path", "narrower"), [("images", ["abc"]), ("allow_globals", ["theirs.Scaler"])])
+def test_what_a_wider_pattern_let_in_before_is_not_weaker(path: str, narrower: list[str]) -> None:
+    assert told(strict(), changed(f"gates.artifact.{path}", narrower)) == ()
+
+
 SEVERAL = {"gates.bias", "production.alarms", "production.strategy.linear.percent"}
 """What asks for less in more than one way."""
 
@@ -90,7 +95,8 @@ SEVERAL = {"gates.bias", "production.alarms", "production.strategy.linear.percen
         ("gates.artifact.images", ["a*", "b*"], "images b* are allowed now"),
         ("gates.artifact.max_members", 20_000, "members of an artifact: 10000 before, 20000 now"),
         ("gates.artifact.max_ratio", 200, "times that an artifact may grow when unpacked: 100 before, 200 now"),
-        ("gates.artifact.allow_globals", ["ours.Scaler"], "pickles may name ours.Scaler now"),
+        ("gates.artifact.allow_globals", ["theirs.*", "ours.Scaler"], "pickles may name ours.Scaler now"),
+        ("gates.artifact.allow_globals", ["theirs.*", "theirs.deep.*"], "pickles may name theirs.deep.* now"),
         ("approval.before", [], "an approval before staging"),
         ("approval.author_from", ..., "the author is not taken from metadata.author"),
         ("staging.tests.contract", ..., "the contract test is gone"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 from lockkeeper.domain.alarms import BELOW
@@ -63,12 +65,20 @@ def _artifact(before: ArtifactRule, after: ArtifactRule) -> Iterator[str]:
     yield from _higher("largest artifact, MB", before.max_mb, after.max_mb)
     yield from _higher("members of an artifact", before.max_members, after.max_members)
     yield from _higher("times that an artifact may grow when unpacked", before.max_ratio, after.max_ratio)
-    for pattern in after.images:
-        if pattern not in before.images and "*" not in before.images:
-            yield f"images {pattern} are allowed now"
-    for name in after.allow_globals:
-        if name not in before.allow_globals:
-            yield f"pickles may name {name} now"
+    for pattern in _beyond(before.images, after.images, fnmatchcase):
+        yield f"images {pattern} are allowed now"
+    for pattern in _beyond(before.allow_globals, after.allow_globals, _is_named_by):
+        yield f"pickles may name {pattern} now"
+
+
+def _beyond(before: tuple[str, ...], after: tuple[str, ...], covered: Callable[[str, str], bool]) -> Iterator[str]:
+    """Patterns that let in something that none of those before let in."""
+    return (one for one in after if not any(covered(one, known) for known in before))
+
+
+def _is_named_by(name: str, pattern: str) -> bool:
+    """As `domain.artifact.allowed` reads them: `*` stands for one name, and for no dot."""
+    return bool(re.fullmatch(re.escape(pattern).replace(r"\*", r"[\w*]*"), name))
 
 
 def _champion(where: str, before: ChampionRule, after: ChampionRule) -> Iterator[str]:

@@ -14,6 +14,9 @@ from lockkeeper.domain.targets import SERVERLESS
 from lockkeeper.domain.training_failure import NO_CAPACITY
 from lockkeeper.ports import Endpoints, Wait, World
 
+ROLL_BACK = "RollBack"
+"""The state of the way back."""
+
 
 def made_alarms(release_id: str, production: Production) -> dict[str, MadeAlarm]:
     """The alarms that are made for a release, by their names."""
@@ -75,6 +78,11 @@ def remove_alarms(release: Release, world: World) -> None:
         world.production.delete_alarm(name)
 
 
+def by_hand(what: str) -> str:
+    """The cure of a way back that failed: another try of the release would help nobody, production is what it is."""
+    return f"{what} by hand, as the runbook says, then `lockkeeper unfreeze` the group"
+
+
 def failed_change(wait: Wait, state: EndpointState | None, seen: Seen, endpoints: Endpoints) -> ReleaseStopped:
     """What a change that came to nothing says: of the deployment, or (where its alarms went off while it shifted) of the version."""
     if state is not None and state.status == "UpdateRollbackFailed":
@@ -91,6 +99,8 @@ def failed_change(wait: Wait, state: EndpointState | None, seen: Seen, endpoints
                 f"{', '.join(went_off)} went off while traffic was moving to the new version: {seen.reason}",
                 cure="find out what the alarm saw, then register a better version",
             )
+    if wait.state == ROLL_BACK:
+        return DeploymentFailed(seen.reason, cure=by_hand(f"bring {wait.details['config_name']} back"))
     if NO_CAPACITY.search(seen.reason):
         return DeploymentFailed(
             seen.reason, cure="wait, or let the policy name another instance_type, then `lockkeeper replay` the release"

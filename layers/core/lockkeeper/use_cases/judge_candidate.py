@@ -87,13 +87,13 @@ def seal_verdicts(
     keep_dossier(release, verdicts, evidence, kind, world)
     outcome = worst(verdicts) if verdicts else Outcome.PASSED
     failed = [one for one in verdicts if one.verdict is Outcome.FAILED]
+    undecided = any(_of_the_version(one) for one in verdicts if one.verdict is Outcome.INCONCLUSIVE)
     if failed and not any(_of_the_version(one) for one in failed):
-        raise PreflightFailed(explain(verdicts), cure=REPLAY)
+        raise PreflightFailed(explain(verdicts), cure=SUPPLY if undecided else REPLAY)
     if failed:
         raise GateFailed(explain(verdicts), cure=CURES[kind])
     if outcome is Outcome.INCONCLUSIVE:
-        supply = any(_of_the_version(one) for one in verdicts if one.verdict is Outcome.INCONCLUSIVE)
-        raise GateInconclusive(explain(verdicts), cure=SUPPLY if supply else REPLAY)
+        raise GateInconclusive(explain(verdicts), cure=SUPPLY if undecided else REPLAY)
     return verdicts
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from lockkeeper.domain.batch import is_parameter, place_in_words
@@ -13,12 +15,13 @@ from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.ask_what_serves import ask_what_serves
 from lockkeeper.use_cases.deadlines import remove_deadlines
+from lockkeeper.use_cases.guard_production import ROLL_BACK, by_hand
 from lockkeeper.use_cases.late_try import still_open
 from lockkeeper.use_cases.pinned import iso
 from lockkeeper.use_cases.scale_production import make_way_back
 from lockkeeper.use_cases.settle_wait import complete_own_wait
 
-STATE = "RollBack"
+STATE = ROLL_BACK
 
 
 def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None:
@@ -55,14 +58,23 @@ def roll_back(release_id: str, token: str, ending: Ending, world: World) -> None
     _restore(release, wait, world.production.look(endpoint_name), world)
 
 
+@contextmanager
+def _refusal_cured_by_hand(what: str) -> Iterator[None]:
+    try:
+        yield
+    except DeploymentFailed as refused:
+        raise DeploymentFailed(refused.message, cure=by_hand(what)) from refused
+
+
 def _restore(release: Release, wait: Wait, current: EndpointState | None, world: World) -> None:
     """Start the way back or, where there is none to go, end the wait."""
     production = release.endpoints["production"]
     endpoint_name, previous = production["endpoint_name"], production["previous_config_name"]
     if previous is None:
         if current is not None:
-            world.production.delete(endpoint_name)
-            make_way_back(production, world)
+            with _refusal_cured_by_hand(f"remove {endpoint_name}"):
+                world.production.delete(endpoint_name)
+                make_way_back(production, world)
         world.ledger.record(
             release.release_id, "production removed", f"{place_in_words(endpoint_name)} had served nothing before"
         )
@@ -87,15 +99,9 @@ def _restore(release: Release, wait: Wait, current: EndpointState | None, world:
         world.ledger.wait_acted(wait)
         return
     world.ledger.record(release.release_id, "restoring the champion", f"{endpoint_name} back to {previous}")
-    keep = make_way_back(production, world)
-    try:
+    with _refusal_cured_by_hand(f"bring {previous} back"):
+        keep = make_way_back(production, world)
         world.production.update(endpoint_name, previous, keep_capacity=keep)
-    except DeploymentFailed as refused:
-        # Another try of the release would help nobody now: production is what it is.
-        raise DeploymentFailed(
-            refused.message,
-            cure=f"bring {previous} back by hand, as the runbook says, then `lockkeeper unfreeze` the group",
-        ) from refused
     world.ledger.wait_acted(wait)
     if is_parameter(endpoint_name):
         # It is written, and nothing tells of that.

@@ -239,8 +239,8 @@ def _judge_key(hosting: Hosting, seen: Preflight) -> tuple[Verdict, ...]:
         return ()
     gate = f"{PREFLIGHT} key"
     if seen.key_state is None:
-        why = f"nobody can tell whether {hosting.kms_key} can be used: Lockkeeper may look at keys of the production account alone"
-        why += ", whose policy lets its look role kms:DescribeKey"
+        why = f"nobody can tell whether {hosting.kms_key} can be used: Lockkeeper may look at keys "
+        why += "of the production account alone, and only where the key's policy lets its look role kms:DescribeKey"
         return (inconclusive(gate, why, "Enabled"),)
     if seen.key_state != "Enabled":
         state = seen.key_state or "missing"

@@ -97,12 +97,23 @@ def labelled_rows(text: str, *, source: str) -> list[Row]:
     return labelled
 
 
-def predictions_in(answer: Answered, rows: int) -> list[Any]:
+SURELY_JOINED = 3
+"""Of so many rows and more, a line with a cell for each is no row's prediction and what comes with it, such as its probability."""
+
+
+def is_joined(answer: Answered, rows: int) -> bool:
+    """Whether an answer is one line of CSV with a cell for each of several rows: so answers a booster in the XGBoost container."""
+    lines = _answered_lines(answer) if _kind_of(answer) == "text/csv" else []
+    return len(lines) == 1 < rows == len(lines[0])
+
+
+def predictions_in(answer: Answered, rows: int, *, joined: bool = False) -> list[Any]:
     """The predictions of an answer to so many rows, one per row: CSV's first column, a JSON list, or JSON's `predictions`.
 
-    One line of CSV with a cell for each of several rows is their predictions: so answers a booster in the XGBoost container.
+    One line of CSV with a cell for each of several rows is their predictions. Of two rows it may be the first one's prediction and
+    probability, from a model that leaves out the other: there `joined` says that the model has answered more rows so.
     """
-    kind = answer.content_type.split(";")[0].strip()
+    kind = _kind_of(answer)
     if kind == "application/json":
         try:
             document = json.loads(answer.body)
@@ -114,11 +125,19 @@ def predictions_in(answer: Answered, rows: int) -> list[Any]:
             raise ValueError('the JSON answer is neither a list nor an object with "predictions"')
         return [_only(one) for one in document]
     if kind == "text/csv":
-        lines = [line for line in _lines_of(answer.body) if line]
-        if len(lines) == 1 < rows == len(lines[0]):
+        lines = _answered_lines(answer)
+        if is_joined(answer, rows) and (joined or rows >= SURELY_JOINED):
             return list(lines[0])
         return [line[0] for line in lines]
     raise ValueError(f"answered as {answer.content_type!r}; text/csv and application/json are understood")
+
+
+def _kind_of(answer: Answered) -> str:
+    return answer.content_type.split(";")[0].strip()
+
+
+def _answered_lines(answer: Answered) -> list[list[str]]:
+    return [line for line in _lines_of(answer.body) if line]
 
 
 def _lines_of(text: str) -> list[list[str]]:
