@@ -115,7 +115,7 @@ def test_what_a_role_may_is_told_or_not_to_be_asked(session: StubbedSession, loo
         result = {"EvalActionName": "s3:GetObject", "EvalDecision": decision}
         stub.add_response(operation, {"EvaluationResults": [result]}, asked)
         assert look.may(ROLE, "s3:GetObject", "arn:aws:s3:::b/x") is may
-    for code in ("NoSuchEntity", "AccessDenied"):
+    for code in ("NoSuchEntity", "AccessDenied", "InvalidInput"):
         refuse(session, operation, code, "no", "iam")
         assert look.may(ROLE, "s3:GetObject", "arn:aws:s3:::b/x") is None
     refuse(session, operation, "Throttling", "slow down", "iam")

@@ -74,17 +74,17 @@ def test_another_stack_is_no_lockkeeper(cloudformation: Any) -> None:
 @pytest.mark.parametrize(
     ("status", "cure"),
     [
-        ("CREATE_IN_PROGRESS", "wait until it is deployed,"),
-        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "wait until it is deployed,"),
-        ("DELETE_IN_PROGRESS", "then delete what is left of it and deploy again,"),
-        ("ROLLBACK_IN_PROGRESS", "then delete what is left of it and deploy again,"),
+        ("CREATE_IN_PROGRESS", "wait until it is deployed"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "wait until it is deployed"),
+        ("DELETE_IN_PROGRESS", "then delete what is left of it and deploy again"),
+        ("ROLLBACK_IN_PROGRESS", "then delete what is left of it and deploy again"),
         ("REVIEW_IN_PROGRESS", "execute its change set"),
-        ("CREATE_COMPLETE", "deploy this version's template,"),
-        ("UPDATE_ROLLBACK_COMPLETE", "deploy this version's template,"),
+        ("CREATE_COMPLETE", "deploy this version's template"),
+        ("UPDATE_ROLLBACK_COMPLETE", "deploy this version's template"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
-        ("ROLLBACK_COMPLETE", "delete it and deploy again,"),
-        ("CREATE_FAILED", "delete it and deploy again,"),
-        ("DELETE_FAILED", "delete it and deploy again,"),
+        ("ROLLBACK_COMPLETE", "delete it and deploy again"),
+        ("CREATE_FAILED", "delete it and deploy again"),
+        ("DELETE_FAILED", "delete it and deploy again"),
     ],
 )
 def test_only_a_stack_that_something_happens_to_is_waited_for(cloudformation: Any, status: str, cure: str) -> None:
