@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from lockkeeper.domain.errors import STATUS_OF_ERROR, ShiftFailed
 from lockkeeper.domain.release import Status
 
+ROLL_BACK = "RollBack"
+"""The state of the way back."""
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -38,7 +41,7 @@ def judge_ending(ending: Ending) -> tuple[Status, str]:
         return Status.FAILED, f"{reason}; production is as it was before" if ending.restored else reason
     if ending.rolled_back:
         return Status.ROLLED_BACK, reason
-    if ending.state == "RollBack":
+    if ending.state == ROLL_BACK:
         return Status.FAILED, f"the rollback failed, look at production now: {reason}"
     if ending.error == "States.Timeout" and ending.state.startswith("Request"):
         return Status.EXPIRED, "nobody decided in time"

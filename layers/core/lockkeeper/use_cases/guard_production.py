@@ -6,6 +6,7 @@ from datetime import datetime
 
 from lockkeeper.domain.alarms import MadeAlarm, Watched
 from lockkeeper.domain.batch import BATCH
+from lockkeeper.domain.ending import ROLL_BACK
 from lockkeeper.domain.errors import DeploymentFailed, ReleaseStopped, ShiftFailed
 from lockkeeper.domain.policy import Production
 from lockkeeper.domain.release import Release, resource_name
@@ -13,9 +14,6 @@ from lockkeeper.domain.rollout import EndpointState, Seen, uneasy
 from lockkeeper.domain.targets import SERVERLESS
 from lockkeeper.domain.training_failure import NO_CAPACITY
 from lockkeeper.ports import Endpoints, Wait, World
-
-ROLL_BACK = "RollBack"
-"""The state of the way back."""
 
 
 def made_alarms(release_id: str, production: Production) -> dict[str, MadeAlarm]:

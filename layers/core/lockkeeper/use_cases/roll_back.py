@@ -8,14 +8,14 @@ from dataclasses import asdict
 
 from lockkeeper.domain.batch import is_parameter, place_in_words
 from lockkeeper.domain.brakes import Brake, Did
-from lockkeeper.domain.ending import Ending, readable
+from lockkeeper.domain.ending import ROLL_BACK, Ending, readable
 from lockkeeper.domain.errors import DeploymentFailed, TryAgain
 from lockkeeper.domain.release import Release
 from lockkeeper.domain.rollout import EndpointState
 from lockkeeper.ports import Wait, World
 from lockkeeper.use_cases.ask_what_serves import ask_what_serves
 from lockkeeper.use_cases.deadlines import remove_deadlines
-from lockkeeper.use_cases.guard_production import ROLL_BACK, by_hand
+from lockkeeper.use_cases.guard_production import by_hand
 from lockkeeper.use_cases.late_try import still_open
 from lockkeeper.use_cases.pinned import iso
 from lockkeeper.use_cases.scale_production import make_way_back

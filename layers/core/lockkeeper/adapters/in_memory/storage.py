@@ -139,8 +139,7 @@ class InMemoryPolicies:
         wanted = [one for one in versions if version_id in (None, one.version_id)]
         if not wanted:
             raise PolicyMissing(
-                f"model package group {group} has no policy",
-                cure="write one and run `lockkeeper policy apply FILE`",
+                f"model package group {group} has no policy", cure="write one and run `lockkeeper policy apply FILE`"
             )
         return wanted[-1]
 

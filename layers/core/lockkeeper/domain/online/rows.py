@@ -103,8 +103,7 @@ SURELY_JOINED = 3
 
 def is_joined(answer: Answered, rows: int) -> bool:
     """Whether an answer is one line of CSV with a cell for each of several rows: so answers a booster in the XGBoost container."""
-    lines = _answered_lines(answer) if _kind_of(answer) == "text/csv" else []
-    return len(lines) == 1 < rows == len(lines[0])
+    return _kind_of(answer) == "text/csv" and _joins(_answered_lines(answer), rows)
 
 
 def predictions_in(answer: Answered, rows: int, *, joined: bool = False) -> list[Any]:
@@ -126,10 +125,14 @@ def predictions_in(answer: Answered, rows: int, *, joined: bool = False) -> list
         return [_only(one) for one in document]
     if kind == "text/csv":
         lines = _answered_lines(answer)
-        if is_joined(answer, rows) and (joined or rows >= SURELY_JOINED):
+        if _joins(lines, rows) and (joined or rows >= SURELY_JOINED):
             return list(lines[0])
         return [line[0] for line in lines]
     raise ValueError(f"answered as {answer.content_type!r}; text/csv and application/json are understood")
+
+
+def _joins(lines: list[list[str]], rows: int) -> bool:
+    return len(lines) == 1 < rows == len(lines[0])
 
 
 def _kind_of(answer: Answered) -> str:
